@@ -1,0 +1,9 @@
+from . import checks as checks
+from . import explainers as explainers
+from . import network as network
+from . import randomize as randomize
+from . import similarities as similarities
+from .results import Results as Results
+from .study import evaluate as evaluate
+
+__version__: str

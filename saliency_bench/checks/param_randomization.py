@@ -1,0 +1,212 @@
+"""Parameter randomization: layers re-initialised in a cascade, or one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+import numpy as np
+
+from saliency_bench import network as networks
+from saliency_bench import randomize
+from saliency_bench.protocols import Condition, Expectation, Scene, Study
+
+if TYPE_CHECKING:
+    from saliency_bench.network import Block
+
+Order = Literal["top_down", "bottom_up", "independent"]
+MIN_STAGES = 4
+"""Fewest stages, evenly spaced by layer, that a verdict may be taken on if not on all."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Nothing is changed but the explainer's seed: how far a map repeats itself."""
+
+    name: str = "repeat"
+    stage: int = 0
+    depth: float = 0.0
+    draw: int = 0
+    moves_output: bool = False
+
+    @contextmanager
+    def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
+        """The same scene under other keys."""
+        yield replace(scene, keys=randomize.other_keys(scene.keys, "repeat"))
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """Some weights redrawn.
+
+    Attributes:
+        name: the last block that is redrawn.
+        stage: place in the cascade.
+        depth: share of the layers with weights that are redrawn.
+        draw: which of the repeated draws.
+        variables: position in `model.variables` and stage of the random stream of each
+            redrawn variable; a nested cascade keeps the stage at which it was first redrawn.
+        policy: how new values are drawn.
+        seed: root of the random streams.
+        repredict: explain the class that the redrawn network predicts.
+    """
+
+    name: str
+    stage: int
+    depth: float
+    draw: int
+    variables: tuple[tuple[int, int], ...]
+    policy: randomize.Policy
+    seed: int
+    repredict: bool = False
+    moves_output: bool = True
+
+    @contextmanager
+    def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
+        """The scene under the redrawn weights."""
+        with network.changed(self.values(network.model)):
+            if self.repredict:
+                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
+            yield scene
+
+    def values(self, model: Any) -> dict[int, Any]:
+        """New values by position in `model.variables`."""
+        values: dict[int, Any] = {}
+        for stage in sorted({stage for _, stage in self.variables}):
+            positions = [position for position, s in self.variables if s == stage]
+            drawn = randomize.redraw(
+                model,
+                [model.variables[position] for position in positions],
+                seed=self.seed,
+                draw=self.draw,
+                stage=stage,
+                policy=self.policy,
+            )
+            values.update(zip(positions, drawn, strict=True))
+        return values
+
+
+@dataclass(frozen=True)
+class ParameterRandomization:
+    """Model parameter randomization test (Adebayo et al., 2018).
+
+    Attributes:
+        order: `top_down` redraws from the output down, `bottom_up` from the input up, both
+            cumulative; `independent` one block at a time.
+        draws: redraws per stage; None takes the study's.
+        policy: see `randomize.redraw`.
+        batch_norm: `reset` puts moving statistics back to their start; `keep` leaves them, as the
+            code of 2018 did.
+        nested: every draw is one path: a stage keeps what the stages before it drew. By default
+            each stage is drawn afresh (the code of 2018).
+        blocks: layer-name patterns by block name; default: a block per layer with weights.
+        exclude: patterns of layers that are never redrawn.
+        stages: how many stages, evenly spaced with the first and the last, or which ones
+            (from 1); default all.
+    """
+
+    expects: ClassVar[str] = "change"
+    anchor: ClassVar[str] = "self"
+    statistic: ClassVar[str] = "area"
+
+    order: Order = "top_down"
+    draws: int | None = None
+    policy: randomize.Policy = "initializer"
+    batch_norm: Literal["reset", "keep"] = "reset"
+    nested: bool = False
+    blocks: Mapping[str, Sequence[str]] | None = None
+    exclude: Sequence[str] = ()
+    stages: int | Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("order", self.order, get_args(Order))
+        _one_of("policy", self.policy, randomize.POLICIES)
+        _one_of("batch_norm", self.batch_norm, ("reset", "keep"))
+        if self.draws is not None and self.draws < 1:
+            raise ValueError(f"draws must be at least 1; got {self.draws}")
+        if isinstance(self.exclude, str):
+            raise ValueError(f"exclude must be a list of layer names; got {self.exclude!r}")
+
+    def conditions(self, study: Study) -> tuple[Condition, ...]:
+        """The repeat at stage 0, then every draw of every stage.
+
+        Raises:
+            ValueError: if the blocks, the exclusions or the stages do not fit the model.
+        """
+        model = study.network.model
+        blocks = self._ordered_blocks(model)
+        positions = {id(v): position for position, v in enumerate(model.variables)}
+        layers = [0, *accumulate(block.layers for block in blocks)]
+        conditions: list[Condition] = [Repeated()]
+        for stage in self._chosen(len(blocks)):
+            first = stage - 1 if self.order == "independent" else 0
+            redrawn = tuple(
+                (positions[id(variable)], place + 1 if self.nested else stage)
+                for place in range(first, stage)
+                for variable in blocks[place].variables
+            )
+            depth = (layers[stage] - layers[first]) / layers[-1]
+            conditions += [
+                Redrawn(
+                    blocks[stage - 1].name, stage, depth, draw, redrawn, self.policy,
+                    study.seed, study.target == "repredict",
+                )
+                for draw in range(self.draws or study.draws)
+            ]  # fmt: skip
+        return tuple(conditions)
+
+    def expectation(self, study: Study) -> Expectation:
+        """A verdict on the area for an even top-down cascade with statistics reset; else none."""
+        reason = ""
+        if self.order != "top_down":
+            reason = f"the order {self.order} is descriptive: a network that still works keeps maps"
+        elif self.batch_norm != "reset":
+            reason = "batch_norm=keep leaks trained scales: descriptive"
+        elif not self._evenly_spaced(self._ordered_blocks(study.network.model)):
+            reason = f"the stages are not all, nor at least {MIN_STAGES} spaced evenly by layer"
+        return Expectation("change", "self", "area", reason)
+
+    def _ordered_blocks(self, model: Any) -> list[Block]:
+        blocks = networks.blocks(model, self.blocks, exclude=self.exclude)
+        if self.batch_norm == "keep":
+            blocks = tuple(
+                kept for block in blocks if (kept := networks.trained(model, block)).variables
+            )
+        return list(reversed(blocks)) if self.order == "bottom_up" else list(blocks)
+
+    def _chosen(self, count: int) -> list[int]:
+        """Stages to run, of 1..count."""
+        if self.stages is None:
+            return list(range(1, count + 1))
+        if isinstance(self.stages, int):
+            if not 1 <= self.stages <= count:
+                raise ValueError(f"stages must be in 1..{count}; got {self.stages}")
+            return _even(self.stages, count)
+        chosen = sorted(set(self.stages))
+        if not chosen or chosen[0] < 1 or chosen[-1] > count:
+            raise ValueError(f"stages must be in 1..{count}; got {list(self.stages)}")
+        return chosen
+
+    def _evenly_spaced(self, blocks: Sequence[Block]) -> bool:
+        """Whether the chosen stages lie evenly over the layers, as well as whole blocks allow."""
+        chosen = self._chosen(len(blocks))
+        depths = np.cumsum([block.layers for block in blocks])
+        reached = depths[np.array(chosen) - 1]
+        if chosen == list(range(1, len(blocks) + 1)):
+            return bool(np.ptp([block.layers for block in blocks]) <= 1)
+        if len(chosen) < MIN_STAGES or chosen[0] != 1 or chosen[-1] != len(blocks):
+            return False
+        ideal = np.linspace(reached[0], reached[-1], len(chosen))
+        return bool(np.abs(reached - ideal).max() <= 1)
+
+
+def _even(wanted: int, count: int) -> list[int]:
+    return sorted({int(stage) for stage in np.linspace(1, count, wanted).round()})
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")

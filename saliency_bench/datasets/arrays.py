@@ -1,0 +1,90 @@
+"""Arrays of any origin, checked and brought to the units of a `Dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.protocols import Preprocessing
+
+Array = NDArray[Any]
+
+
+def as_pixels(array: Array, *, name: str = "x") -> NDArray[np.float32]:
+    """Pixels `[N, H, W, C]` in [0, 1] from bytes or floats `[N, H, W]` or `[N, H, W, C]`.
+
+    Raises:
+        ValueError: wrong rank, dtype or range, NaN, or nothing in it.
+    """
+    if array.ndim not in (3, 4):
+        raise ValueError(f"{name} must be [N, H, W] or [N, H, W, C], got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    pixels = _unit_range(array, name)
+    return pixels[..., np.newaxis] if pixels.ndim == 3 else pixels
+
+
+def as_labels(array: Array, n_images: int, *, name: str = "y") -> NDArray[np.int64]:
+    """Labels `[N]`, one class index per image.
+
+    Raises:
+        ValueError: wrong rank or length, or a value that is not a whole number from 0 on.
+    """
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be [N], one class index per image, got shape {array.shape}")
+    if len(array) != n_images:
+        raise ValueError(f"{name} must hold one label per image, got {len(array)} for {n_images}")
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must hold whole numbers, got dtype {array.dtype}")
+    wrong = ~np.isfinite(array) | (array < 0) | (array != np.floor(array))
+    _refuse(wrong, array, f"{name} must hold whole numbers from 0 on")
+    return array.astype(np.int64)
+
+
+def preprocessing(mean: float | Sequence[float], std: float | Sequence[float]) -> Preprocessing:
+    """A `Preprocessing` from one number or one per channel."""
+    return Preprocessing(mean=_channels(mean), std=_channels(std))
+
+
+def check_channels(applied: Preprocessing, n_channels: int) -> None:
+    """Raises `ValueError` unless mean and std serve images of so many channels."""
+    for name, values in (("mean", applied.mean), ("std", applied.std)):
+        if len(values) not in (1, n_channels):
+            raise ValueError(
+                f"{name} must hold 1 number or one for each of {n_channels} channels, got {values}"
+            )
+
+
+def check_classes(classes: Sequence[str], labels: NDArray[np.int64] | None) -> None:
+    """Raises `ValueError` if a label has no name although others have one."""
+    if classes and labels is not None and labels.max() >= len(classes):
+        raise ValueError(f"{len(classes)} class names are too few for label {labels.max()}")
+
+
+def held_out(n_images: int, n_test: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Training and test rows: the last `n_test` of one fixed permutation are for the test."""
+    order = np.random.default_rng(0).permutation(n_images)
+    return order[:-n_test], order[-n_test:]
+
+
+def _unit_range(array: Array, name: str) -> NDArray[np.float32]:
+    if array.dtype == np.uint8:
+        return np.divide(array, 255, dtype=np.float32)
+    rule = f"{name} must be uint8 from 0 to 255 or floats that are finite and in [0, 1]"
+    if array.dtype.kind != "f":
+        raise ValueError(f"{rule}, got dtype {array.dtype}")
+    _refuse(~((array >= 0) & (array <= 1)), array, rule)
+    return array.astype(np.float32)
+
+
+def _refuse(wrong: NDArray[np.bool_], array: Array, rule: str) -> None:
+    if wrong.any():
+        place = tuple(int(i) for i in np.unravel_index(np.argmax(wrong), array.shape))
+        raise ValueError(f"{rule}, got {array[place]} at index {list(place)}")
+
+
+def _channels(values: float | Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.atleast_1d(np.asarray(values, dtype=float)))

@@ -1,0 +1,165 @@
+"""A user's own photos from a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.datasets.arrays import as_pixels, check_channels, preprocessing
+from saliency_bench.datasets.content import digest, existing
+from saliency_bench.protocols import Dataset
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+Photos = list[tuple[str, Path]]
+"""The name of its sub-folder and its path, for every photo; the name is empty in a flat folder."""
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """JPEG and PNG files, as RGB: a sub-folder per class, or a flat folder without labels.
+
+    The short side is resized to `size`, then the centre is cut out. The order is mixed: any first
+    images are spread over the classes.
+
+    Attributes:
+        path: the folder of the images to explain.
+        size: height and width in pixels.
+        train_path: the folder of the images to train on.
+        limit: how many images to explain; None: all.
+        classes: a JSON file `{"0": ["sub-folder", "name"], ...}` such as Keras' class index of
+            ImageNet; None: the sub-folders are the classes, in alphabetical order.
+        mean: subtracted from pixels in [0, 1] before they enter the model; one or one per channel.
+        std: divided by afterwards.
+    """
+
+    path: str
+    size: Sequence[int] = (224, 224)
+    train_path: str | None = None
+    limit: int | None = None
+    classes: str | None = None
+    mean: float | Sequence[float] = 0.0
+    std: float | Sequence[float] = 1.0
+
+    def __post_init__(self) -> None:
+        check_channels(preprocessing(self.mean, self.std), 3)
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise ValueError(f"size must be a height and a width of at least 1, got {self.size}")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit must be at least 1, got {self.limit}")
+
+    def load(self, *, train: bool = True) -> Dataset:
+        """The images; `train` says whether those to train on are wanted too.
+
+        Raises:
+            ValueError: a folder without images, an unknown class or an unreadable file.
+            FileNotFoundError: there is no such folder.
+        """
+        photos = _photos(self.path, self.limit)
+        learn = _photos(self.train_path) if train and self.train_path is not None else []
+        folders, names = self._classes()
+        return Dataset(
+            name=Path(self.path).name,
+            pixels=self._pixels(photos),
+            labels=_labels(photos, folders),
+            train_pixels=self._pixels(learn) if learn else None,
+            train_labels=_labels(learn, folders) if learn else None,
+            classes=names,
+            preprocessing=preprocessing(self.mean, self.std),
+        )
+
+    def fingerprint(self) -> str:
+        """Hash of the settings and of the chosen photos."""
+        photos = _photos(self.path, self.limit)
+        learn = [] if self.train_path is None else _photos(self.train_path)
+        units = preprocessing(self.mean, self.std)
+        settings = {
+            "dataset": "image_folder",
+            "size": self.size,
+            "mean": units.mean,
+            "std": units.std,
+            "classes": self._classes(),
+            "folders": [[name for name, _ in part] for part in (photos, learn)],
+        }
+        return digest(settings, [path for _, path in photos + learn])
+
+    def _classes(self) -> tuple[list[str], tuple[str, ...]]:
+        """The sub-folder and the name of every class."""
+        if self.classes is not None:
+            return _index(self.classes)
+        folders = sorted(name for name in _by_class(self.path) if name)
+        return folders, tuple(folders)
+
+    def _pixels(self, photos: Photos) -> NDArray[np.float32]:
+        height, width = self.size
+        return as_pixels(np.stack([_image(path, height, width) for _, path in photos]))
+
+
+def _photos(path: str, limit: int | None = None) -> Photos:
+    """The first photo of every class in a fixed random order, then the second ones, and so on."""
+    by_class = _by_class(path)
+    turns = np.random.default_rng(0).permutation(len(by_class))
+    ranked = sorted(
+        (rank, int(turn), name, file)
+        for turn, (name, files) in zip(turns, by_class.items(), strict=True)
+        for rank, file in enumerate(files)
+    )
+    return [(name, file) for _, _, name, file in ranked][:limit]
+
+
+def _by_class(path: str) -> Mapping[str, list[Path]]:
+    root = Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(f"no such folder: {path}")
+    flat = _images_in(root)
+    folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+    by_class = {folder.name: files for folder in folders if (files := _images_in(folder))}
+    if bool(flat) == bool(by_class):
+        raise ValueError(
+            f"{path} must hold either {', '.join(SUFFIXES)} files or sub-folders of them, "
+            f"got {len(flat)} such files and {len(by_class)} such sub-folders"
+        )
+    return by_class or {"": flat}
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+
+
+def _labels(photos: Photos, folders: list[str]) -> NDArray[np.int64] | None:
+    names = [name for name, _ in photos]
+    if not any(names):
+        return None
+    number = {folder: index for index, folder in enumerate(folders)}
+    if unknown := sorted(set(names) - set(number)):
+        raise ValueError(
+            f"every sub-folder must be one of the {len(number)} classes, got {unknown[0]}"
+        )
+    return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def _index(path: str) -> tuple[list[str], tuple[str, ...]]:
+    try:
+        entries = json.loads(existing(path).read_text(encoding="utf-8"))
+        pairs = [entries[str(number)] for number in range(len(entries))]
+        return [str(folder) for folder, _ in pairs], tuple(str(name) for _, name in pairs)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{path} must be JSON like {{"0": ["sub-folder", "name"], ...}}, got {error!r}'
+        ) from error
+
+
+def _image(path: Path, height: int, width: int) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            fitted = ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.BICUBIC)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path} is not a readable image: {error}") from error
+    return np.asarray(fitted)

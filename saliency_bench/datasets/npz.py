@@ -1,0 +1,145 @@
+"""A user's own arrays from NumPy's .npz files."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from saliency_bench.datasets.arrays import (
+    as_labels,
+    as_pixels,
+    check_channels,
+    check_classes,
+    held_out,
+    preprocessing,
+)
+from saliency_bench.datasets.content import digest, existing
+from saliency_bench.protocols import Dataset
+
+
+@dataclass(frozen=True)
+class Npz:
+    """Images `x` and labels `y` of an .npz file.
+
+    `x` is `[N, H, W]` or `[N, H, W, C]`, uint8 or floats in [0, 1]; `y` is `[N]`, whole numbers,
+    and may be missing.
+
+    Attributes:
+        path: the images to explain.
+        train_path: the images to train on.
+        mean: subtracted from pixels in [0, 1] before they enter the model; one or one per channel.
+        std: divided by afterwards.
+        test_fraction: share to explain where one file has to serve for training as well.
+        classes: a name per class.
+    """
+
+    path: str
+    train_path: str | None = None
+    mean: float | Sequence[float] = 0.0
+    std: float | Sequence[float] = 1.0
+    test_fraction: float = 0.2
+    classes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        preprocessing(self.mean, self.std)
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(f"test_fraction must lie between 0 and 1, got {self.test_fraction}")
+
+    def load(self, *, train: bool = True) -> Dataset:
+        """The images; if nothing is to be trained, all images of `path` are to be explained.
+
+        Raises:
+            ValueError: a file does not hold such arrays.
+            FileNotFoundError: there is no such file.
+        """
+        dataset = self._explained()
+        if not train:
+            return dataset
+        if self.train_path is not None:
+            return _with_training(dataset, self.train_path)
+        return dataset if dataset.labels is None else _split(dataset, self.test_fraction)
+
+    def fingerprint(self) -> str:
+        """Hash of the settings and of the files' content."""
+        units = preprocessing(self.mean, self.std)
+        settings = {
+            "dataset": "npz",
+            "mean": units.mean,
+            "std": units.std,
+            "test_fraction": self.test_fraction,
+            "classes": list(self.classes),
+        }
+        return digest(settings, [Path(p) for p in (self.path, self.train_path) if p is not None])
+
+    def _explained(self) -> Dataset:
+        pixels, labels = _read(self.path)
+        units = preprocessing(self.mean, self.std)
+        check_channels(units, pixels.shape[-1])
+        check_classes(self.classes, labels)
+        return Dataset(
+            name=Path(self.path).stem,
+            pixels=pixels,
+            labels=labels,
+            classes=tuple(str(name) for name in self.classes),
+            preprocessing=units,
+        )
+
+
+def _with_training(dataset: Dataset, path: str) -> Dataset:
+    pixels, labels = _read(path)
+    if pixels.shape[1:] != dataset.pixels.shape[1:]:
+        raise ValueError(
+            f"images to train on must be as large as those to explain, got "
+            f"{pixels.shape[1:]} and {dataset.pixels.shape[1:]}"
+        )
+    check_classes(dataset.classes, labels)
+    return replace(dataset, train_pixels=pixels, train_labels=labels)
+
+
+def _split(dataset: Dataset, test_fraction: float) -> Dataset:
+    n_images = len(dataset.pixels)
+    n_test = round(test_fraction * n_images)
+    if not 0 < n_test < n_images:
+        raise ValueError(
+            f"test_fraction must leave images on both sides, got {test_fraction} of {n_images}"
+        )
+    learn, test = held_out(n_images, n_test)
+    labels = np.asarray(dataset.labels)
+    return replace(
+        dataset,
+        pixels=dataset.pixels[test],
+        labels=labels[test],
+        train_pixels=dataset.pixels[learn],
+        train_labels=labels[learn],
+    )
+
+
+def _read(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
+    file = existing(path)
+    if not zipfile.is_zipfile(file):
+        raise ValueError(
+            f"{path} is not a whole .npz file; write one with numpy.savez(path, x=x, y=y)"
+        )
+    with np.load(file, allow_pickle=False) as arrays:
+        if "x" not in arrays.files:
+            raise ValueError(f"{path} must hold an array x, it holds {arrays.files}")
+        pixels = as_pixels(_array(arrays, "x", path), name=f"x in {path}")
+        if "y" not in arrays.files:
+            return pixels, None
+        return pixels, as_labels(_array(arrays, "y", path), len(pixels), name=f"y in {path}")
+
+
+def _array(arrays: NpzFile, name: str, path: str) -> NDArray[Any]:
+    try:
+        return np.asarray(arrays[name])
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{name} in {path} must be an array of numbers: {reason}") from error

@@ -1,0 +1,126 @@
+"""What all explainers share: the checked call, and the evaluation of many samples of an image."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench import network
+from saliency_bench.protocols import Bound, Floats, Ints
+from saliency_bench.randomize import image_keys
+
+
+class Method(ABC):
+    """An attribution method: settings in the constructor, data in the call."""
+
+    signed: ClassVar[bool] = True
+    class_specific: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+    uses_gradients: ClassVar[bool] = True
+    multiplies_input: ClassVar[bool] = False
+
+    @abstractmethod
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`; the result reads the model's live weights.
+
+        Raises:
+            NotApplicable: if the method cannot serve the model.
+            ValueError: if the model has no output that can be explained.
+        """
+
+    def __call__(
+        self, model: Any, images: Floats, targets: Ints, *, keys: Ints | None = None
+    ) -> NDArray[np.float32]:
+        """Raw signed maps `[N, H, W, C']` float32; `model` comes back as it was.
+
+        Args:
+            model: any built Keras model.
+            images: `[N, H, W, C]` float, model units.
+            targets: `[N]` int, the class to explain in each image.
+            keys: `[N]` int, seeds of each image's noise; default: a hash of the image.
+
+        Raises:
+            ValueError: if images or targets have a wrong shape, type or value.
+        """
+        images, targets = checked(images, targets)
+        with network.evaluating(min(len(images), network.rows_at_once())):
+            bound = self.bind(model)
+        return bound(images, targets, keys=image_keys(images) if keys is None else keys)
+
+
+@dataclass(frozen=True)
+class Function(Method):
+    """Any callable `f(model, images, targets) -> maps` as an explainer.
+
+    It may leave out the last axis of its maps. Nothing is known of it, so it is taken as signed;
+    whether it repeats itself is measured.
+    """
+
+    function: Callable[[Any, Floats, Ints], Floats]
+
+    def __repr__(self) -> str:
+        """By name, not address: it keys the cells."""
+        function = self.function
+        name = getattr(function, "__qualname__", repr(function))
+        return f"Function({getattr(function, '__module__', '')}.{name})"
+
+    def bind(self, model: Any) -> Bound:
+        """The function with its model."""
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            maps = np.asarray(self.function(model, images, targets), np.float32)
+            return maps[..., None] if maps.ndim == 3 else maps
+
+        return bound
+
+
+def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Images and targets in their own types.
+
+    Raises:
+        ValueError: if they have a wrong shape, type or value.
+    """
+    images, targets = np.asarray(images), np.asarray(targets)
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"images must be [N, H, W, C] with N >= 1; got shape {images.shape}")
+    if not np.issubdtype(targets.dtype, np.integer) or targets.shape != (len(images),):
+        raise ValueError(
+            f"targets must be {len(images)} integers, one per image; "
+            f"got {targets.dtype} of shape {targets.shape}"
+        )
+    if not np.isfinite(images).all():
+        first = int(np.argwhere(~np.isfinite(images))[0][0])
+        raise ValueError(f"images must be finite; image {first} holds NaN or infinity")
+    return images.astype(np.float32), targets.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A batch of image-sample pairs, image by image.
+
+    Attributes:
+        image: `[P]` which image each pair belongs to.
+        sample: `[P]` which of its samples it is.
+    """
+
+    image: NDArray[np.int64]
+    sample: NDArray[np.int64]
+
+    def add_to(self, totals: NDArray[np.float64], values: Floats) -> None:
+        """Add each pair's value `[P, ...]` to its image's total `[N, ...]`."""
+        starts = np.flatnonzero(np.diff(self.image, prepend=-1))
+        totals[self.image[starts]] += np.add.reduceat(values, starts, axis=0, dtype=np.float64)
+
+
+def pairs(images: int, samples: int, batch: int) -> Iterator[Pairs]:
+    """All `images * samples` pairs, `batch` of them at a time."""
+    for start in range(0, images * samples, batch):
+        index = np.arange(start, min(start + batch, images * samples))
+        yield Pairs(index // samples, index % samples)

@@ -1,0 +1,183 @@
+"""Explainers whose verdict is known beforehand: the run's own instrument check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from saliency_bench import network
+from saliency_bench.explainers.base import Method
+from saliency_bench.protocols import Bound, Floats, Ints
+from saliency_bench.randomize import image_keys, stream
+
+
+class Control(Method):
+    """An explainer that is not one; `expected` is the verdict it must get."""
+
+    expected: ClassVar[str] = "fail"
+    signed: ClassVar[bool] = False
+    class_specific: ClassVar[bool] = False
+    uses_gradients: ClassVar[bool] = False
+
+
+class _ImageOnly(Control):
+    """A map made of the image alone."""
+
+    def bind(self, model: Any) -> Bound:
+        """No model is needed."""
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            return self.of(np.asarray(images, np.float32))
+
+        return bound
+
+    def of(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images `[N, H, W, C]` to maps."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class EdgeDetector(_ImageOnly):
+    """Sobel gradient magnitude of each channel (Adebayo et al., 2018, figure 1)."""
+
+    def of(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Edge strength `[N, H, W, C]`."""
+        return np.hypot(_sobel(images, along=1, across=2), _sobel(images, along=2, across=1))
+
+
+@dataclass(frozen=True)
+class InputMagnitude(_ImageOnly):
+    """The absolute value of the input."""
+
+    def of(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`|images|`, `[N, H, W, C]`."""
+        return np.abs(images)
+
+
+@dataclass(frozen=True)
+class Constant(_ImageOnly):
+    """The same value everywhere: a map that says nothing."""
+
+    expected: ClassVar[str] = "undefined"
+
+    def of(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Ones, `[N, H, W, 1]`."""
+        return np.ones((*images.shape[:3], 1), np.float32)
+
+
+@dataclass(frozen=True)
+class CentrePrior(_ImageOnly):
+    """One blob in the centre, for every image and every model.
+
+    Attributes:
+        width: standard deviation of the blob, as a share of the image's side.
+    """
+
+    width: float = 0.25
+
+    def of(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A Gaussian, `[N, H, W, 1]`."""
+        rows, columns = (
+            np.exp(-0.5 * (np.linspace(-0.5, 0.5, size) / self.width) ** 2)
+            for size in images.shape[1:3]
+        )
+        blob = np.outer(rows, columns).astype(np.float32)
+        return np.repeat(blob[None, ..., None], len(images), axis=0)
+
+
+@dataclass(frozen=True)
+class RandomFrozen(Control):
+    """Noise that is fixed per image, whatever the model: it must fail."""
+
+    signed: ClassVar[bool] = True
+
+    seed: int = 0
+
+    def bind(self, model: Any) -> Bound:
+        """No model is needed."""
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            seeds = image_keys(images) if keys is None else keys
+            return _noise([("random_frozen", self.seed, int(key)) for key in seeds], images)
+
+        return bound
+
+
+@dataclass(frozen=True)
+class RandomFresh(Control):
+    """Noise keyed by seed, image, target and weights: it never repeats itself."""
+
+    expected: ClassVar[str] = "undefined"
+    signed: ClassVar[bool] = True
+    class_specific: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+
+    seed: int = 0
+
+    def bind(self, model: Any) -> Bound:
+        """The model's live weights are hashed at every call."""
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            weights = network.fingerprint(model)
+            seeds = image_keys(images) if keys is None else keys
+            return _noise(
+                [
+                    ("random_fresh", self.seed, weights, int(key), int(target))
+                    for key, target in zip(seeds, targets, strict=True)
+                ],
+                images,
+            )
+
+        return bound
+
+
+@dataclass(frozen=True)
+class WeightHash(Control):
+    """Noise keyed by the weights and the image: a map that is about the weights alone."""
+
+    expected: ClassVar[str] = "pass"
+    signed: ClassVar[bool] = True
+
+    def bind(self, model: Any) -> Bound:
+        """The model's live weights are hashed at every call."""
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            weights = network.fingerprint(model)
+            seeds = image_keys(images) if keys is None else keys
+            return _noise([("weight_hash", weights, int(key)) for key in seeds], images)
+
+        return bound
+
+
+def _sobel(images: Floats, *, along: int, across: int) -> Floats:
+    edges = ndimage.correlate1d(images, [-1, 0, 1], axis=along, mode="nearest")
+    return np.asarray(ndimage.correlate1d(edges, [1, 2, 1], axis=across, mode="nearest"))
+
+
+def _noise(seeds: list[tuple[int | str, ...]], images: Floats) -> NDArray[np.float32]:
+    """Standard normal maps `[N, H, W, 1]`, one per seed."""
+    shape = (*images.shape[1:3], 1)
+    return np.stack([stream(*seed).standard_normal(shape, np.float32) for seed in seeds])
+
+
+CONTROLS: dict[str, type[Control]] = {
+    "edge_detector": EdgeDetector,
+    "random_frozen": RandomFrozen,
+    "centre_prior": CentrePrior,
+    "weight_hash": WeightHash,
+    "constant": Constant,
+    "random_fresh": RandomFresh,
+}
+"""The controls every run carries, by their name in results."""

@@ -1,0 +1,91 @@
+"""Gradient-weighted class activation maps, alone and times guided backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench import network
+from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.guided_backprop import GuidedBackprop
+from saliency_bench.protocols import Bound, Floats, Ints, Output
+
+Upsample = Literal["bilinear", "nearest", "bicubic"]
+
+
+def _weighted_features(relu: bool) -> Callable[[Any, Any], Any]:
+    def combine(features: Any, gradients: Any) -> Any:
+        import tensorflow as tf
+
+        weights = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
+        maps = tf.reduce_sum(weights * features, axis=-1, keepdims=True)
+        return tf.nn.relu(maps) if relu else maps
+
+    return combine
+
+
+@dataclass(frozen=True)
+class GradCAM(Method):
+    """Feature maps weighted by their mean gradient (Selvaraju et al., 2017).
+
+    Attributes:
+        layer: name of the layer whose output is explained; default: the last feature map larger
+            than 1x1, in execution order, at any nesting depth.
+        relu: keep the positive part only, as the paper does.
+        upsample: how the map is brought to the size of the image; None keeps its own.
+        output: what is explained.
+    """
+
+    layer: str | None = None
+    relu: bool = True
+    upsample: Upsample | None = "bilinear"
+    output: Output = "logit"
+
+    def __post_init__(self) -> None:
+        if self.upsample is not None and self.upsample not in get_args(Upsample):
+            raise ValueError(
+                f"upsample must be one of {', '.join(get_args(Upsample))} or None; "
+                f"got {self.upsample!r}"
+            )
+
+    @property
+    def signed(self) -> bool:  # type: ignore[override]
+        """Without the ReLU only."""
+        return not self.relu
+
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`; `NotApplicable` if it has no feature map."""
+        kernel = network.feature_gradient(
+            model, _weighted_features(self.relu), self.layer, self.output, upsample=self.upsample
+        )
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            return kernel(images, targets)
+
+        return bound
+
+
+@dataclass(frozen=True)
+class GuidedGradCAM(Method):
+    """Guided backpropagation times the upsampled GradCAM (Selvaraju et al., 2017)."""
+
+    layer: str | None = None
+    output: Output = "logit"
+
+    def bind(self, model: Any) -> Bound:
+        """Compile both parts for `model`; `NotApplicable` if one of them is."""
+        guided = GuidedBackprop(output=self.output).bind(model)
+        cam = GradCAM(layer=self.layer, output=self.output).bind(model)
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            return guided(images, targets) * cam(images, targets)
+
+        return bound

@@ -1,0 +1,51 @@
+"""The gradient of the explained output, alone and times the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench import network
+from saliency_bench.explainers.base import Method
+from saliency_bench.protocols import Bound, Floats, Ints, Output
+
+
+@dataclass(frozen=True)
+class Gradient(Method):
+    """Derivative of the target's logit by each input value (Simonyan et al., 2014)."""
+
+    output: Output = "logit"
+
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`."""
+        kernel = network.input_gradient(model, self.output)
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            return kernel(images, targets)
+
+        return bound
+
+
+@dataclass(frozen=True)
+class GradientInput(Method):
+    """The gradient times the input (Shrikumar et al., 2016)."""
+
+    multiplies_input: ClassVar[bool] = True
+
+    output: Output = "logit"
+
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`."""
+        kernel = network.input_gradient(model, self.output)
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            return kernel(images, targets) * np.asarray(images, np.float32)
+
+        return bound

@@ -1,0 +1,15 @@
+"""Nulls, ceilings, intervals and verdicts: pure functions on arrays and tables."""
+
+from saliency_bench.inference.evidence import Evidence
+from saliency_bench.inference.intervals import Interval, interval
+from saliency_bench.inference.tables import false_verdicts, judge, problems, summarize
+
+__all__ = [
+    "Evidence",
+    "Interval",
+    "false_verdicts",
+    "interval",
+    "judge",
+    "problems",
+    "summarize",
+]

@@ -1,0 +1,277 @@
+"""What a run measured, as tables, and one explainer's share of it, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from saliency_bench.inference.intervals import Interval, interval
+from saliency_bench.protocols import Expectation, Floats, Ints
+
+KEYS = ["check", "explainer", "similarity"]
+SCORED = ("ok", "died", "constant_reference", "nan")
+"""What can become of a pair of maps; a pair's `kind` is its place here, or `ABSENT`."""
+FAILURES = ("not_applicable", "error")
+"""What can become of an explainer as a whole."""
+OK, DIED, ABSENT = 0, 1, -1
+_AXES = ("stage", "draw", "image")
+_VALUES = ("score", "null", "ceiling")
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the verdicts rest on.
+
+    Attributes:
+        scores: `check, explainer, similarity, stage, condition, depth, draw, image, target,
+            score, null, ceiling, status`; stage 0 compares the untouched map with itself under
+            another explainer seed. An explainer that failed has one row, whose condition is why.
+        floors: `check, explainer, similarity, stage, draw, image, floor`.
+        networks: `check, stage, condition, depth, draw, accuracy, input_independent,
+            variables_changed, variables_exempt`.
+        expectations: what each check promises.
+        signed: whether the sign of an explainer's maps means something.
+        thresholds: largest share retained that passes, by similarity; None gives no verdict.
+        chance: share of the largest class among the images; None without labels.
+        controls: the verdict that each control must get.
+    """
+
+    scores: pd.DataFrame
+    floors: pd.DataFrame
+    networks: pd.DataFrame
+    expectations: Mapping[str, Expectation]
+    signed: Mapping[str, bool]
+    thresholds: Mapping[str, float | None]
+    chance: float | None = None
+    controls: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _known("scores.status", self.scores["status"], SCORED + FAILURES)
+        _known("scores.check", self.scores["check"], self.expectations)
+        _known("scores.explainer", self.scores["explainer"], self.signed)
+
+    @cached_property
+    def groups(self) -> dict[Key, Ints]:
+        """Row numbers in `scores` of each (check, explainer, similarity), in the table's order."""
+        indices = self.scores.groupby(KEYS, sort=False, observed=True).indices
+        groups = cast("Mapping[Key, Ints]", indices)
+        return dict(sorted(groups.items(), key=lambda group: int(group[1][0])))
+
+    @cached_property
+    def kinds(self) -> NDArray[np.int8]:
+        """Index into `SCORED` of each row of `scores`; `ABSENT` for explainers that failed."""
+        return pd.Index(SCORED).get_indexer(pd.Index(self.scores["status"])).astype(np.int8)
+
+
+def _known(name: str, column: pd.Series, allowed: Iterable[str]) -> None:
+    strange = set(column.unique()) - set(allowed)
+    if strange:
+        raise ValueError(f"{name} must be one of {sorted(allowed)}, got {sorted(strange)}")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The compared pairs of maps of one (check, explainer, similarity).
+
+    Attributes:
+        stages: `[L]` numbers of the stages.
+        score: `[L, D, I]`, as are the others; NaN where unknown.
+        null: similarity of maps that share nothing but the explainer.
+        ceiling: similarity if nothing had changed.
+        kind: index into `SCORED`, or `ABSENT`.
+    """
+
+    stages: Ints
+    score: Floats
+    null: Floats
+    ceiling: Floats
+    kind: NDArray[np.int8]
+
+    def take(self, stages: NDArray[np.bool_]) -> Pairs:
+        """The stages where the mask `[L]` is True."""
+        return Pairs(
+            self.stages[stages],
+            self.score[stages],
+            self.null[stages],
+            self.ceiling[stages],
+            self.kind[stages],
+        )
+
+    @property
+    def n_draws(self) -> int:
+        """Draws with at least one pair."""
+        return int((self.kind != ABSENT).any((0, 2)).sum())
+
+    @property
+    def n_images(self) -> int:
+        """Images with at least one pair."""
+        return int((self.kind != ABSENT).any((0, 1)).sum())
+
+    def share(self, status: str) -> float:
+        """Share of the pairs with this status; NaN without pairs."""
+        present = np.count_nonzero(self.kind != ABSENT)
+        found = np.count_nonzero(self.kind == SCORED.index(status))
+        return found / present if present else float("nan")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Pairs once it is settled how the undefined ones count.
+
+    Attributes:
+        score: `[L, D, I]` of the draws and images that count at all; 0 where left out.
+        null: as `score`.
+        ceiling: as `score`.
+        weights: sum to 1 in all; each stage's living pairs share alike.
+    """
+
+    score: Floats
+    null: Floats
+    ceiling: Floats
+    weights: Floats
+
+    @cached_property
+    def similarity(self) -> Interval:
+        """The mean score."""
+        return interval(self.score, np.ones(1), self.weights)
+
+    @cached_property
+    def retained(self) -> Interval:
+        """`mean(score - null) / mean(ceiling - null)`."""
+        return interval(self.score - self.null, self.ceiling - self.null, self.weights)
+
+    def mean(self, values: Floats) -> float:
+        """Weighted mean of `values`; NaN if nothing counts."""
+        return float(np.sum(self.weights * values)) if self.weights.size else float("nan")
+
+
+def count(
+    pairs: Pairs,
+    *,
+    died: Literal["null", "out"] = "null",
+    blank: Literal["null", "ceiling", "out"] = "out",
+) -> Counted:
+    """Settle how the undefined pairs count; the defaults are the variant that is reported.
+
+    Args:
+        pairs: of one stage or of several.
+        died: a map that vanished under the change has changed ("null"), or says nothing ("out").
+        blank: as what a constant reference and a NaN count.
+    """
+    null, ceiling = _filled(pairs.null), _filled(pairs.ceiling)
+    fills = {"null": null, "ceiling": ceiling}
+    score, alive = pairs.score, pairs.kind != ABSENT
+    for here, how in ((pairs.kind == DIED, died), (pairs.kind > DIED, blank)):
+        if how == "out":
+            alive = alive & ~here
+        else:
+            score = np.where(here, fills[how], score)
+    lively = np.ix_(alive.any((1, 2)), alive.any((0, 2)), alive.any((0, 1)))
+    alive = alive[lively]
+    per_stage = alive.sum((1, 2), keepdims=True)
+    weights = alive / (per_stage * len(alive))
+    score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
+    return Counted(score, null, ceiling, weights)
+
+
+def _filled(values: Floats) -> Floats:
+    """Unknown values get their stage's mean; a stage without any gets the mean of all."""
+    known = np.isfinite(values)
+    if known.all():
+        return values
+    counts = known.sum((1, 2))
+    totals = np.where(known, values, 0.0).sum((1, 2))
+    overall = totals.sum() / counts.sum() if counts.any() else np.nan
+    means = np.where(counts > 0, totals / np.maximum(counts, 1), overall)
+    return np.where(known, values, means[:, None, None])
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one verdict is decided on.
+
+    Attributes:
+        key: check, explainer and similarity.
+        pairs: all stages, the untouched one included.
+        failure: status and cause of an explainer that never ran; empty if it did.
+        expectation: what the check promises.
+        threshold: largest share retained that passes.
+        networks: rows of this check.
+        chance: accuracy of a network that knows nothing.
+    """
+
+    key: Key
+    pairs: Pairs
+    failure: tuple[str, ...]
+    expectation: Expectation
+    threshold: float | None
+    networks: pd.DataFrame
+    chance: float | None
+
+    @cached_property
+    def judged(self) -> Pairs:
+        """The stages that the verdict is taken on."""
+        stages = self.pairs.stages
+        if self.expectation.statistic == "last" and stages.any():
+            return self.pairs.take(stages == stages.max())
+        return self.pairs.take(stages > 0)
+
+    @cached_property
+    def repeats(self) -> Counted:
+        """The untouched maps against themselves under another explainer seed."""
+        return count(self.pairs.take(self.pairs.stages == 0))
+
+    @cached_property
+    def reported(self) -> Counted:
+        """The judged pairs in the variant that is reported."""
+        return count(self.judged)
+
+
+def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
+    """The evidence as a case per key."""
+    scores = evidence.scores
+    kinds = evidence.kinds
+    columns = {name: scores[name].to_numpy() for name in _AXES}
+    columns |= {name: scores[name].to_numpy(np.float64) for name in _VALUES}
+    for key in keys:
+        check, _, similarity = key
+        rows = evidence.groups[key]
+        failed, rows = rows[kinds[rows] == ABSENT], rows[kinds[rows] != ABSENT]
+        yield Case(
+            key=key,
+            pairs=_pivot({name: column[rows] for name, column in columns.items()}, kinds[rows]),
+            failure=tuple(scores.iloc[failed[0]][["status", "condition"]]) if len(failed) else (),
+            expectation=evidence.expectations[check],
+            threshold=evidence.thresholds.get(similarity),
+            networks=evidence.networks[evidence.networks["check"] == check],
+            chance=evidence.chance,
+        )
+
+
+def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> Pairs:
+    """Long columns of one case to arrays `[L, D, I]`."""
+    axes = [pd.factorize(columns[name], sort=True) for name in _AXES]
+    place = tuple(codes for codes, _ in axes)
+    shape = tuple(len(levels) for _, levels in axes)
+    # A pair that is called ok without a number is not ok.
+    kinds = np.where((kinds == OK) & np.isnan(columns["score"]), SCORED.index("nan"), kinds)
+
+    def placed(values: NDArray[Any], empty: float) -> NDArray[Any]:
+        array = np.full(shape, empty, values.dtype)
+        array[place] = values
+        return array
+
+    kind = placed(kinds, ABSENT)
+    pairs = np.count_nonzero(kind != ABSENT)
+    if pairs < len(kinds):
+        raise ValueError(f"a pair must have one row, got {len(kinds)} rows for {pairs} pairs")
+    score, null, ceiling = (placed(columns[name], np.nan) for name in _VALUES)
+    return Pairs(np.asarray(axes[0][1]), score, null, ceiling, kind)

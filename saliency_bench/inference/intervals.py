@@ -1,0 +1,86 @@
+"""Ratios of means with 95 % intervals that know draws and images are both random."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from saliency_bench.protocols import Floats
+
+UPPER = 0.975
+"""Quantile of the upper end: 95 % two-sided, 2.5 % per one-sided decision."""
+
+
+class Interval(NamedTuple):
+    """An estimate and the ends of its 95 % interval; NaN where there is none."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interval:
+    """Ratio of two weighted means over stages, draws and images.
+
+    The ratio is linearised: `u[d, i]` is what cell (d, i) adds to `mean(a) - r mean(b)`. The
+    variance of its mean is that of a two-way random-effects layout, so that images sharing a
+    redrawn network, and draws sharing an image, do not count as independent evidence.
+
+    Args:
+        numerator: `[..., L, D, I]`, finite, also where `weights` are 0.
+        denominator: as `numerator`, or a constant that broadcasts against it.
+        weights: `[..., L, D, I]`, non-negative, sum 1; 0 leaves a pair out.
+
+    Returns:
+        Arrays `[...]`; the ends are NaN with fewer than two draws or two images.
+    """
+    cube = (-3, -2, -1)
+    draws, images = numerator.shape[-2:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = np.sum(weights * denominator, axis=cube)
+        ratio = np.sum(weights * numerator, axis=cube) / scale
+        residual = numerator - ratio[..., None, None, None] * denominator
+        cells = np.sum(weights * residual, axis=-3) * (draws * images)
+        half = _half_width(cells) / np.abs(scale)
+    return Interval(ratio, ratio - half, ratio + half)
+
+
+def mean_interval(values: Floats) -> Interval:
+    """Mean of independent `values` `[N]` with Student's interval; NaN ends if N < 2."""
+    n = len(values)
+    mean = np.asarray(np.mean(values) if n else np.nan)
+    half = stats.t.ppf(UPPER, n - 1) * np.std(values, ddof=1) / n**0.5 if n > 1 else np.nan
+    return Interval(mean, mean - half, mean + half)
+
+
+def _half_width(cells: Floats) -> NDArray[np.float64]:
+    """Half the interval of the mean of `[..., D, I]` crossed random effects."""
+    draws, images = cells.shape[-2:]
+    if min(draws, images) < 2:
+        return np.full(cells.shape[:-2], np.nan)
+    draw, image, error = _mean_squares(cells)
+    # A component estimated below zero must not shrink the other one's share.
+    total = np.maximum(draw + image - error, np.maximum(draw, image))
+    free_draw, free_image = draws - 1, images - 1
+    spread = draw**2 / free_draw + image**2 / free_image + error**2 / (free_draw * free_image)
+    # Satterthwaite; the subtracted term could push it below the scarcer factor's own. fmax also
+    # turns the 0 / 0 of cells that do not vary into a number, so that their width is 0.
+    freedom = np.fmax(total**2 / spread, min(free_draw, free_image))
+    half: NDArray[np.float64] = stats.t.ppf(UPPER, freedom) * np.sqrt(total / (draws * images))
+    return half
+
+
+def _mean_squares(cells: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean squares of draws, images and what is left, of `[..., D, I]`."""
+    draws, images = cells.shape[-2:]
+    centred = cells - cells.mean((-2, -1), keepdims=True)
+    by_draw, by_image = centred.mean(-1), centred.mean(-2)
+    left = centred - by_draw[..., :, None] - by_image[..., None, :]
+    return (
+        images * np.sum(by_draw**2, -1) / (draws - 1),
+        draws * np.sum(by_image**2, -1) / (images - 1),
+        np.sum(left**2, (-2, -1)) / ((draws - 1) * (images - 1)),
+    )

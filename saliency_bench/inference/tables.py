@@ -1,0 +1,215 @@
+"""Evidence to the two tables of a run: the summary and the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from saliency_bench.inference.evidence import (
+    FAILURES,
+    KEYS,
+    Case,
+    Counted,
+    Evidence,
+    Key,
+    Pairs,
+    cases,
+    count,
+)
+from saliency_bench.inference.intervals import UPPER
+from saliency_bench.inference.rules import MARGIN, decide
+from saliency_bench.protocols import SCHEMA_VERSION
+
+AREA = -1
+"""The stage number of a summary's row that carries the verdict."""
+SUMMARY = (
+    *("schema_version", "check", "explainer", "similarity", "stage", "n_images", "n_draws"),
+    *("undefined", "mean", "low", "high", "null", "ceiling", "floor", "repeatability"),
+    *("retained", "retained_low", "retained_high", "verdict"),
+)
+VERDICTS = (
+    *("check", "explainer", "verdict", "similarity", "retained", "retained_low", "retained_high"),
+    *("reason", "control", "ok"),
+)
+_SENSE = {"spearman_signed": "sign", "spearman_abs": "magnitude"}
+
+Row = dict[str, Any]
+Floors = Mapping[Key, Mapping[int, float]]
+
+
+# ---------------------------------------------------------------- the summary
+
+
+def summarize(evidence: Evidence) -> pd.DataFrame:
+    """One row per (check, explainer, similarity, stage), and one per area.
+
+    In each row `retained = (mean - null) / (ceiling - null)`. Undefined pairs enter as reported
+    throughout: a map that died counts as null, a constant reference and a NaN are left out.
+
+    Returns:
+        Columns `SUMMARY`. `stage = -1` is the area over the stages from 1 on (the last one alone
+        if the check's statistic is "last") and carries the verdict.
+    """
+    floors = _floors(evidence.floors)
+    rows = [row for case in cases(evidence, evidence.groups) for row in _rows(case, floors)]
+    return pd.DataFrame(rows, columns=list(SUMMARY))
+
+
+def _rows(case: Case, floors: Floors) -> Iterator[Row]:
+    known = floors.get(case.key, {})
+    shared = {
+        "schema_version": SCHEMA_VERSION,
+        **dict(zip(KEYS, case.key, strict=True)),
+        "repeatability": float(case.repeats.similarity.value),
+    }
+    for stage in () if case.failure else case.pairs.stages:
+        pairs = case.pairs.take(case.pairs.stages == stage)
+        floor = known.get(int(stage), np.nan)
+        numbers = _numbers(pairs, count(pairs))
+        yield {**shared, **numbers, "stage": int(stage), "floor": floor, "verdict": ""}
+    judged = [known[stage] for stage in case.judged.stages if stage in known]
+    yield {
+        **shared,
+        **_numbers(case.judged, case.reported),
+        "stage": AREA,
+        "floor": np.mean(judged) if judged else np.nan,
+        "verdict": decide(case).verdict,
+    }
+
+
+def _numbers(pairs: Pairs, counted: Counted) -> Row:
+    similarity, retained = counted.similarity, counted.retained
+    return {
+        "n_images": pairs.n_images,
+        "n_draws": pairs.n_draws,
+        "undefined": 1 - pairs.share("ok"),
+        "mean": float(similarity.value),
+        "low": float(similarity.low),
+        "high": float(similarity.high),
+        "null": counted.mean(counted.null),
+        "ceiling": counted.mean(counted.ceiling),
+        "retained": float(retained.value),
+        "retained_low": float(retained.low),
+        "retained_high": float(retained.high),
+    }
+
+
+def _floors(table: pd.DataFrame) -> Floors:
+    """Mean floor by key and stage."""
+    means = table.groupby([*KEYS, "stage"], observed=True)["floor"].mean().dropna()
+    floors: dict[Key, dict[int, float]] = {}
+    for row in _records(means.reset_index()):
+        key = (row["check"], row["explainer"], row["similarity"])
+        floors.setdefault(key, {})[row["stage"]] = row["floor"]
+    return floors
+
+
+def _records(table: pd.DataFrame) -> list[Row]:
+    return cast("list[Row]", table.to_dict("records"))
+
+
+# ---------------------------------------------------------------- the verdicts
+
+
+def judge(evidence: Evidence, summary: pd.DataFrame) -> pd.DataFrame:
+    """The overall verdict of every explainer under every check, with the sentence behind it.
+
+    It is that of the primary similarity: the signed rank correlation if the explainer is signed,
+    else the absolute one; if that was not run, the first one run that has a threshold.
+
+    Returns:
+        Columns `VERDICTS`, one row per (check, explainer). `control` is the verdict that must
+        come out, empty for all others; `ok` whether it did.
+    """
+    areas: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in _records(summary[summary["stage"] == AREA]):
+        areas.setdefault((row["check"], row["explainer"]), {})[row["similarity"]] = row
+    rows = [_judged(evidence, *key, rows) for key, rows in areas.items()]
+    return pd.DataFrame(rows, columns=list(VERDICTS))
+
+
+def _judged(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, Row]) -> Row:
+    """One row of the verdicts, from the area rows by similarity."""
+    name = _primary(evidence, explainer, areas)
+    if name == "none":
+        area: Row = {"verdict": ""}
+        reason = "descriptive: no similarity that was run has a threshold"
+    else:
+        area = areas[name]
+        (case,) = cases(evidence, [(check, explainer, name)])
+        reason = decide(case).reason + _disagreement(areas, name)
+    control = _control(evidence, check, explainer) if area["verdict"] else ""
+    return {
+        **area,
+        **{"check": check, "explainer": explainer, "similarity": name, "reason": reason},
+        **{"control": control, "ok": control in ("", area["verdict"])},
+    }
+
+
+def _primary(evidence: Evidence, explainer: str, areas: Mapping[str, Row]) -> str:
+    primary = "spearman_signed" if evidence.signed[explainer] else "spearman_abs"
+    judged = [name for name, line in evidence.thresholds.items() if line is not None]
+    failed = [name for name, area in areas.items() if area["verdict"] in FAILURES]
+    return next((name for name in (primary, *judged, *failed) if name in areas), "none")
+
+
+def _disagreement(areas: Mapping[str, Row], primary: str) -> str:
+    """What to say of similarities that contradict the primary one; mostly nothing."""
+    verdict = areas[primary]["verdict"]
+    opposite = {"pass": "fail", "fail": "pass"}.get(verdict)
+    words = ""
+    for name, area in areas.items():
+        if area["verdict"] == opposite:
+            words += f"; {_SENSE.get(primary, primary)}: {verdict}"
+            words += f", {_SENSE.get(name, name)}: {opposite}"
+            words += _shared(areas, name if opposite == "fail" else primary)
+    return words
+
+
+def _shared(areas: Mapping[str, Row], survivor: str) -> str:
+    """Whether the input alone explains what survives."""
+    mean, floor = areas[survivor]["mean"], areas[survivor]["floor"]
+    if mean - floor < MARGIN:
+        sense = _SENSE.get(survivor, survivor)
+        return f", and the {sense} is what two unrelated networks share: floor {floor:.2f}"
+    return ""
+
+
+def _control(evidence: Evidence, check: str, explainer: str) -> str:
+    """The verdict that the explainer must get in this check, if any."""
+    expectation = evidence.expectations[check]
+    expected = evidence.controls.get(explainer, "")
+    if expectation.expects != "change":
+        return ""
+    # Maps keyed by the weights must pass where weights are redrawn; another target or input does
+    # not touch them, and with twins nothing but the weights' meaning is shared.
+    changed = evidence.networks.loc[evidence.networks["check"] == check, "variables_changed"]
+    if expected == "pass" and (expectation.anchor == "twins" or not (changed > 0).any()):
+        return ""
+    return expected
+
+
+def problems(verdicts: pd.DataFrame) -> tuple[str, ...]:
+    """Why the run is not valid: a line per control that got another verdict than it must."""
+    return tuple(
+        f"{row.check}: control {row.explainer} must be {row.control}, got {row.verdict} "
+        f"({row.reason})"
+        for row in verdicts[~verdicts["ok"].astype(bool)].itertuples()
+    )
+
+
+def false_verdicts(summary: pd.DataFrame) -> str:
+    """How many false verdicts to expect at this number of explainers and similarities."""
+    decided = summary[
+        (summary["stage"] == AREA) & summary["verdict"].isin(("pass", "fail", "inconclusive"))
+    ]
+    explainers, similarities = (decided[name].nunique() for name in ("explainer", "similarity"))
+    rate = 1 - UPPER
+    return (
+        f"{len(decided)} decisions ({explainers} explainers, {similarities} similarities with a "
+        f"threshold), each false with a probability of at most {rate:.1%}: up to "
+        f"{rate * len(decided):.1f} false verdicts are to be expected."
+    )

@@ -1,0 +1,167 @@
+"""The networks of `keras.applications`, with the preprocessing each was trained with."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import random
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from saliency_bench.datasets.content import digest, existing
+from saliency_bench.models.base import LoadedModel, fitting, one_line
+from saliency_bench.protocols import Dataset, Preprocessing
+
+_MINUS_ONE_TO_ONE = Preprocessing(mean=(0.5,), std=(0.5,))
+_IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_CAFFE = Preprocessing(
+    mean=(103.939 / 255, 116.779 / 255, 123.68 / 255), std=(1 / 255,), reverse_channels=True
+)
+_BYTES = Preprocessing(std=(1 / 255,))
+
+FAMILIES: Mapping[str, Preprocessing] = MappingProxyType(
+    {
+        "convnext": _BYTES,
+        "densenet": _IMAGENET,
+        "efficientnet": _BYTES,
+        "efficientnet_v2": _BYTES,
+        "inception_resnet_v2": _MINUS_ONE_TO_ONE,
+        "inception_v3": _MINUS_ONE_TO_ONE,
+        "mobilenet": _MINUS_ONE_TO_ONE,
+        "mobilenet_v2": _MINUS_ONE_TO_ONE,
+        "mobilenet_v3": _BYTES,
+        "nasnet": _MINUS_ONE_TO_ONE,
+        "resnet": _CAFFE,
+        "resnet_v2": _MINUS_ONE_TO_ONE,
+        "vgg16": _CAFFE,
+        "vgg19": _CAFFE,
+        "xception": _MINUS_ONE_TO_ONE,
+    }
+)
+"""What pixels in [0, 1] go through, by module of `keras.applications`."""
+
+OWN_OPTIONS = frozenset(
+    {"classes", "include_preprocessing", "include_top", "input_shape", "weights"}
+)
+"""Arguments that are set here, or that would part a network from its preprocessing."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """A network of `keras.applications`.
+
+    Attributes:
+        name: the name of its constructor.
+        weights: "imagenet" (downloaded), a file of weights (.weights.h5 or .h5), or None: random.
+        input_shape: height, width and channels; None: those of the dataset.
+        classes: how many the network tells apart.
+        options: further arguments of the constructor, e.g. `alpha`.
+    """
+
+    trains: ClassVar[bool] = False
+
+    name: str = "MobileNet"
+    weights: str | None = "imagenet"
+    input_shape: Sequence[int] | None = None
+    classes: int = 1000
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if taken := OWN_OPTIONS.intersection(self.options):
+            raise ValueError(f"options must not set {', '.join(sorted(OWN_OPTIONS))}, got {taken}")
+
+    def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
+        """The network; `seed` draws its weights if it has no others, `cache` is of no use here.
+
+        Raises:
+            ValueError: no such network, its weights cannot be had, or it does not fit the dataset.
+            FileNotFoundError: there is no such file of weights.
+        """
+        constructor = _constructor(self.name)
+        units = _preprocessing(constructor)
+        with _seeded(seed):
+            model = self._built(constructor, self.input_shape or dataset.pixels.shape[1:])
+        file = self._weights_file()
+        if file is not None:
+            _read_weights(model, file)
+        facts = {"weights": self.weights if file is None else file.name, **self.options}
+        return fitting(LoadedModel(model, units, self.name, facts), dataset)
+
+    def fingerprint(self) -> str:
+        """Hash of all settings and of the file of weights."""
+        file = self._weights_file()
+        settings = {
+            "model": "application",
+            "name": self.name,
+            "weights": self.weights if file is None else "file",
+            "input_shape": self.input_shape,
+            "classes": self.classes,
+            "options": dict(self.options),
+        }
+        return digest(settings, [] if file is None else [file])
+
+    def _weights_file(self) -> Path | None:
+        return None if self.weights in (None, "imagenet") else existing(str(self.weights))
+
+    def _built(self, constructor: Any, shape: Sequence[int]) -> Any:
+        try:
+            return constructor(
+                weights="imagenet" if self.weights == "imagenet" else None,
+                input_shape=tuple(shape),
+                classes=self.classes,
+                **self.options,
+            )
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{self.name} cannot be built: {one_line(error)}") from error
+        except Exception as error:  # Keras raises the bare class if a download fails
+            raise ValueError(
+                f"ImageNet weights of {self.name} could not be downloaded; give a file with "
+                f"model.weights=FILE ({one_line(error)})"
+            ) from error
+
+
+def _constructor(name: str) -> Any:
+    import keras
+
+    known = [entry for entry in dir(keras.applications) if entry[0].isupper()]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.4) or known
+        raise ValueError(f"name must be one of keras.applications ({', '.join(near)}), got {name}")
+    return getattr(keras.applications, name)
+
+
+def _preprocessing(constructor: Any) -> Preprocessing:
+    family = constructor.__module__.rpartition(".")[2]
+    if family not in FAMILIES:
+        raise ValueError(
+            f"name must be of a family with known preprocessing ({', '.join(FAMILIES)}), "
+            f"got {constructor.__name__} of {family}; save it and take model=saved"
+        )
+    return FAMILIES[family]
+
+
+def _read_weights(model: Any, file: Path) -> None:
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that the file has no weights for.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(file)
+    except (ValueError, KeyError, OSError, UserWarning) as error:
+        raise ValueError(
+            f"{file} does not hold weights of this network: {one_line(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """The constructors take no seed; Keras draws their initialisers' from Python's generator."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)

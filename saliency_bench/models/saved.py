@@ -1,0 +1,109 @@
+"""A user's own model from a .keras file, and how such files are read."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from saliency_bench.datasets.arrays import preprocessing
+from saliency_bench.datasets.content import digest, existing
+from saliency_bench.models.base import LoadedModel, fitting, one_line
+from saliency_bench.protocols import Dataset, Preprocessing
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A model saved by Keras 3 with `model.save("name.keras")`.
+
+    Attributes:
+        path: the .keras file.
+        mean: subtracted from pixels in [0, 1] before they enter the model; one or one per channel.
+            Without `mean` and `std` the dataset's own apply.
+        std: divided by afterwards.
+    """
+
+    trains: ClassVar[bool] = False
+
+    path: str
+    mean: float | Sequence[float] | None = None
+    std: float | Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        self._preprocessing()
+
+    def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
+        """The saved model; `seed` and `cache` are of no use here.
+
+        Raises:
+            ValueError: the file cannot be read, or the model does not fit the dataset.
+            FileNotFoundError: there is no such file.
+        """
+        file = Path(self.path)
+        facts = {"file": file.name, "fingerprint": self.fingerprint()}
+        return fitting(LoadedModel(read(file), self._preprocessing(), file.stem, facts), dataset)
+
+    def fingerprint(self) -> str:
+        """Hash of the file and of the preprocessing."""
+        units = self._preprocessing()
+        settings = {"model": "saved", "units": None if units is None else [units.mean, units.std]}
+        return digest(settings, [_keras_file(Path(self.path))])
+
+    def _preprocessing(self) -> Preprocessing | None:
+        if self.mean is None and self.std is None:
+            return None
+        return preprocessing(
+            0.0 if self.mean is None else self.mean, 1.0 if self.std is None else self.std
+        )
+
+
+def read(path: Path) -> Any:
+    """The Keras model in a .keras file; code in it is never run.
+
+    Raises:
+        ValueError: not such a file, damaged, or it needs code that is not there or not allowed.
+        FileNotFoundError: there is no such file.
+    """
+    import keras
+
+    file = _keras_file(path)
+    try:
+        return keras.models.load_model(file, compile=False, safe_mode=True)
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ValueError(f"{path} cannot be loaded: {_reason(error)}") from error
+
+
+def _keras_file(path: Path) -> Path:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder (a SavedModel?); save with model.save('name.keras')")
+    file = existing(path)
+    if file.suffix != ".keras":
+        raise ValueError(f"{path} must end in .keras; save with model.save('name.keras')")
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{path} is not a whole .keras file: it is damaged or of another format")
+    return file
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if missing := re.search(r"Could not locate (\w+) '([^']+)'", text):
+        kind, name = missing.groups()
+        return (
+            f"its {kind} {name} is unknown; register it with "
+            "@keras.saving.register_keras_serializable() and import it beforehand"
+        )
+    if "lambda" in text.lower():
+        return "it holds code (a Python lambda), which is refused; save it with a class of its own"
+    return f"the file is damaged or of another Keras version ({one_line(error)})"

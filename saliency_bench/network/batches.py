@@ -1,0 +1,144 @@
+"""Compiled functions of many rows, evaluated a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from saliency_bench.network.output import logits
+from saliency_bench.network.trace import Call, inlined, input_shape, recorded
+from saliency_bench.protocols import BLOCK, Floats, Ints, NotApplicable, Output
+
+_ROWS: ContextVar[int] = ContextVar("rows_at_once", default=BLOCK)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The tensors of one traced forward pass.
+
+    Attributes:
+        images: `[B, H, W, C]`.
+        targets: `[B]`.
+        scores: `[B, K]` of all classes.
+        calls: every layer execution, in order.
+    """
+
+    images: Any
+    targets: Any
+    scores: Any
+    calls: list[Call]
+
+    @property
+    def target_scores(self) -> Any:
+        """`[B]` the score of each row's target class."""
+        return tf.gather(self.scores, self.targets, batch_dims=1)
+
+
+Body = Callable[[Traced], Any]
+"""What a kernel returns of a forward pass: one tensor of B rows."""
+
+
+def rows_at_once() -> int:
+    """How many images, or image-sample pairs, are evaluated at once."""
+    return _ROWS.get()
+
+
+@contextmanager
+def evaluating(batch_size: int) -> Iterator[None]:
+    """Explainers bound inside evaluate `batch_size` rows at once."""
+    token = _ROWS.set(batch_size)
+    try:
+        yield
+    finally:
+        _ROWS.reset(token)
+
+
+class Kernel:
+    """A function of rows, compiled once for a model; it reads the model's live weights.
+
+    Args:
+        model: any built Keras model.
+        body: what is computed from the forward pass.
+        output: which output of the model is scored.
+        rule: a change of the backward pass, in force while the forward pass is traced.
+
+    Compiled when made if the model says its input shape, else on the first call; a fully
+    convolutional model is compiled once per image size.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        body: Body,
+        output: Output = "logit",
+        *,
+        rule: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._model = model
+        self._body = body
+        self._output: Output = output
+        self._rule = rule
+        self._classes = 0
+        self._compiled: dict[tuple[int, ...], Any] = {}
+        self.batch = rows_at_once()
+        shape = input_shape(model)
+        if shape is not None and None not in shape:
+            self._function(tuple(size for size in shape if size is not None))
+
+    def __call__(self, images: Floats, targets: Ints | None = None) -> NDArray[np.float32]:
+        """Images `[N, H, W, C]` and targets `[N]` to N rows, `batch` of them at a time.
+
+        The last batch is filled up with copies of the last row: sums round alike in every batch
+        of one size.
+
+        Raises:
+            ValueError: if a target is not one of the model's classes.
+        """
+        function = self._function(images.shape[1:])
+        columns = np.zeros(len(images)) if targets is None else np.asarray(targets)
+        if columns.min() < 0 or columns.max() >= self._classes:
+            worst = columns[(columns < 0) | (columns >= self._classes)][0]
+            raise ValueError(f"targets must lie in 0..{self._classes - 1}; got {worst}")
+        rows = np.minimum(np.arange(-(-len(images) // self.batch) * self.batch), len(images) - 1)
+        chunks = [
+            function(
+                tf.constant(images[chunk], tf.float32), tf.constant(columns[chunk], tf.int32)
+            ).numpy()
+            for chunk in np.split(rows, len(rows) // self.batch)
+        ]
+        return np.concatenate(chunks)[: len(images)]
+
+    def _function(self, shape: tuple[int, ...]) -> Any:
+        if shape not in self._compiled:
+            self._compiled[shape] = self._trace(shape)
+        return self._compiled[shape]
+
+    def _trace(self, shape: tuple[int, ...]) -> Any:
+        refusals: list[Exception] = []
+
+        def traced(images: Any, targets: Any) -> Any:
+            try:
+                with recorded(self._model) as calls, self._rule():
+                    scores = logits(self._model, images, self._output)
+                self._classes = scores.shape[1]
+                return tf.cast(self._body(Traced(images, targets, scores, calls)), tf.float32)
+            except (NotApplicable, ValueError) as refusal:
+                refusals.append(refusal)
+                raise
+
+        specs = (tf.TensorSpec([None, *shape], tf.float32), tf.TensorSpec([None], tf.int32))
+        try:
+            with inlined():
+                return tf.function(traced).get_concrete_function(*specs)
+        except Exception:
+            # Autograph wraps what a traced function raises; the caller needs the plain refusal.
+            if refusals:
+                raise refusals[-1] from None
+            raise

@@ -1,0 +1,104 @@
+"""A Keras model as the checks and the engine see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from saliency_bench.network.batches import Kernel, evaluating
+from saliency_bench.network.gradients import target_score
+from saliency_bench.network.weights import fingerprint, swapped
+from saliency_bench.protocols import BLOCK, Floats, Ints, ProofError
+
+
+class KerasNetwork:
+    """A model with its logits, its untouched weights, and proven changes to them.
+
+    Args:
+        model: any built Keras model; it comes back exactly as it was.
+        batch_size: rows evaluated at once.
+
+    Raises:
+        ValueError: if the model has no logit that can be explained.
+    """
+
+    def __init__(self, model: Any, *, batch_size: int = BLOCK) -> None:
+        self.model = model
+        self._change = (0, 0)
+        with evaluating(batch_size):
+            self._outputs = Kernel(model, lambda traced: traced.scores)
+            self._scores = target_score(model)
+        self._untouched = [tf.identity(variable.value) for variable in model.variables]
+        self._differs = tf.function(self._compare).get_concrete_function()
+
+    def outputs(self, images: Floats) -> NDArray[np.float32]:
+        """Logits `[N, K]` of images `[N, H, W, C]` under the live weights."""
+        return self._outputs(images)
+
+    def score(self, images: Floats, targets: Ints) -> NDArray[np.float32]:
+        """`[N]` the explained output: the logit of each image's target."""
+        return self._scores(images, targets)
+
+    def fingerprint(self) -> str:
+        """Hash of the live weights."""
+        return fingerprint(self.model)
+
+    def evidence(self) -> dict[str, int]:
+        """How many variables are changed now, and how many were to but had nothing to change."""
+        return dict(zip(("variables_changed", "variables_exempt"), self._change, strict=True))
+
+    @contextmanager
+    def changed(self, values: Mapping[int, NDArray[Any]]) -> Iterator[None]:
+        """Swap in `values` by position in `model.variables`, proving that just those changed.
+
+        A variable whose new value is a constant that it already holds is exempt, and counted.
+
+        Raises:
+            ProofError: if a named variable did not change, another one did, or, afterwards, the
+                weights are not bit for bit what they were.
+        """
+        if self._differs().numpy().any():
+            raise ProofError("the weights were not untouched before the change")
+        variables = [self.model.variables[position] for position in values]
+        exempt = {p for p, value in values.items() if self._holds_constant(p, value)}
+        try:
+            with swapped(self.model, variables, list(values.values())):
+                moved = {int(position) for position in np.flatnonzero(self._differs().numpy())}
+                self._prove(moved, set(values) - exempt)
+                self._change = (len(moved), len(exempt))
+                yield
+        finally:
+            self._change = (0, 0)
+            if self._differs().numpy().any():
+                raise ProofError("the weights did not come back bit for bit")
+
+    def _prove(self, moved: set[int], named: set[int]) -> None:
+        for position in sorted(moved ^ named):
+            path = self.model.variables[position].path
+            what = "was to change but did not" if position in named else "changed though not named"
+            raise ProofError(f"the variable {path!r} {what}")
+
+    def _holds_constant(self, position: int, value: NDArray[Any]) -> bool:
+        return value.size == 0 or (
+            bool((value == value.flat[0]).all())
+            and np.array_equal(value, self._untouched[position].numpy())
+        )
+
+    def _compare(self) -> Any:
+        """`[variables]` bool: which live variables differ from the untouched ones in any bit."""
+        return tf.stack(
+            [
+                tf.reduce_any(_bits(variable.value) != _bits(before))
+                for variable, before in zip(self.model.variables, self._untouched, strict=True)
+            ]
+        )
+
+
+def _bits(tensor: Any) -> Any:
+    sizes = {2: tf.int16, 4: tf.int32, 8: tf.int64}
+    return tf.bitcast(tensor, sizes[tensor.dtype.size]) if tensor.dtype.size in sizes else tensor

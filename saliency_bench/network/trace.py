@@ -1,0 +1,144 @@
+"""Layers in execution order and taps on their outputs, recorded while a graph is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from saliency_bench.protocols import NotApplicable
+
+
+@dataclass(frozen=True)
+class Call:
+    """One execution of one layer: the layer and the tensor it returned."""
+
+    layer: Any
+    output: Any
+
+
+@contextmanager
+def inlined() -> Iterator[None]:
+    """Trace through `tf.function`s inside the model instead of calling them as closed graphs.
+
+    A closed graph hides its ReLUs from overrides and its softmax from us, and one whose layers
+    were first built inside it ignores later assignments to the weights. Inlined, the graph traced
+    here reads the live variables.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+@contextmanager
+def recorded(model: Any) -> Iterator[list[Call]]:
+    """Collect a `Call` for every layer that runs inside, at any nesting depth, in order.
+
+    Works by wrapping each layer's `call` for the time of the trace: a nested layer's tensor can
+    be tapped without a path of Keras tensors from the input, which subclassed models lack.
+    """
+    calls: list[Call] = []
+    with ExitStack() as undo:
+        for layer in model._flatten_layers(include_self=False):
+            undo.callback(layer.__dict__.pop, "call", None)
+            layer.__dict__["call"] = _recording(layer, calls)
+        yield calls
+
+
+def _recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
+    original = layer.call
+
+    @wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        output = original(*args, **kwargs)
+        calls.append(Call(layer, output))
+        return output
+
+    return call
+
+
+def input_shape(model: Any) -> tuple[int | None, ...] | None:
+    """`(H, W, C)` the model was built for; None if it does not say (an unbuilt subclass)."""
+    shape = getattr(model, "input_shape", None)
+    if shape is None:
+        known = getattr(model, "_build_shapes_dict", None) or {}
+        shape = next(iter(known.values()), None) if len(known) == 1 else None
+    if not isinstance(shape, tuple) or len(shape) != 4:
+        return None
+    return shape[1:]
+
+
+def layer_calls(model: Any) -> list[Call]:
+    """Every layer execution of one symbolic pass, in order.
+
+    Raises:
+        ValueError: if the model was never built, so that nothing can be traced.
+    """
+    shape = input_shape(model)
+    if shape is None:
+        raise ValueError(
+            f"the model must be built for images (H, W, C): call it once on a batch; "
+            f"{model.name!r} has input shape {getattr(model, 'input_shape', None)}"
+        )
+    spec = tf.TensorSpec([None, *shape], tf.float32)
+    with inlined(), recorded(model) as calls:
+        tf.function(lambda images: model(images, training=False)).get_concrete_function(spec)
+    return calls
+
+
+def own_variables(layer: Any) -> list[Any]:
+    """The variables a layer holds itself, without its sublayers' and random-seed states.
+
+    `keras.layers.Normalization` holds statistics of the data, not weights: it has none.
+    """
+    if isinstance(layer, keras.layers.Normalization):
+        return []
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def last_feature_map(calls: list[Call], name: str | None = None) -> Any:
+    """The output tensor `[N, h, w, K]` of the layer CAM methods explain.
+
+    By default the last layer in execution order, at any depth, whose output is larger than 1x1
+    and lies at or behind a layer with weights.
+
+    Raises:
+        NotApplicable: if there is no such layer.
+        ValueError: if no layer is called `name`.
+    """
+    if name is not None:
+        return _named_feature_map(calls, name)
+    learned = False
+    found = None
+    for call in calls:
+        learned = learned or bool(own_variables(call.layer))
+        if learned and _is_feature_map(call.output):
+            found = call.output
+    if found is None:
+        raise NotApplicable("no layer with weights has a feature map larger than 1x1")
+    return found
+
+
+def _named_feature_map(calls: list[Call], name: str) -> Any:
+    outputs = [call.output for call in calls if call.layer.name == name]
+    if not outputs:
+        known = ", ".join(dict.fromkeys(c.layer.name for c in calls if _is_feature_map(c.output)))
+        raise ValueError(f"layer must be one with a feature map ({known}); got {name!r}")
+    if not _is_feature_map(outputs[-1]):
+        raise NotApplicable(f"the output of layer {name!r} is not a feature map larger than 1x1")
+    return outputs[-1]
+
+
+def _is_feature_map(output: Any) -> bool:
+    shape = getattr(output, "shape", None)
+    if shape is None or len(shape) != 4:
+        return False
+    return (shape[1] is None or shape[1] > 1) and (shape[2] is None or shape[2] > 1)

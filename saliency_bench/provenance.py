@@ -1,0 +1,67 @@
+"""What decided the numbers of a run: versions, seeds, hashes, the machine."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saliency_bench.protocols import SCHEMA_VERSION, Study
+
+NUMERIC = ("tensorflow", "keras", "numpy", "scipy", "scikit-image")
+"""Libraries whose version may change a score."""
+
+
+def numerics() -> dict[str, Any]:
+    """What is part of every cell's key besides the study itself."""
+    return {"versions": {name: version(name) for name in NUMERIC}}
+
+
+def of_study(study: Study) -> dict[str, Any]:
+    """Everything that decided a study's numbers, in words that JSON can hold."""
+    return {
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "saliency_bench": version("saliency-bench"),
+        "git": git_commit(),
+        **{k: v for k, v in study.settings.items()},
+        "seed": study.seed,
+        "draws": study.draws,
+        "target": study.target,
+        "batch_size": study.batch_size,
+        "n_images": len(study.scene),
+        "images_hash": array_hash(study.scene.images),
+        "targets_hash": array_hash(study.scene.targets),
+        "weights_hash": study.network.fingerprint(),
+        "schema": SCHEMA_VERSION,
+        "explainers": {name: repr(e) for name, e in study.explainers.items()},
+        "similarities": {name: repr(m) for name, m in study.similarities.items()},
+        "checks": {name: repr(c) for name, c in study.checks.items()},
+    }
+
+
+def array_hash(array: np.ndarray[Any, Any]) -> str:
+    """Hash of an array's bytes."""
+    return hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).hexdigest()
+
+
+def git_commit() -> str:
+    """The commit of this checkout, marked if files differ from it; empty outside of one."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,44 @@
+"""What a run found, for people: tables, figures and a report in Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+from saliency_bench.report import files, markdown, style
+from saliency_bench.report.figures import Planned, planned
+from saliency_bench.report.terminal import verdict_table
+from saliency_bench.results import Results
+from saliency_bench.store import write_atomic
+
+__all__ = ["verdict_table", "write"]
+
+
+def write(results: Results, folder: Path) -> Path:
+    """Write tables, figures and `report.md` into `folder`; returns the report's path.
+
+    Every file appears whole or not at all, and the report last: where it is, all it names is.
+    """
+    tables = {
+        "summary.csv": files.csv(results.summary),
+        "networks.csv": files.csv(results.networks),
+        "scores.parquet": files.parquet(results.scores),
+        "floors.parquet": files.parquet(results.floors),
+        "provenance.json": files.provenance(results),
+    }
+    for name, data in tables.items():
+        write_atomic(folder / name, data)
+    drawn = list(planned(results))
+    for plan in drawn:
+        _write_figure(folder / "figures", plan)
+    path = folder / "report.md"
+    write_atomic(path, markdown.text(results, drawn).encode())
+    return path
+
+
+def _write_figure(folder: Path, plan: Planned) -> None:
+    figure = plan.draw()
+    with mpl.rc_context(style.STYLE):
+        for kind in ("png", "pdf"):
+            write_atomic(folder / f"{plan.stem}.{kind}", style.encoded(figure, kind))

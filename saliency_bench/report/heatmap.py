@@ -1,0 +1,78 @@
+"""How much of each explainer's map is left, explainer by stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from saliency_bench.report import style, view
+from saliency_bench.results import Results
+
+MOST_NUMBERS = 12
+"""Stages up to which the numbers fit into the cells."""
+
+_ROW = 0.21  # inches, and so are the next four
+_COLUMN = 0.42
+_BAR = 0.1
+_BESIDE = 0.75
+_NARROWEST = 3.2
+_DARK = 0.55  # of the scale: numbers above it are black
+
+Array = NDArray[np.floating[Any]]
+
+
+@mpl.rc_context(style.STYLE)
+def retained_figure(results: Results, check: str, similarity: str) -> Figure:
+    """`retained` of every explainer at every stage and over the area; hatched: undefined."""
+    tables = view.curves(results, check, similarity)
+    names = {stage: name for stage, name in view.stage_names(results, check).items() if stage > 0}
+    columns = [*names, view.AREA]
+    values = np.array([t["retained"].reindex(columns).to_numpy(float) for t in tables.values()])
+    outside = _BESIDE + style.length(tables)
+    across = min(style.WIDTH - outside - _COLUMN, _COLUMN * len(names))
+    figure = style.new_figure(
+        max(outside + across + _COLUMN, _NARROWEST),
+        0.5 + _ROW * max(len(tables), 4) + style.length(names.values()),
+        constrained=True,
+    )
+    stages, whole, key = figure.subplots(1, 3, width_ratios=[across, _COLUMN, _BAR])
+    painted = _paint(stages, values[:, :-1], numbers=len(names) <= MOST_NUMBERS)
+    _paint(whole, values[:, -1:], numbers=True)
+    kept = style.thinned(len(names), int(across / style.TICK))
+    labels = [style.shortened(name, style.NAME) for name in names.values()]
+    stages.set_xticks(kept, [labels[i] for i in kept], rotation=90)
+    whole.set_xticks([0], ["area"], rotation=90, fontweight="bold")
+    _name_rows(stages, whole, list(tables), view.controls(results))
+    figure.colorbar(painted, cax=key, extend="both", ticks=[0, 0.5, 1])
+    title = f"{style.shortened(check, 40)}: retained, {style.shortened(similarity, 40)}"
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
+def _paint(axes: Axes, values: Array, *, numbers: bool) -> Any:
+    # What is undefined is masked, and the hatched ground shows through.
+    axes.patch.set(facecolor="white", hatch="/////", edgecolor=style.SUBDUED)
+    axes.spines[:].set_visible(False)
+    if numbers:
+        for row, column in np.argwhere(np.isfinite(values)):
+            value = float(values[row, column])
+            ink = "black" if value > _DARK else "white"
+            text = view.number(value)
+            axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=7)
+    masked = np.ma.masked_invalid(values)
+    return axes.imshow(masked, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+
+
+def _name_rows(stages: Axes, whole: Axes, names: list[str], controls: set[str]) -> None:
+    stages.set_yticks(range(len(names)), [style.shortened(name, style.NAME) for name in names])
+    whole.set_yticks([])
+    style.subdue(stages.get_yticklabels(), [name in controls for name in names])
+    tested = sum(name not in controls for name in names)
+    if 0 < tested < len(names):
+        for axes in (stages, whole):
+            axes.axhline(tested - 0.5, color="white", linewidth=3)

@@ -1,0 +1,179 @@
+"""The maps themselves: one image, explainers down, the cascade across."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from saliency_bench.report import style, view
+from saliency_bench.results import Results
+
+MOST_STAGES = 8
+"""Stages shown of a cascade, spaced evenly; more would be stamps."""
+
+_CELL = 0.85  # inches, and so are the next seven
+_SMALLEST = 0.45
+_TALLEST = 8.5
+_UPRIGHT = 0.58
+_LEFT = 1.0
+_BOTTOM = 0.62
+_LINE = 0.125
+_NARROWEST = 3.5
+_GAP = 0.06  # share of a cell
+_BREAK = 0.3  # share of a cell, between the explainers and the controls
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """How the numbers of a row of maps become colours; `low` is the scale's lower end."""
+
+    colours: str
+    low: float
+    label: str
+
+
+SIGNED = Palette("RdBu_r", -1.0, "signed map")
+UNSIGNED = Palette("viridis", 0.0, "unsigned map")
+
+
+def palette(untouched: Array) -> Palette:
+    """Symmetric about zero if the untouched map has a negative value, else from zero up."""
+    return SIGNED if (untouched < 0).any() else UNSIGNED
+
+
+def plane(attributions: Array) -> Array:
+    """A map `[H, W, C]` summed over its channels."""
+    summed: Array = attributions.sum(axis=-1, dtype=np.float64)
+    return summed
+
+
+def scaled(values: Array) -> Array:
+    """A plane `[H, W]` in units of its own 99th percentile of |m|."""
+    size = np.abs(values[np.isfinite(values)])
+    if not size.size or size.max() == 0:
+        return values
+    # The percentile of a sparse map can be 0; its largest value then is the scale.
+    unit: float = np.percentile(size, 99) or size.max()
+    return values / unit
+
+
+@mpl.rc_context(style.STYLE)
+def map_figure(results: Results, check: str, image: int) -> Figure:
+    """The maps of example `image`: the input, the untouched map, then the cascade's stages."""
+    examples = results.examples
+    if examples is None:
+        raise ValueError("a figure of maps needs a run with examples, got none")
+    maps, conditions = examples.maps[check], examples.conditions.get(check, {})
+    stages = _shown_stages(maps)
+    named = [conditions.get(stage, f"stage {stage}") for stage in stages[1:]]
+    controls = [name for name in maps if name in view.controls(results)]
+    rows = {n: float(i) for i, n in enumerate(n for n in maps if n not in controls)}
+    rows |= {n: i + _BREAK for i, n in enumerate(controls, start=len(rows))}
+    pixels = examples.pixels[image]
+    figure, axes = _canvas(
+        heads=["input", view.UNTOUCHED, *named],
+        depth=max(rows.values()) + 1,
+        shape=pixels.shape[0] / pixels.shape[1],
+    )
+    used: list[Palette] = []
+    for name, row in rows.items():
+        used.append(palette(plane(maps[name][0][image])))
+        _show_input(axes, row, pixels)
+        for column, stage in enumerate(stages, start=1):
+            if stage in maps[name]:
+                _show_map(axes, row, column, scaled(plane(maps[name][stage][image])), used[-1])
+    _name_rows(axes, rows, controls)
+    _add_keys(figure, list(dict.fromkeys(used)))
+    title = style.shortened(check, 36)
+    if image < len(examples.titles):
+        title += f", {style.shortened(examples.titles[image], 30)}"
+    figure.suptitle(title, x=0.01, y=1 - 0.06 / figure.get_figheight(), ha="left", va="top")
+    return figure
+
+
+def _shown_stages(maps: Mapping[str, Mapping[int, object]]) -> list[int]:
+    later = sorted({stage for by_stage in maps.values() for stage in by_stage} - {0})
+    return [0, *(later[i] for i in style.spread(len(later), MOST_STAGES))]
+
+
+def _canvas(heads: list[str], depth: float, shape: float) -> tuple[Figure, Axes]:
+    """Axes in units of cells: as many columns as `heads`, `depth` rows of height over width."""
+    cell = min((style.WIDTH - _LEFT - 0.05) / len(heads), _CELL)
+    cell = min(cell, max(_TALLEST / (depth * shape), _SMALLEST))
+    if upright := cell < _UPRIGHT:
+        texts = [style.shortened(head, style.NAME) for head in heads]
+        top = 0.35 + style.CHARACTER * max(map(len, texts))
+    else:
+        texts = [style.wrapped(head, int(cell / style.CHARACTER)) for head in heads]
+        top = 0.3 + _LINE * max(text.count("\n") + 1 for text in texts)
+    wide, tall = cell * len(heads), cell * shape * depth
+    width, height = max(_LEFT + wide + 0.05, _NARROWEST), top + tall + _BOTTOM
+    figure = style.new_figure(width, height)
+    place = (_LEFT / width, _BOTTOM / height, wide / width, tall / height)
+    axes = figure.add_axes(place, xlim=(0, len(heads)), ylim=(depth, 0))
+    axes.set_aspect("auto")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, pad=2, labelbottom=False, labeltop=True)
+    axes.set_xticks(np.arange(len(heads)) + 0.5, texts, rotation=90 if upright else 0)
+    return figure, axes
+
+
+def _box(row: float, column: int) -> tuple[float, float, float, float]:
+    half = _GAP / 2
+    return (column + half, column + 1 - half, row + 1 - half, row + half)
+
+
+def _show_input(axes: Axes, row: float, pixels: Array) -> None:
+    # Anything but one or three channels has no colours of its own: shown as their mean.
+    coloured = pixels.shape[-1] == 3
+    shown = np.clip(pixels if coloured else pixels.mean(axis=-1), 0, 1)
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=_box(row, 0), aspect="auto")
+
+
+def _show_map(axes: Axes, row: float, column: int, values: Array, colours: Palette) -> None:
+    if not np.isfinite(values).any():
+        left, right, bottom, top = _box(row, column)
+        axes.fill_between(
+            [left, right], top, bottom, facecolor="none", edgecolor=style.SUBDUED, hatch="/////"
+        )
+        return
+    axes.imshow(
+        np.ma.masked_invalid(values),
+        cmap=colours.colours,
+        vmin=colours.low,
+        vmax=1,
+        extent=_box(row, column),
+        aspect="auto",
+    )
+
+
+def _name_rows(axes: Axes, rows: Mapping[str, float], controls: list[str]) -> None:
+    width = int(_LEFT / style.CHARACTER) - 1
+    axes.set_yticks([row + 0.5 for row in rows.values()], [style.wrapped(n, width) for n in rows])
+    style.subdue(axes.get_yticklabels(), [name in controls for name in rows])
+    # imshow moves the limits to the last picture drawn.
+    axes.set_xlim(0, len(axes.get_xticks()))
+    axes.set_ylim(max(rows.values()) + 1, 0)
+
+
+def _add_keys(figure: Figure, used: list[Palette]) -> None:
+    width, height = figure.get_size_inches()
+    for i, colours in enumerate(used):
+        left = (0.55 + 1.55 * i) / width
+        axes = figure.add_axes((left, 0.3 / height, 1.0 / width, 0.07 / height))
+        shades = ScalarMappable(Normalize(colours.low, 1), colours.colours)
+        bar = figure.colorbar(shades, cax=axes, orientation="horizontal")
+        ticks = [-1, 0, 1] if colours is SIGNED else [0, 1]
+        bar.set_ticks(ticks, labels=[{-1: "-p99", 0: "0", 1: "p99"}[tick] for tick in ticks])
+        axes.set_title(colours.label, fontsize=7, pad=2)

@@ -1,0 +1,123 @@
+"""One look for every figure: sizes, colour-blind-safe colours, and labels that fit."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+WIDTH = 7.2
+"""Inches: the text width of a two-column page."""
+
+CHARACTER = 0.058
+"""Inches: a generous mean width of one character at the size of the labels."""
+
+TICK = 0.13
+"""Inches: what an upright label takes of an axis."""
+
+NAME = 24
+"""Characters of a name that a figure shows."""
+
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "figure.titlesize": 8.5,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "lines.linewidth": 1.1,
+    "hatch.linewidth": 0.5,
+    "image.cmap": "viridis",
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+}
+"""Rc settings of every figure; `pdf.fonttype` 42 keeps text editable."""
+
+# Okabe and Ito's palette, told apart under every common colour vision deficiency.
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+INK, SUBDUED, SHADE = "#222222", "#6E6E6E", "#F1F1F1"
+
+
+def new_figure(width: float, height: float, *, constrained: bool = False) -> Figure:
+    """An empty figure of `width` by `height` inches on its own Agg canvas, outside pyplot."""
+    layout: Any = "constrained" if constrained else None
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def encoded(figure: Figure, kind: str) -> bytes:
+    """The bytes of `figure` as "png" or "pdf", without a time stamp."""
+    buffer = io.BytesIO()
+    stampless = {"CreationDate": None} if kind == "pdf" else None
+    figure.savefig(buffer, format=kind, metadata=stampless)
+    # What the first drawing laid out holds for the next one, which need not do it again.
+    figure.set_layout_engine("none")
+    return buffer.getvalue()
+
+
+def shortened(name: str, width: int) -> str:
+    """`name` in at most `width` characters; the middle goes, as the ends tell names apart."""
+    return _literal(_cut(name, width))
+
+
+def wrapped(name: str, width: int) -> str:
+    """`name` over at most four lines of `width` characters, broken after _, -, / and spaces."""
+    lines = [""]
+    for piece in re.findall(r"[^_/ -]*[_/ -]?", _cut(name, 3 * width)):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(shortened(line, width) for line in lines[:4])
+
+
+def _cut(name: str, width: int) -> str:
+    line = " ".join(name.split())
+    if len(line) <= width:
+        return line
+    tail = (width - 1) // 2
+    return f"{line[: width - 1 - tail]}…{line[len(line) - tail :]}"
+
+
+def _literal(line: str) -> str:
+    # A pair of dollars would be read as a formula.
+    return line.replace("$", r"\$")
+
+
+def length(names: Iterable[str]) -> float:
+    """Inches that the longest of `names` takes as a label."""
+    return min(max(map(len, names)), NAME) * CHARACTER
+
+
+def subdue(labels: Iterable[Text], chosen: Iterable[bool]) -> None:
+    """Set the chosen labels in grey italics: controls, which are not under test."""
+    for label, quiet in zip(labels, chosen, strict=True):
+        label.set(color=SUBDUED if quiet else INK, fontstyle="italic" if quiet else "normal")
+
+
+def thinned(count: int, room: int) -> list[int]:
+    """Positions out of `count` to label: equal steps from the first, then the last; `room` fit."""
+    step = max(-(-(count - 1) // max(room - 1, 1)), 1)
+    # The one before the last makes way where the last step would be a shorter one.
+    return [*range(0, count - step, step), count - 1]
+
+
+def spread(count: int, room: int) -> list[int]:
+    """As many positions out of `count` as `room` has, the first and the last among them."""
+    return [int(i) for i in np.linspace(0, count - 1, min(count, room)).round()]

@@ -1,0 +1,147 @@
+"""What the tables and figures ask of a run: names in a fixed order, numbers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from saliency_bench.results import Results
+
+AREA = -1
+"""The `stage` of the summary's row over the whole cascade."""
+
+UNTOUCHED = "untouched"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the verdict table, as text.
+
+    Attributes:
+        explainer: its name.
+        verdict: with spaces, e.g. "not applicable".
+        control: whether it is one, and so not under test.
+        expected: the verdict a control must get; empty if none is due under this check.
+        ok: whether the control got it.
+        retained: area of the primary similarity with its interval.
+        others: `retained` by every similarity; `*` the primary, `!` another verdict than its.
+        reason: the sentence behind the verdict.
+        disagrees: whether any similarity has another verdict than the primary.
+    """
+
+    explainer: str
+    verdict: str
+    control: bool
+    expected: str
+    ok: bool
+    retained: str
+    others: tuple[str, ...]
+    reason: str
+    disagrees: bool
+
+
+def number(value: float) -> str:
+    """Two decimals; a dash where nothing can be said."""
+    text = f"{value:.2f}" if np.isfinite(value) else "-"
+    return "0.00" if text == "-0.00" else text
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """`value [low, high]`, without the bounds if there are none."""
+    if not np.isfinite([low, high]).all():
+        return number(value)
+    return f"{number(value)} [{number(low)}, {number(high)}]"
+
+
+def checks(results: Results) -> list[str]:
+    """The checks of the run, in its order."""
+    return _names(results.verdicts["check"])
+
+
+def similarities(results: Results, check: str) -> list[str]:
+    """The similarities that scored this check, in the run's order."""
+    return _names(results.summary.loc[results.summary["check"] == check, "similarity"])
+
+
+def controls(results: Results) -> set[str]:
+    """The explainers whose verdict is known beforehand under any check of the run."""
+    due = results.verdicts["control"].map(_given)
+    return set(_names(results.verdicts.loc[due, "explainer"]))
+
+
+def stage_names(results: Results, check: str) -> dict[int, str]:
+    """The name of every stage of this check, the untouched network at 0."""
+    summary, networks = results.summary, results.networks
+    stages = np.unique(summary.loc[(summary["check"] == check) & (summary["stage"] > 0), "stage"])
+    first = networks[networks["check"] == check].drop_duplicates("stage").set_index("stage")
+    named = {int(stage): str(name) for stage, name in first["condition"].items()}  # type: ignore
+    return {0: UNTOUCHED} | {int(s): named.get(int(s), f"stage {s}") for s in stages}
+
+
+def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFrame]:
+    """The summary of each explainer by stage, controls last; not of those that never ran."""
+    summary = results.summary
+    rows = summary[(summary["check"] == check) & (summary["similarity"] == similarity)]
+    ran = _names(rows.loc[rows["stage"] > 0, "explainer"])
+    known = controls(results)
+    return {
+        name: rows[rows["explainer"] == name].set_index("stage").sort_index()
+        for name in sorted(ran, key=known.__contains__)
+    }
+
+
+def verdict_rows(results: Results, check: str) -> list[Row]:
+    """The verdict table of one check, in the order of the run: it is no ranking."""
+    verdicts = results.verdicts[results.verdicts["check"] == check]
+    areas = results.summary[results.summary["stage"] == AREA]
+    area = areas[areas["check"] == check].set_index(["explainer", "similarity"])
+    names, known = similarities(results, check), controls(results)
+    return [_row(verdict, area, names, known) for _, verdict in verdicts.iterrows()]
+
+
+def reasons(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """The sentences behind these verdicts, each with the explainers it holds for."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.reason:
+            found.setdefault(row.reason, []).append(row.explainer)
+    return found
+
+
+def _row(verdict: pd.Series, area: pd.DataFrame, names: list[str], known: set[str]) -> Row:
+    primary, overall = str(verdict["similarity"]), str(verdict["verdict"])
+    own = {name: (verdict["explainer"], name) for name in names}
+    found = {name: area.loc[key] for name, key in own.items() if key in area.index}
+    judged = {name: str(row["verdict"]) for name, row in found.items() if _given(row["verdict"])}
+    disagreeing = {name for name, its in judged.items() if its != overall}
+    others = tuple(
+        number(found[name]["retained"])
+        + ("*" if name == primary else "")
+        + ("!" if name in disagreeing else "")
+        if name in found
+        else "-"
+        for name in names
+    )
+    return Row(
+        explainer=str(verdict["explainer"]),
+        verdict=overall.replace("_", " ") or "none",
+        control=str(verdict["explainer"]) in known,
+        expected=str(verdict["control"]) if _given(verdict["control"]) else "",
+        ok=bool(verdict["ok"]),
+        retained=interval(verdict["retained"], verdict["retained_low"], verdict["retained_high"]),
+        others=others,
+        reason=str(verdict["reason"]) if _given(verdict["reason"]) else "",
+        disagrees=bool(disagreeing),
+    )
+
+
+def _given(value: object) -> bool:
+    # An empty cell is "" in memory and NaN once it has been through a csv file.
+    return not pd.isna(value) and value != ""  # type: ignore[call-overload]
+
+
+def _names(values: Iterable[object]) -> list[str]:
+    return list(dict.fromkeys(str(value) for value in values))

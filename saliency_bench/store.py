@@ -1,0 +1,110 @@
+"""The run folder: a plan, cells keyed by content, and other files; every write is atomic."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.protocols import SCHEMA_VERSION
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that its name only ever holds all of it, also after a crash.
+
+    Raises:
+        OSError: if the folder cannot be written or the disk is full; the old file stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` with its schema version."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2, default=str)
+    write_atomic(path, text.encode() + b"\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """What `write_json` wrote; None if there is no such file.
+
+    Raises:
+        ValueError: if the file is damaged or of another schema version.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ValueError(f"{path} must hold JSON; it is damaged ({error})") from None
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(f"{path} must have schema_version {SCHEMA_VERSION}")
+    return content
+
+
+def content_key(identity: Mapping[str, Any]) -> str:
+    """A cell's name: the hash of everything that can change its numbers."""
+    text = json.dumps(identity, sort_keys=True, default=repr)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Store:
+    """The files of one run.
+
+    Attributes:
+        folder: where they lie.
+    """
+
+    folder: Path
+
+    def cell(self, key: str) -> dict[str, NDArray[Any]] | None:
+        """A saved cell's arrays; None if it is not there, or damaged: it is computed anew."""
+        try:
+            with np.load(self._path(key), allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError):
+            return None
+
+    def save_cell(self, key: str, arrays: Arrays) -> None:
+        """Save a cell, together with what was saved under its key before."""
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **{**(self.cell(key) or {}), **arrays})
+        write_atomic(self._path(key), buffer.getvalue())
+
+    def save_maps(self, name: str, maps: NDArray[np.float32]) -> None:
+        """Save raw maps as `maps/<name>.npz`."""
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, maps=maps)
+        write_atomic(self.maps_path(name), buffer.getvalue())
+
+    def maps_path(self, name: str) -> Path:
+        """Where `save_maps` puts maps."""
+        return self.folder / "maps" / f"{name}.npz"
+
+    def _path(self, key: str) -> Path:
+        return self.folder / "cells" / f"{key}.npz"

@@ -1,0 +1,260 @@
+"""Building a study from its parts, running it, and drawing the conclusions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench import engine, inference, network, provenance, randomize, tables
+from saliency_bench.checks import ParameterRandomization
+from saliency_bench.engine import Progress, Silent
+from saliency_bench.explainers import CONTROLS, Control, Function, Method
+from saliency_bench.explainers.base import checked
+from saliency_bench.protocols import (
+    BLOCK,
+    Check,
+    Explainer,
+    Floats,
+    Ints,
+    Measure,
+    Preprocessing,
+    Scene,
+    Study,
+    TargetMode,
+)
+from saliency_bench.results import Results
+from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
+from saliency_bench.store import Store, write_json
+
+AnyExplainer = Explainer | Callable[[Any, Floats, Ints], Floats]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a study is run.
+
+    Attributes:
+        seed: root of every random stream.
+        draws: redraws per stage.
+        target: `label` explains the given targets, `predicted` the class the untouched model
+            predicts, `repredict` what each changed model predicts (the code of 2018).
+        batch_size: images, or image-sample pairs, evaluated at once.
+        run_dir: where cells are kept, so that an interrupted study goes on; default: nowhere.
+        save_maps: keep the raw maps too.
+        preprocessing: pixels in [0, 1] to model units, for the figures.
+    """
+
+    seed: int = 0
+    draws: int = 5
+    target: TargetMode = "label"
+    batch_size: int = BLOCK
+    run_dir: Path | None = None
+    save_maps: bool = False
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    def __post_init__(self) -> None:
+        for name, value in (("draws", self.draws), ("batch_size", self.batch_size)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1; got {value}")
+
+
+def default_similarities() -> dict[str, Measure]:
+    """The four similarities of (Adebayo et al., 2018), by their name in results."""
+    return {
+        "spearman_signed": Spearman(absolute=False),
+        "spearman_abs": Spearman(absolute=True),
+        "ssim": SSIM(),
+        "hog": HOGCorrelation(),
+    }
+
+
+def evaluate(
+    model: Any,
+    images: Floats,
+    targets: Ints | None,
+    *,
+    explainers: Mapping[str, AnyExplainer],
+    checks: Sequence[Check] = (ParameterRandomization(),),
+    similarities: Mapping[str, Measure] | None = None,
+    options: Options | None = None,
+) -> Results:
+    """Do these explainers' maps depend on what the model learned?
+
+    Runs every check on every explainer and on the controls, and compares the maps of the
+    untouched model with those under each change. The model comes back as it was.
+
+    Args:
+        model: any built Keras model.
+        images: `[N, H, W, C]` float, model units; 5 or more for a verdict.
+        targets: `[N]` int true classes, or None: explain what the model predicts.
+        explainers: by the name they get in the results; any callable
+            `f(model, images, targets) -> maps` is one.
+        checks: what is changed; default: parameter randomization.
+        similarities: by name; default: Spearman signed and absolute, SSIM and HOG.
+        options: seeds, draws, sizes.
+
+    Raises:
+        ValueError: if the model has no logit, or images, targets or settings do not fit.
+        ProofError: if the model does not use the weights that were changed.
+    """
+    options = options or Options()
+    study = build(
+        model, images, targets, explainers=explainers, checks=named(checks),
+        similarities=similarities or default_similarities(), options=options,
+    )  # fmt: skip
+    if options.run_dir is not None:
+        return run(study, Store(options.run_dir), options)
+    with tempfile.TemporaryDirectory() as folder:
+        return run(study, Store(Path(folder)), options)
+
+
+def build(
+    model: Any,
+    images: Floats,
+    targets: Ints | None,
+    *,
+    explainers: Mapping[str, AnyExplainer],
+    checks: Mapping[str, Check],
+    similarities: Mapping[str, Measure],
+    options: Options,
+) -> Study:
+    """A study of `model` on `images`, controls included.
+
+    Raises:
+        ValueError: if images or targets do not fit the model, or there is nothing to explain.
+    """
+    given = np.zeros(len(images), np.int64) if targets is None else targets
+    images, labels = checked(images, given)
+    net = network.KerasNetwork(model, batch_size=options.batch_size)
+    logits = _finite_outputs(net, images)
+    predicted, classes = logits.argmax(axis=1), logits.shape[1]
+    explained = predicted if targets is None or options.target != "label" else labels
+    if explained.min() < 0 or explained.max() >= classes:
+        raise ValueError(
+            f"targets must lie in 0..{classes - 1}; got {explained.min()} to {explained.max()}"
+        )
+    every = with_controls(explainers)
+    return Study(
+        network=net,
+        scene=Scene(images, explained, randomize.image_keys(images), score=net.score),
+        explainers=every,
+        similarities=dict(similarities),
+        checks=dict(checks),
+        labels=None if targets is None else labels,
+        controls={n: e.expected for n, e in every.items() if isinstance(e, Control)},
+        seed=options.seed,
+        draws=options.draws,
+        target=options.target,
+        batch_size=options.batch_size,
+        settings=provenance.numerics(),
+    )
+
+
+def named(checks: Sequence[Check]) -> dict[str, Check]:
+    """Checks by the snake case of their class; a second one of a class is numbered."""
+    names: dict[str, Check] = {}
+    for check in checks:
+        stem = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(check).__name__)[1:]
+        stem = stem.replace("parameter_", "param_")
+        names[stem if stem not in names else f"{stem}_{len(names) + 1}"] = check
+    return names
+
+
+def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer]:
+    """The explainers, callables wrapped, and behind them the controls that are not among them.
+
+    Raises:
+        ValueError: if there is no explainer, or one that is no control bears a control's name.
+    """
+    own = {
+        name: explainer if isinstance(explainer, Method | Explainer) else Function(explainer)
+        for name, explainer in explainers.items()
+    }
+    taken = [n for n, e in own.items() if n in CONTROLS and not isinstance(e, CONTROLS[n])]
+    if taken:
+        raise ValueError(f"an explainer must not bear the name of a control; got {taken[0]!r}")
+    if all(isinstance(explainer, Control) for explainer in own.values()):
+        raise ValueError(f"explainers must name one that is no control; got {list(own)}")
+    return own | {name: control() for name, control in CONTROLS.items() if name not in own}
+
+
+def run(
+    study: Study, store: Store, options: Options, *, progress: Progress | None = None
+) -> Results:
+    """Compute what is missing in `store`, and conclude.
+
+    Raises:
+        ValueError: if no explainer applies.
+    """
+    bound, refused = _bind(study)
+    steps = engine.plan(study)
+    _write_plan(store, steps)
+    loop = engine.Loop(study, store, bound, progress or Silent(), save_maps=options.save_maps)
+    outcome = loop.run(steps)
+    outcome.refused.update(refused)
+    scores, floors = tables.scores(study, store, steps, outcome)
+    networks = tables.networks(study, store, steps)
+    evidence = inference.Evidence(
+        scores,
+        floors,
+        networks,
+        {name: check.expectation(study) for name, check in study.checks.items()},
+        {name: explainer.signed for name, explainer in study.explainers.items()},
+        {name: measure.threshold for name, measure in study.similarities.items()},
+        chance(study.labels),
+        study.controls,
+    )
+    summary = inference.summarize(evidence)
+    verdicts = inference.judge(evidence, summary)
+    facts = {
+        **provenance.of_study(study),
+        "chance": evidence.chance,
+        "false_verdicts": inference.false_verdicts(summary),
+        "not_applicable": outcome.refused,
+        "failed": outcome.failed,
+    }
+    pixels = options.preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
+    titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
+    return Results(
+        scores, floors, networks, summary, verdicts, facts,
+        tables.examples(study, store, steps, pixels, titles), inference.problems(verdicts),
+    )  # fmt: skip
+
+
+def chance(labels: NDArray[np.int64] | None) -> float | None:
+    """Accuracy of always naming the most frequent class; None without labels."""
+    return None if labels is None else float(np.bincount(labels).max() / len(labels))
+
+
+def _bind(study: Study) -> tuple[dict[str, Any], dict[str, str]]:
+    with network.evaluating(study.batch_size):
+        bound, refused = engine.bind(study)
+    if not set(bound) - set(study.controls):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+        raise ValueError(f"an explainer must apply to this model; {reasons}")
+    return bound, refused
+
+
+def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    logits = net.outputs(images)
+    if not np.isfinite(logits).all():
+        first = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
+        raise ValueError(f"the model's output must be finite; it is not for image {first}")
+    return logits
+
+
+def _write_plan(store: Store, steps: Sequence[engine.Step]) -> None:
+    cells = [
+        [key, step.check, explainer, step.condition.name, step.condition.stage,
+         step.condition.draw, step.start, step.stop]
+        for step in steps
+        for explainer, key in step.keys.items()
+    ]  # fmt: skip
+    columns = ["key", "check", "explainer", "condition", "stage", "draw", "start", "stop"]
+    write_json(store.folder / "plan.json", {"columns": columns, "cells": cells})
