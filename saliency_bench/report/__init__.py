@@ -8,11 +8,12 @@ import matplotlib as mpl
 
 from saliency_bench.report import files, markdown, style
 from saliency_bench.report.figures import Planned, planned
+from saliency_bench.report.reading import read
 from saliency_bench.report.terminal import verdict_table
 from saliency_bench.results import Results
 from saliency_bench.store import write_atomic
 
-__all__ = ["verdict_table", "write"]
+__all__ = ["read", "verdict_table", "write"]
 
 
 def write(results: Results, folder: Path) -> Path:
@@ -22,6 +23,7 @@ def write(results: Results, folder: Path) -> Path:
     """
     tables = {
         "summary.csv": files.csv(results.summary),
+        "verdicts.csv": files.csv(results.verdicts),
         "networks.csv": files.csv(results.networks),
         "scores.parquet": files.parquet(results.scores),
         "floors.parquet": files.parquet(results.floors),

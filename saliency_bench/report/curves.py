@@ -48,7 +48,7 @@ def stage_figure(results: Results, check: str, similarity: str) -> Figure:
         _name_stages(axes, names, figure.get_figwidth() / grid.ncols, shown=lowest)
         # Names under a column that ends early hang into the empty cell below it.
         axes.xaxis.set_in_layout(row == grid.nrows - 1)
-    _name_figure(figure, check, f"{style.shortened(similarity, 40)} against stage")
+    style.entitle(figure, check, f"{similarity} against stage")
     figure.supylabel(style.shortened(similarity, 40), fontsize=style.STYLE["axes.labelsize"])
     _add_legend(figure, _keys(bool(controls)))
     return figure
@@ -71,7 +71,7 @@ def accuracy_figure(results: Results, check: str) -> Figure:
     if chance is not None and np.isfinite(chance):
         axes.axhline(chance, color=style.INK, linestyle="--", label=f"chance, {chance:.2g}")
     _name_stages(axes, names, width, shown=True)
-    _name_figure(figure, check, "network accuracy")
+    style.entitle(figure, check, "network accuracy")
     _add_legend(figure, axes.get_legend_handles_labels()[0])
     return figure
 
@@ -134,10 +134,6 @@ def _name_stages(axes: Axes, names: dict[int, str], inches: float, *, shown: boo
     texts = [style.shortened(names[stage], style.NAME) if shown else "" for stage in kept]
     axes.set_xticks(kept, texts, rotation=90)
     axes.set_xlim(min(stages) - _MARGIN, max(stages) + _MARGIN)
-
-
-def _name_figure(figure: Figure, check: str, what: str) -> None:
-    figure.suptitle(f"{style.shortened(check, 40)}: {what}", x=0.01, ha="left")
 
 
 def _keys(controls: bool) -> list[Artist]:

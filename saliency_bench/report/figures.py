@@ -28,7 +28,8 @@ RETAINED = (
 )
 MAPS = (
     "Maps of one image along {check}, channels summed, each in units of its own 99th percentile of "
-    "|m|: size cannot be compared between maps. Hatched is undefined. At most "
+    "|m|: size cannot be compared between maps. Colours diverge about 0 where the untouched map "
+    "has negative values and else start at 0. Hatched is undefined. At most "
     f"{MOST_STAGES} stages, evenly spaced."
 )
 ACCURACY = "Accuracy of the network at each stage of {check}; dashed: chance."

@@ -49,8 +49,7 @@ def retained_figure(results: Results, check: str, similarity: str) -> Figure:
     whole.set_xticks([0], ["area"], rotation=90, fontweight="bold")
     _name_rows(stages, whole, list(tables), view.controls(results))
     figure.colorbar(painted, cax=key, extend="both", ticks=[0, 0.5, 1])
-    title = f"{style.shortened(check, 40)}: retained, {style.shortened(similarity, 40)}"
-    figure.suptitle(title, x=0.01, ha="left")
+    style.entitle(figure, check, f"retained, {similarity}")
     return figure
 
 

@@ -20,11 +20,12 @@ from saliency_bench.results import Results
 MOST_STAGES = 8
 """Stages shown of a cascade, spaced evenly; more would be stamps."""
 
-_CELL = 0.85  # inches, and so are the next seven
+_CELL = 0.85  # inches, and so are the next eight
 _SMALLEST = 0.45
 _TALLEST = 8.5
 _UPRIGHT = 0.58
 _LEFT = 1.0
+_TITLE = 0.4
 _BOTTOM = 0.62
 _LINE = 0.125
 _NARROWEST = 3.5
@@ -95,10 +96,9 @@ def map_figure(results: Results, check: str, image: int) -> Figure:
                 _show_map(axes, row, column, scaled(plane(maps[name][stage][image])), used[-1])
     _name_rows(axes, rows, controls)
     _add_keys(figure, list(dict.fromkeys(used)))
-    title = style.shortened(check, 36)
-    if image < len(examples.titles):
-        title += f", {style.shortened(examples.titles[image], 30)}"
-    figure.suptitle(title, x=0.01, y=1 - 0.06 / figure.get_figheight(), ha="left", va="top")
+    titles = dict(enumerate(examples.titles))
+    title = style.entitle(figure, check, titles.get(image, f"image {image}"))
+    title.set_y(1 - 0.06 / figure.get_figheight())
     return figure
 
 
@@ -113,16 +113,15 @@ def _canvas(heads: list[str], depth: float, shape: float) -> tuple[Figure, Axes]
     cell = min(cell, max(_TALLEST / (depth * shape), _SMALLEST))
     if upright := cell < _UPRIGHT:
         texts = [style.shortened(head, style.NAME) for head in heads]
-        top = 0.35 + style.CHARACTER * max(map(len, texts))
+        top = _TITLE + 0.05 + style.CHARACTER * max(map(len, texts))
     else:
         texts = [style.wrapped(head, int(cell / style.CHARACTER)) for head in heads]
-        top = 0.3 + _LINE * max(text.count("\n") + 1 for text in texts)
+        top = _TITLE + _LINE * max(text.count("\n") + 1 for text in texts)
     wide, tall = cell * len(heads), cell * shape * depth
     width, height = max(_LEFT + wide + 0.05, _NARROWEST), top + tall + _BOTTOM
     figure = style.new_figure(width, height)
     place = (_LEFT / width, _BOTTOM / height, wide / width, tall / height)
     axes = figure.add_axes(place, xlim=(0, len(heads)), ylim=(depth, 0))
-    axes.set_aspect("auto")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=2, labelbottom=False, labeltop=True)
     axes.set_xticks(np.arange(len(heads)) + 0.5, texts, rotation=90 if upright else 0)

@@ -40,17 +40,15 @@ STYLE: Any = {
     "ytick.major.size": 2.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.grid": False,
     "lines.linewidth": 1.1,
     "hatch.linewidth": 0.5,
-    "image.cmap": "viridis",
     "savefig.dpi": 200,
     "pdf.fonttype": 42,
 }
 """Rc settings of every figure; `pdf.fonttype` 42 keeps text editable."""
 
-# Okabe and Ito's palette, told apart under every common colour vision deficiency.
-BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+# From Okabe and Ito's palette, told apart under every common colour vision deficiency.
+BLUE, VERMILLION = "#0072B2", "#D55E00"
 INK, SUBDUED, SHADE = "#222222", "#6E6E6E", "#F1F1F1"
 
 
@@ -60,6 +58,14 @@ def new_figure(width: float, height: float, *, constrained: bool = False) -> Fig
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
+
+
+def entitle(figure: Figure, check: str, what: str) -> Text:
+    """Head `figure` with its check and what it shows: on one line, or on two that fit."""
+    room = int(figure.get_figwidth() / (1.2 * CHARACTER))
+    line = f"{check}: {what}"
+    lines = [line] if len(line) <= room else [f"{check}:", what]
+    return figure.suptitle("\n".join(shortened(one, room) for one in lines), x=0.01, ha="left")
 
 
 def encoded(figure: Figure, kind: str) -> bytes:

@@ -76,9 +76,9 @@ def stage_names(results: Results, check: str) -> dict[int, str]:
     """The name of every stage of this check, the untouched network at 0."""
     summary, networks = results.summary, results.networks
     stages = np.unique(summary.loc[(summary["check"] == check) & (summary["stage"] > 0), "stage"])
-    first = networks[networks["check"] == check].drop_duplicates("stage").set_index("stage")
-    named = {int(stage): str(name) for stage, name in first["condition"].items()}  # type: ignore
-    return {0: UNTOUCHED} | {int(s): named.get(int(s), f"stage {s}") for s in stages}
+    first = networks[networks["check"] == check].drop_duplicates("stage")
+    named = dict(zip(first["stage"], first["condition"].astype(str), strict=True))
+    return {0: UNTOUCHED} | {int(stage): named.get(stage, f"stage {stage}") for stage in stages}
 
 
 def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFrame]:

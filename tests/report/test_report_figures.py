@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -71,7 +72,7 @@ def test_labels_of_stages_do_not_overlap(make_results):
     for figure in (stage_figure(results, CHECK, "ssim"), retained_figure(results, CHECK, "ssim")):
         figure.canvas.draw()
         boxes = [t.get_window_extent() for t in figure.axes[0].get_xticklabels() if t.get_text()]
-        assert all(not one.overlaps(two) for one, two in zip(boxes, boxes[1:], strict=False))
+        assert all(not one.overlaps(two) for one, two in pairwise(boxes))
 
 
 def test_undefined_panel_says_so(make_results):
@@ -185,6 +186,20 @@ def test_drawing_leaves_the_global_settings_alone(small):
     before = dict(mpl.rcParams)
     stage_figure(small, CHECK, SIGNED_RANK)
     assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("stages", [("permuted labels",), MANY])
+def test_title_fits_its_figure(make_results, stages):
+    results = make_results(
+        explainers=("gradient",), similarities=("top_k_intersection_of_two",), stages=stages,
+        check="parameter_randomization_bottom_up",
+    )  # fmt: skip
+    for plan in planned(results):
+        figure = plan.draw()
+        figure.canvas.draw()
+        assert figure.get_suptitle()
+        title = next(text for text in figure.texts if text.get_text() == figure.get_suptitle())
+        assert title.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_dollars_in_names_draw(make_results):

@@ -77,7 +77,7 @@ def test_equal_reasons_are_told_once(small):
 
 
 def test_table_fits_the_terminal_with_many_of_all(make_results):
-    names = tuple(f"integrated_gradient_{i:02d}" for i in range(15))
+    names = tuple(f"integrated_gradie_{i:02d}" for i in range(15))
     text = shown(make_results(explainers=names))
     assert max(map(len, text.splitlines())) <= 100
     for name in names:

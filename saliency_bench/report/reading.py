@@ -1,0 +1,42 @@
+"""A finished run's results, read back from its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from saliency_bench.protocols import SCHEMA_VERSION
+from saliency_bench.results import Results
+from saliency_bench.store import read_json
+
+
+def read(folder: Path) -> Results:
+    """What `write` wrote, without the example maps.
+
+    Raises:
+        ValueError: if a file is missing, damaged or of another schema version.
+    """
+    facts = read_json(folder / "provenance.json")
+    if facts is None:
+        raise ValueError(f"{folder} must hold a finished run; it has no provenance.json")
+    try:
+        return Results(
+            scores=pd.read_parquet(folder / "scores.parquet"),
+            floors=pd.read_parquet(folder / "floors.parquet"),
+            networks=_csv(folder / "networks.csv"),
+            summary=_csv(folder / "summary.csv"),
+            verdicts=_csv(folder / "verdicts.csv"),
+            provenance=facts,
+            problems=tuple(facts["problems"]),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{folder} must hold a finished run; {error}") from None
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    if (table["schema_version"] != SCHEMA_VERSION).any():
+        raise ValueError(f"{path.name} must have schema_version {SCHEMA_VERSION}")
+    words = table.select_dtypes(exclude=["number", "bool"]).columns
+    return table.fillna(dict.fromkeys(words, ""))
