@@ -1,200 +1,130 @@
 """The command line: compose a configuration, build what it names, run it.
 
-With `settings`, the only module that knows Hydra.
+With `request` and `settings`, the only module that knows Hydra.
 """
 
 from __future__ import annotations
 
-import os
+import logging
 import shlex
+import shutil
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import hydra
-from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from saliency_bench import settings
-from saliency_bench.protocols import ProofError, TargetMode
-from saliency_bench.store import Store, content_key, read_json, write_json
+from saliency_bench import expected, process, settings
+from saliency_bench.protocols import ProofError
+from saliency_bench.request import RESULTS, Request, is_sweep, requested, run_dir
+from saliency_bench.store import Store, read_json, write_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from saliency_bench.models import LoadedModel
+    from saliency_bench.protocols import Dataset
     from saliency_bench.results import Results
 
-FINISHED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+FINISHED, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 """Exit statuses."""
 
-RESULTS = Path("results")
+WIDTH = 110
+"""Columns of the table where there is no terminal to fit it to."""
 
 
-@dataclass
-class Schema:
-    """The top-level keys and their types; anything else is refused at composition."""
+class JobFailed(Exception):
+    """A job of a sweep did not finish; a launcher brings it back from any process."""
 
-    seed: int = 0
-    run_dir: str | None = None
-    target: str = "label"
-    n_images: int = 64
-    batch_size: int = 32
-    draws: int = 5
-    deterministic: bool = True
-    threads: int | None = None
-    save_maps: bool = False
-    dataset: Any = None
-    model: Any = None
-    check: dict[str, Any] = field(default_factory=dict)
-    explainer: dict[str, Any] = field(default_factory=dict)
-    similarity: dict[str, Any] = field(default_factory=dict)
-
-
-_DECISIVE = sorted({f.name for f in fields(Schema)} - {"run_dir"})
-"""Keys that decide what a run holds."""
-
-ConfigStore.instance().store("schema", Schema)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One job: what to run and where.
-
-    Attributes:
-        config: the composed configuration.
-        folder: the run folder.
-        parts: explainers, similarities and checks by group.
-        dataset: the dataset's settings.
-        model: the model's settings; None if its `_target_` builds the model itself.
-        fingerprint: hash of everything that decides the numbers, files included.
-    """
-
-    config: DictConfig
-    folder: Path
-    parts: dict[str, dict[str, Any]]
-    dataset: Any
-    model: Any
-    fingerprint: str
-
-
-def config_dir() -> str:
-    """Where the vocabulary lies: inside the wheel, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parent
-    inside = package / "conf"
-    return str(inside if inside.is_dir() else package.parent / "conf")
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 def main() -> int:
     """Run the command line; returns the exit status, the worst one of a sweep."""
-    sys.path.insert(0, os.getcwd())
     statuses: list[int] = []
+    # It logs errors before it raises them.
+    logging.getLogger("hydra").addHandler(logging.NullHandler())
 
-    @hydra.main(version_base="1.3", config_path=config_dir(), config_name="config")
-    def job(config: DictConfig) -> int:
+    @hydra.main(version_base="1.3", config_path=settings.config_dir(), config_name="config")
+    def job(config: DictConfig) -> None:
         statuses.append(run(config))
-        return statuses[-1]
+        if statuses[-1] != FINISHED and is_sweep():
+            raise JobFailed(statuses[-1])
 
     try:
-        job()
+        # Hydra raises what it would otherwise print, often with a traceback.
+        with process.variable("HYDRA_FULL_ERROR", "1"), process.terminable():
+            job()
     except SystemExit as stop:
-        return REFUSED if stop.code else FINISHED
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        return int(stop.code or FINISHED)
+    except KeyboardInterrupt as stop:
+        return TERMINATED if isinstance(stop, process.Terminated) else INTERRUPTED
+    except JobFailed as failure:
+        statuses.append(failure.status)
+    except Exception as error:  # a wrong command line makes Hydra raise anything
+        _tell(settings.misread(error))
+        return REFUSED
     return max(statuses, default=FINISHED)
 
 
 def run(config: DictConfig) -> int:
-    """One job: build, run, report. Whatever the user can mend is one line and status 2."""
-    from rich.console import Console
-
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    folder = _run_dir(config)
+    """One job: build, run, report. Whatever went wrong is one line."""
+    folder = run_dir(config)
     try:
-        request = _request(config, folder)
-        stored = read_json(folder / "run.json") or {}
-        if stored.get("finished") and stored["request"] == request.fingerprint:
-            from saliency_bench import report
-
-            _show(report.read(folder), folder)
-            return int(stored["status"])
-        return _carry_out(request, errors)
-    except ProofError as error:
-        errors.print(f"saliency_bench: the run proves nothing: {_line(error)}")
-        return FAILED
+        request = requested(config, folder)
+        results = _finished(request) or _carry_out(request)
+        _show(results, folder)
+        return _status(results, config)
     except KeyboardInterrupt:
-        errors.print(f"interrupted; to go on: {_command()} run_dir={shlex.quote(str(folder))}")
-        return INTERRUPTED
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        errors.print(f"saliency_bench: {_line(error)}")
-        return REFUSED
+        _tell(f"interrupted; to go on: {_command(folder)}")
+        raise
+    except Exception as error:
+        if HydraConfig.get().verbose:
+            traceback.print_exc()
+        _tell(settings.one_line(error) + _way_on(error, folder))
+        return FAILED if isinstance(error, ProofError) else REFUSED
 
 
-def _run_dir(config: DictConfig) -> Path:
-    runtime = HydraConfig.get()
-    sweep = runtime.mode == RunMode.MULTIRUN
-    if config.run_dir is not None:
-        folder = Path(config.run_dir)
-        return folder / str(runtime.job.num) if sweep else folder
-    if sweep:
-        return Path(runtime.sweep.dir) / str(runtime.job.num)
-    experiment = runtime.runtime.choices.get("experiment", "adhoc")
-    return RESULTS / str(experiment) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+def _way_on(error: Exception, folder: Path) -> str:
+    """What else to say of an error: cells that are saved stay, and a bug can be looked into."""
+    if isinstance(error, OSError) and (folder / "run.json").is_file():
+        return f"; what is saved stays, to go on: {_command(folder)}"
+    if not isinstance(error, settings.TELLING):
+        return " (hydra.verbose=true shows where)"
+    return ""
 
 
-def _request(config: DictConfig, folder: Path) -> Request:
-    """Build what is cheap, so that typing errors show within a second."""
-    for name in ("n_images", "draws", "batch_size", "threads"):
-        if config[name] is not None and config[name] < 1:
-            raise ValueError(f"{name} must be at least 1; got {config[name]}")
-    if config.target not in get_args(TargetMode):
-        raise ValueError(
-            f"target must be one of {', '.join(get_args(TargetMode))}; got {config.target!r}"
-        )
-    overrides = tuple(HydraConfig.get().overrides.task)
-    parts = {group: settings.picked(config, group, overrides) for group in settings.PICK_MANY}
-    dataset = settings.built(config.dataset, "dataset")
-    model = settings.built(config.model, "model") if _is_described(config.model) else None
-    identity = {
-        "config": OmegaConf.to_yaml(OmegaConf.masked_copy(config, [*_DECISIVE])),
-        "version": version("saliency-bench"),
-        "files": [part.fingerprint() for part in (dataset, model) if part is not None],
-    }
-    return Request(config, folder, parts, dataset, model, content_key(identity))
+def _finished(request: Request) -> Results | None:
+    """What the same request left in its folder, if it finished; needs no TensorFlow."""
+    with _usable(request.folder):
+        stored = read_json(request.folder / "run.json") or {}
+    if not stored.get("finished") or stored["request"] != request.fingerprint:
+        return None
+    from saliency_bench import report
+
+    try:
+        return report.read(request.folder)
+    except ValueError:  # a table is gone: the cells give it back
+        return None
 
 
-def _is_described(node: DictConfig) -> bool:
-    """Whether a model's `_target_` is a class of settings, as ours; not a function that builds."""
-    target = get_object(node._target_)
-    return isinstance(target, type) and callable(getattr(target, "fingerprint", None))
-
-
-def _carry_out(request: Request, errors: Console) -> int:
+def _carry_out(request: Request) -> Results:
     """Load, run and report; slow from here on."""
     config, folder = request.config, request.folder
-    _announce(request, finished=False, status=None)
-    with _quiet_start():
-        _start_tensorflow(config)
-        from saliency_bench import models, study
-        from saliency_bench.progress import Bar
+    _begin(request)
+    process.start_tensorflow(threads=_threads(config), deterministic=config.deterministic)
+    from rich.console import Console
 
-    model = request.model or settings.built(config.model, "model")
-    dataset = request.dataset.load(train=models.trains(model))
-    loaded = models.as_loaded(model, dataset, seed=config.seed, cache=RESULTS / "cache")
-    if loaded.preprocessing is not None:
-        dataset = replace(dataset, preprocessing=loaded.preprocessing)
-    if len(dataset.pixels) < config.n_images:
-        errors.print(f"n_images={config.n_images}: {dataset.name} has {len(dataset.pixels)}")
-    dataset = dataset.first(config.n_images)
-    if dataset.labels is None and config.target == "label":
-        raise ValueError(f"target=label needs labels; {dataset.name} has none: target=predicted")
+    from saliency_bench import study
+    from saliency_bench.progress import Bar
+
+    dataset, loaded = _loaded(request)
     options = study.Options(
         seed=config.seed,
         draws=config.draws,
@@ -215,28 +145,76 @@ def _carry_out(request: Request, errors: Console) -> int:
     )
     threading = {"deterministic": config.deterministic, "threads": _threads(config)}
     built = replace(built, settings={**built.settings, **threading})
-    results = study.run(built, Store(folder), options, progress=Bar(errors))
-    facts = {"dataset": dataset.name, "model": loaded.name, "model_facts": dict(loaded.facts)}
+    bar = Bar(Console(stderr=True, soft_wrap=True, highlight=False, markup=False))
+    results = study.run(built, Store(folder), options, progress=bar)
+    facts = {
+        "command": _command(),
+        "dataset": dataset.name,
+        "model": loaded.name,
+        "model_facts": dict(loaded.facts),
+    }
     results = replace(results, provenance={**results.provenance, **facts})
     results.report(folder)
-    status = FINISHED if results.valid and not results.provenance["failed"] else FAILED
-    _announce(request, finished=True, status=status)
-    _show(results, folder)
-    return status
+    # What an explainer failed of may be mended: the same command tries it again.
+    _announce(request, finished=not results.provenance["failed"])
+    return results
 
 
-def _announce(request: Request, *, finished: bool, status: int | None) -> None:
+def _loaded(request: Request) -> tuple[Dataset, LoadedModel]:
+    """The images to explain, and the model that fits them."""
+    from saliency_bench import models
+
+    config = request.config
+    model = request.model or settings.built(config.model, "model")
+    dataset = request.dataset.load(train=models.trains(model))
+    if dataset.labels is None and config.target == "label":
+        raise ValueError(f"target=label needs labels; {dataset.name} has none: target=predicted")
+    loaded = models.as_loaded(model, dataset, seed=config.seed, cache=RESULTS / "cache")
+    if loaded.preprocessing is not None:
+        dataset = replace(dataset, preprocessing=loaded.preprocessing)
+    if len(dataset.pixels) < config.n_images:
+        _tell(f"n_images={config.n_images}, but {dataset.name} has {len(dataset.pixels)}")
+    return dataset.first(config.n_images), loaded
+
+
+def _begin(request: Request) -> None:
+    """Take the folder; the cells that lie there can be used, another request's figures cannot."""
+    with _usable(request.folder):
+        stored = read_json(request.folder / "run.json")
+        if stored is not None and stored.get("request") != request.fingerprint:
+            shutil.rmtree(request.folder / "figures", ignore_errors=True)
+        _announce(request, finished=False)
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"run_dir must be a folder that can be written; got {folder}: {error.strerror}"
+        ) from error
+
+
+def _announce(request: Request, *, finished: bool) -> None:
     """Write what runs here, so that the same command goes on or finds it finished."""
     write_json(
         request.folder / "run.json",
         {
             "request": request.fingerprint,
             "finished": finished,
-            "status": status,
             "command": _command(),
             "config": OmegaConf.to_container(request.config),
         },
     )
+
+
+def _status(results: Results, config: DictConfig) -> int:
+    surprises = list(expected.surprises(results, config.expected))
+    for line in surprises:
+        _tell(line)
+    failed = surprises or results.provenance["failed"] or not results.valid
+    return FAILED if failed else FINISHED
 
 
 def _show(results: Results, folder: Path) -> None:
@@ -244,7 +222,7 @@ def _show(results: Results, folder: Path) -> None:
 
     from saliency_bench import report
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(report.verdict_table(results))
     console.print(f"report: {folder / 'report.md'}", soft_wrap=True, markup=False)
 
@@ -256,35 +234,14 @@ def _threads(config: DictConfig) -> int:
     return 1 if config.deterministic else 0
 
 
-def _start_tensorflow(config: DictConfig) -> None:
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(_threads(config))
-    tf.config.threading.set_inter_op_parallelism_threads(_threads(config))
-    if config.deterministic and tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.enable_op_determinism()
-
-
-@contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Keep what TensorFlow's libraries print while they start off the terminal."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _command(folder: Path | None = None) -> str:
+    """The command line; with a folder, such that it goes on there."""
+    arguments = sys.argv[1:]
+    if folder is not None:
+        base = folder.parent if is_sweep() else folder
+        arguments = [a for a in arguments if not a.startswith("run_dir=")] + [f"run_dir={base}"]
+    return shlex.join(["python", "-m", "saliency_bench", *arguments])
 
 
-def _command() -> str:
-    return shlex.join(["python", "-m", "saliency_bench", *sys.argv[1:]])
-
-
-def _line(error: BaseException) -> str:
-    """An error's message in one line."""
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
+def _tell(line: str) -> None:
+    print(f"saliency_bench: {line}", file=sys.stderr, flush=True)

@@ -59,4 +59,5 @@ class Bar:
 
     def done(self) -> None:
         """Nothing more is to come."""
+        self._bar.update(self._task, completed=self._count)
         self._bar.stop()

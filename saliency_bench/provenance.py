@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,7 +15,7 @@ import numpy as np
 
 from saliency_bench.protocols import SCHEMA_VERSION, Study
 
-NUMERIC = ("tensorflow", "keras", "numpy", "scipy", "scikit-image")
+NUMERIC = ("saliency-bench", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
 """Libraries whose version may change a score."""
 
 
@@ -26,12 +27,11 @@ def numerics() -> dict[str, Any]:
 def of_study(study: Study) -> dict[str, Any]:
     """Everything that decided a study's numbers, in words that JSON can hold."""
     return {
-        "command": " ".join(sys.argv),
+        "command": command(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "saliency_bench": version("saliency-bench"),
         "git": git_commit(),
-        **{k: v for k, v in study.settings.items()},
+        **study.settings,
         "seed": study.seed,
         "draws": study.draws,
         "target": study.target,
@@ -52,12 +52,22 @@ def array_hash(array: np.ndarray[Any, Any]) -> str:
     return hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).hexdigest()
 
 
+def command() -> str:
+    """How this process was started, without the path of its program."""
+    program, *arguments = sys.argv
+    name = "python -m saliency_bench" if program.endswith("__main__.py") else Path(program).name
+    return " ".join([name, *map(shlex.quote, arguments)])
+
+
 def git_commit() -> str:
     """The commit of this checkout, marked if files differ from it; empty outside of one."""
+    checkout = Path(__file__).parents[1]
+    if not (checkout / ".git").exists():  # not the repository of one who installed the package
+        return ""
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=Path(__file__).parent,
+            cwd=checkout,
             capture_output=True,
             text=True,
             check=True,

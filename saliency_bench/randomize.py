@@ -31,7 +31,9 @@ _TRUNCATED_STD = 0.87962566103423978
 
 def stream(*key: int | str) -> np.random.Generator:
     """An independent random stream for a purpose, named by its key: `("noise", seed, image)`."""
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
+    # A seed is the same seed as an integer of any library.
+    plain = tuple(part if isinstance(part, str) else int(part) for part in key)
+    digest = hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
@@ -69,8 +71,9 @@ def redraw(
     released code of Adebayo et al., 2018); `normal` and `truncated_normal` have mean 0 and
     standard deviation 0.01 (the paper's text); `permute` shuffles all entries of a variable.
     Statistics, such as BatchNorm's, start afresh under every policy but `permute`. A variable
-    whose layer does not name an initialiser gets Glorot uniform if it has two axes or more,
-    else a normal with the mean and standard deviation of its present values.
+    whose layer names no initialiser that can be given a seed, nor a constant one, gets Glorot
+    uniform if it has two axes or more, else a normal with the mean and standard deviation of its
+    present values.
 
     The stream is keyed by seed, draw, stage and the variable's position in `model.variables`.
 
@@ -87,7 +90,7 @@ def redraw(
             raise ValueError(f"variables must belong to the model; {variable.path!r} does not")
         random = stream("weights", seed, draw, stage, positions[id(variable)])
         value = _new_value(owners.get(id(variable)), variable, policy, random)
-        values.append(np.asarray(value, variable.numpy().dtype))
+        values.append(np.asarray(value, variable.value.dtype.as_numpy_dtype))
     return values
 
 
@@ -102,8 +105,7 @@ def _owners(model: Any) -> dict[int, Any]:
 def _new_value(layer: Any, variable: Any, policy: str, random: np.random.Generator) -> Floats:
     shape = tuple(variable.shape)
     if policy == "permute":
-        values: Floats = random.permutation(np.ravel(variable.numpy())).reshape(shape)
-        return values
+        return _permuted(np.ravel(variable.numpy()), random).reshape(shape)
     statistic = layer is not None and any(variable is v for v in layer._non_trainable_variables)
     if policy == "initializer" or statistic:
         return _initial(layer, variable, random)
@@ -111,20 +113,26 @@ def _new_value(layer: Any, variable: Any, policy: str, random: np.random.Generat
     return np.asarray(draw(shape) * PAPER_STD)
 
 
+def _permuted(values: Floats, random: np.random.Generator) -> Floats:
+    """The values in another order, if there is one."""
+    permuted = random.permutation(values)
+    while np.array_equal(permuted, values) and (values != values[:1]).any():
+        permuted = random.permutation(values)
+    return permuted
+
+
 def _initial(layer: Any, variable: Any, random: np.random.Generator) -> Floats:
+    import keras
+
     shape = tuple(variable.shape)
-    initializer = _initializer(layer, variable.name)
-    if initializer is None:
-        if len(shape) >= 2:
-            return _variance_scaling(shape, 1.0, "fan_avg", "uniform", random)
-        present = np.asarray(variable.numpy(), np.float64)
-        return np.asarray(random.normal(present.mean(), present.std(), shape))
-    scale, mode, distribution = (
-        getattr(initializer, name, None) for name in ("scale", "mode", "distribution")
-    )
-    if scale is not None and mode is not None and distribution is not None:
-        return _variance_scaling(shape, scale, mode, distribution, random)
-    return np.asarray(_reseeded(initializer, random)(shape))
+    fans = _fans(layer, variable)
+    values = _drawn(_initializer(layer, variable.name), shape, fans, random)
+    if values is not None:
+        return values
+    if len(shape) >= 2:
+        return _scaled(keras.initializers.GlorotUniform(seed=0), shape, fans, random)
+    present = np.asarray(variable.numpy(), np.float64)
+    return np.asarray(random.normal(present.mean(), present.std(), shape))
 
 
 def _initializer(layer: Any, name: str) -> Any:
@@ -136,32 +144,56 @@ def _initializer(layer: Any, name: str) -> Any:
     return next((i for c in candidates if (i := getattr(layer, c, None)) is not None), None)
 
 
-def _reseeded(initializer: Any, random: np.random.Generator) -> Any:
+def _drawn(
+    initializer: Any, shape: tuple[int, ...], fans: tuple[float, float], random: np.random.Generator
+) -> Floats | None:
+    """Values of an initialiser under a seed of ours.
+
+    None if it is a plain function, or takes no seed and is no constant: such a one would give
+    back what the network began with, pretrained embeddings for example.
+    """
+    import keras
+
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return None
+    if isinstance(initializer, keras.initializers.VarianceScaling):
+        return _scaled(initializer, shape, fans, random)
     config = initializer.get_config()
     if "seed" in config:
         config["seed"] = int(random.integers(2**31))
-    return type(initializer).from_config(config)
+        return np.asarray(type(initializer).from_config(config)(shape))
+    values = np.asarray(initializer(shape))
+    return values if np.unique(values).size <= 1 else None
 
 
-def _variance_scaling(
-    shape: tuple[int, ...], scale: float, mode: str, distribution: str, random: np.random.Generator
+def _scaled(
+    initializer: Any, shape: tuple[int, ...], fans: tuple[float, float], random: np.random.Generator
 ) -> Floats:
     """Glorot, He and LeCun initialisers (Glorot & Bengio, 2010; He et al., 2015)."""
-    fan_in, fan_out = _fans(shape)
-    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
-    std = np.sqrt(scale / max(1.0, fan))
-    if distribution == "uniform":
+    fan_in, fan_out = fans
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+    std = np.sqrt(initializer.scale / max(1.0, fan[initializer.mode]))
+    if initializer.distribution == "uniform":
         limit = np.float32(np.sqrt(3.0) * std)
         return random.random(shape, dtype=np.float32) * (2 * limit) - limit
-    if distribution == "truncated_normal":
+    if initializer.distribution == "truncated_normal":
         return np.asarray(_truncated(random)(shape) * (std / _TRUNCATED_STD))
     return np.asarray(random.standard_normal(shape) * std)
 
 
-def _fans(shape: tuple[int, ...]) -> tuple[float, float]:
+def _fans(layer: Any, variable: Any) -> tuple[float, float]:
+    """How many inputs and outputs a weight connects, counted as Keras does."""
+    import keras
+
+    shape = tuple(variable.shape)
     if len(shape) < 2:
-        size = float(shape[0]) if shape else 1.0
+        size = float(np.prod(shape))
         return size, size
+    if isinstance(layer, keras.layers.EinsumDense) and variable.name == "kernel":
+        # An attention kernel: its output axes are those that the equation keeps.
+        kernel, output = layer.equation.split(",")[1].split("->")
+        kept = np.isin(list(kernel), list(output))
+        return float(np.prod(np.array(shape)[~kept])), float(np.prod(np.array(shape)[kept]))
     field = float(np.prod(shape[:-2]))
     return shape[-2] * field, shape[-1] * field
 

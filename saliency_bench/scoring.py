@@ -14,7 +14,10 @@ PARTNERS = 4
 """How many other images of its block make an image's null."""
 
 STATUSES = ("ok", "constant_reference", "died", "nan")
-"""What a cell's status codes mean."""
+"""What the codes in a column's `status` mean."""
+
+PAIR = np.dtype([("score", "f8"), ("null", "f8"), ("floor", "f8"), ("status", "i1")])
+"""One entry of a measure's column: an image's changed map against its reference."""
 
 
 class Scorer:
@@ -24,8 +27,6 @@ class Scorer:
         measures: by the name of their column.
         scene: the untouched images of the shard.
         reference: maps `[N, H, W, C']` of the untouched network.
-
-    A measure that cannot serve these maps leaves the reason in its column.
     """
 
     def __init__(
@@ -33,34 +34,61 @@ class Scorer:
     ) -> None:
         self._measures = measures
         self._scene = scene
+        self.shape = reference.shape
         self._finite = _finite(reference)
-        self._other_draw: dict[str, Any] = {}
-        self._reference: dict[str, Any] = {}
-        self._refused: dict[str, NDArray[Any]] = {}
-        for name, measure in measures.items():
-            try:
-                self._reference[name] = measure.prepare(reference, scene)
-            except NotApplicable as refusal:
-                self._refused[f"{name}/refused"] = np.array(refusal.reason)
+        self._reference, self._refused = self._prepared(reference)
+        self._draw_before: Mapping[str, Any] = {}
 
-    def columns(self, maps: NDArray[np.float32], draw: int) -> dict[str, NDArray[Any]]:
-        """The columns of a cell from its maps `[N, H, W, C']`.
+    def hold(self, maps: NDArray[np.float32]) -> None:
+        """Take `maps` for those of the draw before the one that comes next."""
+        self._draw_before, _ = self._prepared(maps)
 
-        The floor compares with the maps given for the draw before; draw 0 has none.
+    def columns(
+        self, maps: NDArray[np.float32], *, continues: bool = False
+    ) -> dict[str, NDArray[Any]]:
+        """A column per measure from maps `[N, H, W, C']`: `[N]` of `PAIR`.
+
+        The column of a measure that cannot serve these maps is the reason why, a text.
+
+        Args:
+            maps: of the shard under a condition; they are held, as `hold` does.
+            continues: whether the maps held are those of the draw before: then there is a floor.
         """
+        before = self._draw_before if continues else {}
+        changed, refused = self._prepared(maps)
+        self._draw_before = changed
         finite = self._finite & _finite(maps)
-        columns = dict(self._refused)
+        columns = {name: np.array(why) for name, why in (refused | self._refused).items()}
         for name, reference in self._reference.items():
-            measure = self._measures[name]
-            changed = measure.prepare(maps, self._scene)
-            score = measure.compare(reference, changed)
-            columns[f"{name}/score"] = score
-            columns[f"{name}/null"] = _null(measure, reference, changed)
-            columns[f"{name}/status"] = _status(score, finite, reference.defined, changed.defined)
-            if draw > 0:
-                columns[f"{name}/floor"] = measure.compare(self._other_draw[name], changed)
-            self._other_draw[name] = changed
+            if name in changed:
+                columns[name] = _pairs(
+                    self._measures[name], reference, changed[name], before.get(name), finite
+                )
         return columns
+
+    def _prepared(self, maps: NDArray[np.float32]) -> tuple[dict[str, Any], dict[str, str]]:
+        """By measure, the maps made ready, and why others refuse them."""
+        prepared: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        for name, measure in self._measures.items():
+            try:
+                prepared[name] = measure.prepare(maps, self._scene)
+            except NotApplicable as refusal:
+                refused[name] = refusal.reason
+        return prepared, refused
+
+
+def _pairs(
+    measure: Measure, reference: Any, changed: Any, before: Any, finite: NDArray[np.bool_]
+) -> NDArray[np.void]:
+    """One measure's column; without a draw before, the floor is NaN."""
+    column = np.empty(len(finite), PAIR)
+    score = measure.compare(reference, changed)
+    column["score"] = score
+    column["null"] = _null(measure, reference, changed)
+    column["floor"] = np.nan if before is None else measure.compare(before, changed)
+    column["status"] = _status(score, finite, reference.defined, changed.defined)
+    return column
 
 
 def block_starts(count: int) -> list[int]:

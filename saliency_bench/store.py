@@ -20,6 +20,9 @@ from saliency_bench.protocols import SCHEMA_VERSION
 
 Arrays = Mapping[str, NDArray[Any]]
 
+DIGEST = 16
+"""Bytes of a hash: of a cell's content behind it, and of what is in its name."""
+
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that its name only ever holds all of it, also after a crash.
@@ -67,12 +70,15 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def content_key(identity: Mapping[str, Any]) -> str:
     """A cell's name: the hash of everything that can change its numbers."""
     text = json.dumps(identity, sort_keys=True, default=repr)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return _digest(text.encode()).hex()
 
 
 @dataclass(frozen=True)
 class Store:
     """The files of one run.
+
+    A cell is an npz file followed by the hash of its bytes: one that a disk or a hand has damaged
+    is known as such, and computed anew.
 
     Attributes:
         folder: where they lie.
@@ -80,27 +86,34 @@ class Store:
 
     folder: Path
 
+    def columns(self, key: str) -> frozenset[str] | None:
+        """The names of a cell's arrays; None if it is not there, or damaged."""
+        content = self._intact(key)
+        if content is None:
+            return None
+        with zipfile.ZipFile(io.BytesIO(content)) as file:
+            return frozenset(name.removesuffix(".npy") for name in file.namelist())
+
     def cell(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """A saved cell's arrays; None if it is not there, or damaged: it is computed anew."""
-        try:
-            with np.load(self._path(key), allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except FileNotFoundError:
+        """A cell's arrays; None if it is not there, or damaged."""
+        content = self._intact(key)
+        if content is None:
             return None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError):
-            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    def damaged(self, key: str) -> bool:
+        """Whether a cell is there that is not what was saved."""
+        return self._path(key).exists() and self._intact(key) is None
 
     def save_cell(self, key: str, arrays: Arrays) -> None:
-        """Save a cell, together with what was saved under its key before."""
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **{**(self.cell(key) or {}), **arrays})
-        write_atomic(self._path(key), buffer.getvalue())
+        """Save a cell; what was saved under its key before stays as it is."""
+        content = _npz({**arrays, **(self.cell(key) or {})})
+        write_atomic(self._path(key), content + _digest(content))
 
     def save_maps(self, name: str, maps: NDArray[np.float32]) -> None:
         """Save raw maps as `maps/<name>.npz`."""
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, maps=maps)
-        write_atomic(self.maps_path(name), buffer.getvalue())
+        write_atomic(self.maps_path(name), _npz({"maps": maps}))
 
     def maps_path(self, name: str) -> Path:
         """Where `save_maps` puts maps."""
@@ -108,3 +121,21 @@ class Store:
 
     def _path(self, key: str) -> Path:
         return self.folder / "cells" / f"{key}.npz"
+
+    def _intact(self, key: str) -> bytes | None:
+        try:
+            stored = self._path(key).read_bytes()
+        except OSError:  # a sector that cannot be read is as good as no file
+            return None
+        content, digest = stored[:-DIGEST], stored[-DIGEST:]
+        return content if _digest(content) == digest else None
+
+
+def _npz(arrays: Arrays) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST).digest()

@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from saliency_bench import engine, inference, network, provenance, randomize, tables
@@ -54,7 +55,7 @@ class Options:
     draws: int = 5
     target: TargetMode = "label"
     batch_size: int = BLOCK
-    run_dir: Path | None = None
+    run_dir: str | Path | None = None
     save_maps: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
@@ -62,6 +63,8 @@ class Options:
         for name, value in (("draws", self.draws), ("batch_size", self.batch_size)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1; got {value}")
+        if self.target not in get_args(TargetMode):
+            raise ValueError(f"target must be one of {get_args(TargetMode)}; got {self.target!r}")
 
 
 def default_similarities() -> dict[str, Measure]:
@@ -109,7 +112,7 @@ def evaluate(
         similarities=similarities or default_similarities(), options=options,
     )  # fmt: skip
     if options.run_dir is not None:
-        return run(study, Store(options.run_dir), options)
+        return run(study, Store(Path(options.run_dir)), options)
     with tempfile.TemporaryDirectory() as folder:
         return run(study, Store(Path(folder)), options)
 
@@ -129,16 +132,18 @@ def build(
     Raises:
         ValueError: if images or targets do not fit the model, or there is nothing to explain.
     """
+    if not checks:
+        raise ValueError("checks must name at least one; got none")
     given = np.zeros(len(images), np.int64) if targets is None else targets
     images, labels = checked(images, given)
     net = network.KerasNetwork(model, batch_size=options.batch_size)
     logits = _finite_outputs(net, images)
     predicted, classes = logits.argmax(axis=1), logits.shape[1]
-    explained = predicted if targets is None or options.target != "label" else labels
-    if explained.min() < 0 or explained.max() >= classes:
+    if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
-            f"targets must lie in 0..{classes - 1}; got {explained.min()} to {explained.max()}"
+            f"targets must lie in 0..{classes - 1}; got {labels.min()} to {labels.max()}"
         )
+    explained = predicted if targets is None or options.target != "label" else labels
     every = with_controls(explainers)
     return Study(
         network=net,
@@ -170,8 +175,12 @@ def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer
     """The explainers, callables wrapped, and behind them the controls that are not among them.
 
     Raises:
-        ValueError: if there is no explainer, or one that is no control bears a control's name.
+        ValueError: if there is no explainer, one is a class and not an instance, or one that is
+            no control bears a control's name.
     """
+    for name, explainer in explainers.items():
+        if isinstance(explainer, type):
+            raise ValueError(f"{name} must be an explainer; got the class {explainer.__name__}")
     own = {
         name: explainer if isinstance(explainer, Method | Explainer) else Function(explainer)
         for name, explainer in explainers.items()
@@ -192,24 +201,12 @@ def run(
     Raises:
         ValueError: if no explainer applies.
     """
-    bound, refused = _bind(study)
     steps = engine.plan(study)
     _write_plan(store, steps)
-    loop = engine.Loop(study, store, bound, progress or Silent(), save_maps=options.save_maps)
-    outcome = loop.run(steps)
-    outcome.refused.update(refused)
+    outcome = _computed(study, store, steps, options, progress or Silent())
     scores, floors = tables.scores(study, store, steps, outcome)
     networks = tables.networks(study, store, steps)
-    evidence = inference.Evidence(
-        scores,
-        floors,
-        networks,
-        {name: check.expectation(study) for name, check in study.checks.items()},
-        {name: explainer.signed for name, explainer in study.explainers.items()},
-        {name: measure.threshold for name, measure in study.similarities.items()},
-        chance(study.labels),
-        study.controls,
-    )
+    evidence = _evidence(study, scores, floors, networks)
     summary = inference.summarize(evidence)
     verdicts = inference.judge(evidence, summary)
     facts = {
@@ -218,13 +215,13 @@ def run(
         "false_verdicts": inference.false_verdicts(summary),
         "not_applicable": outcome.refused,
         "failed": outcome.failed,
+        "damaged_cells": outcome.damaged,
     }
     pixels = options.preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
     titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
-    return Results(
-        scores, floors, networks, summary, verdicts, facts,
-        tables.examples(study, store, steps, pixels, titles), inference.problems(verdicts),
-    )  # fmt: skip
+    examples = tables.examples(study, store, steps, outcome, pixels, titles)
+    problems = inference.problems(verdicts)
+    return Results(scores, floors, networks, summary, verdicts, facts, examples, problems)
 
 
 def chance(labels: NDArray[np.int64] | None) -> float | None:
@@ -232,13 +229,38 @@ def chance(labels: NDArray[np.int64] | None) -> float | None:
     return None if labels is None else float(np.bincount(labels).max() / len(labels))
 
 
-def _bind(study: Study) -> tuple[dict[str, Any], dict[str, str]]:
+def _computed(
+    study: Study, store: Store, steps: Sequence[engine.Step], options: Options, progress: Progress
+) -> engine.Outcome:
     with network.evaluating(study.batch_size):
         bound, refused = engine.bind(study)
-    if not set(bound) - set(study.controls):
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+    _require_explainers(study, refused)
+    loop = engine.Loop(study, store, bound, progress, save_maps=options.save_maps)
+    outcome = loop.run(steps)
+    outcome.refused.update(refused)
+    _require_explainers(study, outcome.refused | outcome.failed)
+    return outcome
+
+
+def _require_explainers(study: Study, lost: Mapping[str, str]) -> None:
+    if not study.explainers.keys() - study.controls.keys() - lost.keys():
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         raise ValueError(f"an explainer must apply to this model; {reasons}")
-    return bound, refused
+
+
+def _evidence(
+    study: Study, scores: pd.DataFrame, floors: pd.DataFrame, networks: pd.DataFrame
+) -> inference.Evidence:
+    return inference.Evidence(
+        scores,
+        floors,
+        networks,
+        expectations={name: check.expectation(study) for name, check in study.checks.items()},
+        signed={name: explainer.signed for name, explainer in study.explainers.items()},
+        thresholds={name: measure.threshold for name, measure in study.similarities.items()},
+        chance=chance(study.labels),
+        controls=study.controls,
+    )
 
 
 def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from saliency_bench.engine import NETWORK, Outcome, Step
 from saliency_bench.protocols import Study
 from saliency_bench.results import Examples
-from saliency_bench.scoring import STATUSES
+from saliency_bench.scoring import PAIR, STATUSES
 from saliency_bench.store import Store
 
 SCORES = (
@@ -24,161 +25,191 @@ NETWORKS = (
     "variables_changed", "variables_exempt",
 )  # fmt: skip
 
-Columns = Mapping[str, Any]
+FAILURES = ("not_applicable", "error")
+"""Statuses of an explainer, or a measure, that has no pair to show."""
+
+CATEGORIES = dict.fromkeys(("check", "explainer", "similarity", "condition"), "category")
+
+ROWS = np.dtype([("image", "i8"), ("target", "i8"), ("ceiling", "f8"), *PAIR.descr])
+
+Cells = list[tuple[Step, dict[str, NDArray[Any]]]]
+
+
+class Piece(NamedTuple):
+    """Rows of the scores that differ in nothing but the image.
+
+    Attributes:
+        continues: whether there is a floor.
+        rows: `[N]` of `ROWS`.
+    """
+
+    check: str
+    explainer: str
+    similarity: str
+    stage: int
+    condition: str
+    depth: float
+    draw: int
+    continues: bool
+    rows: NDArray[np.void]
 
 
 def scores(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables `scores` and `floors` of everything that was saved.
+    """The tables `scores` and `floors`, names and statuses as categories.
 
     An explainer that does not apply, or failed, has one row per similarity with the reason in
     the place of the condition.
+
+    Raises:
+        OSError: if a cell is gone or damaged.
     """
-    rows: list[pd.DataFrame] = []
-    floors: list[pd.DataFrame] = []
-    for step, explainer, cell in _cells(study, store, steps, outcome):
-        for similarity, measure in study.similarities.items():
-            columns = {
-                name.rsplit("/", 1)[1]: values
-                for name, values in cell.items()
-                if name.rsplit("/", 1)[0] == repr(measure)
-            }
-            labels = {"check": step.check, "explainer": explainer, "similarity": similarity}
-            if "score" in columns:
-                rows.append(_scored(step, labels, columns, cell["target"]))
-            if "floor" in columns:
-                floors.append(_floored(step, labels, columns))
-    rows += _reasons(study, store, steps, outcome)
-    return _table(rows, SCORES), _table(floors, FLOORS)
+    table = _table(list(_pieces(study, store, steps, outcome)))
+    floors = table.loc[table["continues"], list(FLOORS)]
+    return table[list(SCORES)], floors.reset_index(drop=True)
 
 
 def networks(study: Study, store: Store, steps: Sequence[Step]) -> pd.DataFrame:
-    """What the network did under every condition, over all shards."""
-    rows: dict[tuple[str, int, int], dict[str, Any]] = {}
-    hits: dict[tuple[str, int, int], list[Any]] = {}
+    """What the network did under every condition, over all shards.
+
+    Raises:
+        OSError: if a cell is gone or damaged.
+    """
+    conditions: dict[tuple[str, int, int], Cells] = {}
     for step in steps:
-        cell = store.cell(step.keys[NETWORK])
-        if cell is None:
-            continue
-        condition = step.condition
-        key = (step.check, condition.stage, condition.draw)
-        row = rows.setdefault(
-            key,
-            {
-                "check": step.check,
-                "stage": condition.stage,
-                "condition": condition.name,
-                "depth": condition.depth,
-                "draw": condition.draw,
-                "input_independent": True,
-                "variables_changed": int(cell["variables_changed"]),
-                "variables_exempt": int(cell["variables_exempt"]),
-            },
-        )
-        row["input_independent"] &= bool(cell["input_independent"])
-        if study.labels is not None:
-            labels = study.labels[step.start : step.stop]
-            hits.setdefault(key, []).extend(cell["predicted"] == labels)
-    for key, row in rows.items():
-        row["accuracy"] = np.mean(hits[key]) if key in hits else np.nan
-    return pd.DataFrame(list(rows.values()), columns=list(NETWORKS))
+        place = (step.check, step.condition.stage, step.condition.draw)
+        conditions.setdefault(place, []).append((step, _cell(store, step, NETWORK)))
+    rows = [_network(study, cells) for cells in conditions.values()]
+    return pd.DataFrame(rows, columns=list(NETWORKS))
 
 
 def examples(
-    study: Study, store: Store, steps: Sequence[Step], pixels: Any, titles: Sequence[str]
+    study: Study,
+    store: Store,
+    steps: Sequence[Step],
+    outcome: Outcome,
+    pixels: NDArray[np.float32],
+    titles: Sequence[str],
 ) -> Examples:
-    """The maps kept for the figures."""
+    """The maps kept for the figures, of the first images: those of `pixels`."""
     maps: dict[str, dict[str, dict[int, Any]]] = {}
     names: dict[str, dict[int, str]] = {}
-    count = 0
-    for step, explainer, cell in _cells(study, store, steps, Outcome()):
-        if "example" in cell:
-            stage = step.condition.stage
-            maps.setdefault(step.check, {}).setdefault(explainer, {})[stage] = cell["example"]
-            names.setdefault(step.check, {})[stage] = step.condition.name
-            count = len(cell["example"])
-    return Examples(pixels[:count], tuple(titles[:count]), maps, names)
-
-
-def _cells(
-    study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
-) -> Iterator[tuple[Step, str, dict[str, Any]]]:
-    """Every saved cell of an explainer that did its work."""
-    for explainer in study.explainers:
-        if explainer in outcome.refused or explainer in outcome.failed:
+    for step in steps:
+        check, condition = step.check, step.condition
+        if step.start > 0 or condition.draw > 0:
             continue
-        for step in steps:
-            cell = store.cell(step.keys[explainer])
-            if cell is not None:
-                yield step, explainer, cell
+        for explainer in _worked(study, outcome):
+            cell = _cell(store, step, explainer)
+            if "example" in cell:
+                kept = maps.setdefault(check, {}).setdefault(explainer, {})
+                kept[condition.stage] = cell["example"]
+                names.setdefault(check, {})[condition.stage] = condition.name
+    return Examples(pixels, tuple(titles), maps, names)
 
 
-def _scored(step: Step, labels: Columns, columns: Columns, targets: Any) -> pd.DataFrame:
+def _worked(study: Study, outcome: Outcome) -> list[str]:
+    gone = outcome.refused.keys() | outcome.failed.keys()
+    return [name for name in study.explainers if name not in gone]
+
+
+def _cell(
+    store: Store, step: Step, name: str, columns: Collection[str] = ()
+) -> dict[str, NDArray[Any]]:
+    cell = store.cell(step.keys[name])
+    if cell is None or not cell.keys() >= set(columns):
+        raise OSError(
+            f"the cell of {name or 'the network'} under {step.check}, {step.condition.name}, is "
+            f"gone from {store.folder} or damaged; run again to compute it anew"
+        )
+    return cell
+
+
+def _network(study: Study, cells: Cells) -> dict[str, Any]:
+    step, cell = cells[0]
     condition = step.condition
-    return pd.DataFrame(
-        {
-            **labels,
-            "stage": condition.stage,
-            "condition": condition.name,
-            "depth": condition.depth,
-            "draw": condition.draw,
-            "image": np.arange(step.start, step.stop),
-            "target": targets,
-            "score": columns["score"],
-            "null": columns["null"],
-            "ceiling": 1.0,
-            "status": np.array(STATUSES)[columns["status"]],
-        }
-    )
+    accuracy = np.nan
+    if study.labels is not None:
+        labels = study.labels
+        hits = [cell["predicted"] == labels[step.start : step.stop] for step, cell in cells]
+        accuracy = float(np.concatenate(hits).mean())
+    return {
+        "check": step.check,
+        "stage": condition.stage,
+        "condition": condition.name,
+        "depth": condition.depth,
+        "draw": condition.draw,
+        "accuracy": accuracy,
+        "input_independent": all(bool(cell["input_independent"]) for _, cell in cells),
+        "variables_changed": int(cell["variables_changed"]),
+        "variables_exempt": int(cell["variables_exempt"]),
+    }
 
 
-def _floored(step: Step, labels: Columns, columns: Columns) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            **labels,
-            "stage": step.condition.stage,
-            "draw": step.condition.draw,
-            "image": np.arange(step.start, step.stop),
-            "floor": columns["floor"],
-        }
-    )
+# ---------------------------------------------------------------- the scores
 
 
-def _reasons(
-    study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
-) -> list[pd.DataFrame]:
-    """A row for each explainer that did not apply or failed, and each measure that refused."""
-    rows = []
+def _pieces(study: Study, store: Store, steps: Sequence[Step], outcome: Outcome) -> Iterator[Piece]:
+    """In the order of the study, whatever the shards."""
+    columns = {name: repr(measure) for name, measure in study.similarities.items()}
     for check in study.checks:
-        for similarity, measure in study.similarities.items():
-            for explainer in study.explainers:
-                reason, status = _reason(explainer, repr(measure), store, steps, outcome)
-                if reason:
-                    rows.append(_failure(check, explainer, similarity, reason, status))
-    return rows
+        own = sorted(
+            (step for step in steps if step.check == check),
+            key=lambda step: (step.condition.stage, step.condition.draw, step.start),
+        )
+        for explainer in study.explainers:
+            reason, status = _failure(explainer, outcome)
+            cells = [
+                (step, _cell(store, step, explainer, columns.values()))
+                for step in own
+                if not reason
+            ]
+            for similarity, column in columns.items():
+                names = (check, explainer, similarity)
+                refusals = (str(cell[column]) for _, cell in cells if cell[column].ndim == 0)
+                why = reason or next(refusals, None)
+                if why:
+                    yield _failed(names, why, status)
+                else:
+                    yield from _compared(names, cells, column)
 
 
-def _reason(
-    explainer: str, column: str, store: Store, steps: Sequence[Step], outcome: Outcome
-) -> tuple[str, str]:
-    if explainer in outcome.refused:
-        return outcome.refused[explainer], "not_applicable"
+def _failure(explainer: str, outcome: Outcome) -> tuple[str, str]:
+    """Why an explainer has no cells, empty if it has; and the status of what it lacks."""
     if explainer in outcome.failed:
         return outcome.failed[explainer], "error"
-    cell = store.cell(steps[0].keys[explainer]) or {}
-    return str(cell.get(f"{column}/refused", "")), "not_applicable"
+    return outcome.refused.get(explainer, ""), "not_applicable"
 
 
-def _failure(check: str, explainer: str, similarity: str, reason: str, status: str) -> pd.DataFrame:
-    row: dict[str, Any] = dict.fromkeys(SCORES, np.nan)
-    row |= {"check": check, "explainer": explainer, "similarity": similarity, "status": status}
-    row |= {"stage": 0, "condition": reason, "depth": 0.0, "draw": 0, "image": -1, "target": -1}
-    return pd.DataFrame([row])
+def _failed(names: tuple[str, str, str], reason: str, status: str) -> Piece:
+    code = len(STATUSES) + FAILURES.index(status)
+    rows = np.array([(-1, -1, np.nan, np.nan, np.nan, np.nan, code)], ROWS)
+    return Piece(*names, 0, reason, 0.0, 0, False, rows)
 
 
-def _table(parts: list[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    parts = [part for part in parts if len(part)]
-    if not parts:
-        return pd.DataFrame(columns=list(columns))
-    return pd.concat(parts, ignore_index=True)[list(columns)]
+def _compared(names: tuple[str, str, str], cells: Cells, column: str) -> Iterator[Piece]:
+    for step, cell in cells:
+        rows = np.empty(step.stop - step.start, ROWS)
+        rows["image"] = np.arange(step.start, step.stop)
+        rows["target"] = cell["target"]
+        rows["ceiling"] = 1.0
+        for name in PAIR.names or ():
+            rows[name] = cell[column][name]
+        condition = step.condition
+        yield Piece(
+            *names, condition.stage, condition.name, condition.depth, condition.draw,
+            step.continues, rows,
+        )  # fmt: skip
+
+
+def _table(pieces: Sequence[Piece]) -> pd.DataFrame:
+    """All pieces below one another, with a column per label and per field of `ROWS`."""
+    labels = pd.DataFrame(pieces).drop(columns="rows").astype(CATEGORIES)
+    lengths = [len(piece.rows) for piece in pieces]
+    table = labels.loc[labels.index.repeat(lengths)].reset_index(drop=True)
+    rows = np.concatenate([piece.rows for piece in pieces])
+    for name in ROWS.names or ():
+        table[name] = rows[name]
+    codes = np.asarray(rows["status"], np.int64)
+    table["status"] = pd.Categorical.from_codes(codes, pd.Index([*STATUSES, *FAILURES]))
+    return table

@@ -75,11 +75,12 @@ class Redrawn:
     def values(self, model: Any) -> dict[int, Any]:
         """New values by position in `model.variables`."""
         values: dict[int, Any] = {}
+        variables = model.variables
         for stage in sorted({stage for _, stage in self.variables}):
             positions = [position for position, s in self.variables if s == stage]
             drawn = randomize.redraw(
                 model,
-                [model.variables[position] for position in positions],
+                [variables[position] for position in positions],
                 seed=self.seed,
                 draw=self.draw,
                 stage=stage,

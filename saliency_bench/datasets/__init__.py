@@ -1,8 +1,9 @@
 """Images to explain and to train on. Each class holds settings; its `load()` does the work."""
 
+from saliency_bench.datasets.base import Source
 from saliency_bench.datasets.digits import Digits
 from saliency_bench.datasets.image_folder import ImageFolder
 from saliency_bench.datasets.keras_datasets import KerasDataset
 from saliency_bench.datasets.npz import Npz
 
-__all__ = ["Digits", "ImageFolder", "KerasDataset", "Npz"]
+__all__ = ["Digits", "ImageFolder", "KerasDataset", "Npz", "Source"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,12 +48,15 @@ class Method(ABC):
             keys: `[N]` int, seeds of each image's noise; default: a hash of the image.
 
         Raises:
-            ValueError: if images or targets have a wrong shape, type or value.
+            ValueError: if images, targets or keys have a wrong shape, type or value.
         """
         images, targets = checked(images, targets)
+        seeds = image_keys(images) if keys is None else np.asarray(keys)
+        if seeds.shape != targets.shape:
+            raise ValueError(f"keys must be one per image; got shape {seeds.shape}")
         with network.evaluating(min(len(images), network.rows_at_once())):
             bound = self.bind(model)
-        return bound(images, targets, keys=image_keys(images) if keys is None else keys)
+        return bound(images, targets, keys=seeds)
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,12 @@ class Function(Method):
     function: Callable[[Any, Floats, Ints], Floats]
 
     def __repr__(self) -> str:
-        """By name, not address: it keys the cells."""
+        """By name and content, not address: it keys the cells, and two lambdas are two."""
         function = self.function
-        name = getattr(function, "__qualname__", repr(function))
-        return f"Function({getattr(function, '__module__', '')}.{name})"
+        if not inspect.isfunction(function):
+            return f"Function({function!r})"
+        digest = hashlib.blake2b(repr(_content(function)).encode(), digest_size=8).hexdigest()
+        return f"Function({function.__module__}.{function.__qualname__}, {digest})"
 
     def bind(self, model: Any) -> Bound:
         """The function with its model."""
@@ -79,6 +87,17 @@ class Function(Method):
             return maps[..., None] if maps.ndim == 3 else maps
 
         return bound
+
+
+def _content(function: FunctionType) -> tuple[Any, ...]:
+    """What a function does: its code, its defaults and the values it closes over."""
+    closed = [cell.cell_contents for cell in function.__closure__ or ()]
+    return _code(function.__code__), function.__defaults__, function.__kwdefaults__, closed
+
+
+def _code(code: CodeType) -> tuple[Any, ...]:
+    constants = [_code(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    return code.co_code, code.co_names, constants
 
 
 def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -95,6 +114,8 @@ def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray
             f"targets must be {len(images)} integers, one per image; "
             f"got {targets.dtype} of shape {targets.shape}"
         )
+    if targets.min() < 0:
+        raise ValueError(f"targets must be at least 0; got {targets.min()}")
     if not np.isfinite(images).all():
         first = int(np.argwhere(~np.isfinite(images))[0][0])
         raise ValueError(f"images must be finite; image {first} holds NaN or infinity")

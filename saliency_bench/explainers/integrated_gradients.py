@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,6 @@ class IntegratedGradients(Method):
         output: what is explained.
     """
 
-    multiplies_input: ClassVar[bool] = True
-
     steps: int = 50
     baseline: float = 0.0
     rule: Rule = "midpoint"
@@ -43,6 +41,11 @@ class IntegratedGradients(Method):
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         if self.rule not in get_args(Rule):
             raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}; got {self.rule!r}")
+
+    @property
+    def multiplies_input(self) -> bool:  # type: ignore[override]
+        """Unless told otherwise."""
+        return self.multiply_by_inputs
 
     def path(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Places on the line, 0 the baseline and 1 the image, and their weights (sum 1)."""

@@ -37,6 +37,8 @@ class Occlusion(Method):
         for name, value in (("patch", self.patch), ("stride", self.stride)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1; got {value}")
+        if self.patch is not None and self.stride is not None:
+            _require_cover(self.patch, self.stride)
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`."""
@@ -47,35 +49,41 @@ class Occlusion(Method):
         ) -> NDArray[np.float32]:
             images = np.asarray(images, np.float32)
             whole = score(images, targets)
-            covers = self.covers(images.shape[1], images.shape[2])
-            totals = np.zeros((len(images), *covers.shape[1:], 1))
-            for batch in pairs(len(images), len(covers), score.batch):
-                cover = covers[batch.sample][..., None]
+            rows, columns = self.covers(images.shape[1], images.shape[2])
+            totals = np.zeros((*images.shape[:3], 1))
+            for batch in pairs(len(images), len(rows) * len(columns), score.batch):
+                down, across = np.divmod(batch.sample, len(columns))
+                cover = rows[down][:, :, None, None] & columns[across][:, None, :, None]
                 covered = np.where(cover, np.float32(self.fill), images[batch.image])
                 drops = whole[batch.image] - score(covered, targets[batch.image])
                 batch.add_to(totals, cover * drops.reshape(-1, 1, 1, 1))
-            return np.asarray(totals / covers.sum(axis=0)[..., None], np.float32)
+            times = np.outer(rows.sum(axis=0), columns.sum(axis=0))
+            return np.asarray(totals / times[..., None], np.float32)
 
         return bound
 
-    def covers(self, height: int, width: int) -> NDArray[np.bool_]:
-        """`[P, H, W]` where each of the P patches lies.
+    def covers(self, height: int, width: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Rows `[P, H]` and columns `[Q, W]` that the P x Q patches lie on.
 
         Raises:
-            ValueError: if the patch is larger than the image.
+            ValueError: if the patch is larger than the image, or the stride than the patch.
         """
         patch = self.patch or max(1, min(height, width) // 7)
         if patch > min(height, width):
             raise ValueError(f"patch must fit the image of {height}x{width}; got {patch}")
         stride = self.stride or max(1, patch // 2)
-        tops, lefts = (_starts(size, patch, stride) for size in (height, width))
-        covers = np.zeros((len(tops) * len(lefts), height, width), bool)
-        for index, (top, left) in enumerate((t, s) for t in tops for s in lefts):
-            covers[index, top : top + patch, left : left + patch] = True
-        return covers
+        _require_cover(patch, stride)
+        return _spans(height, patch, stride), _spans(width, patch, stride)
 
 
-def _starts(size: int, patch: int, stride: int) -> list[int]:
-    """Where patches begin along one axis; the last one ends at the border."""
-    starts = list(range(0, size - patch + 1, stride))
-    return starts if starts[-1] == size - patch else [*starts, size - patch]
+def _require_cover(patch: int, stride: int) -> None:
+    if stride > patch:
+        raise ValueError(f"stride must be at most the patch of {patch}; got {stride}")
+
+
+def _spans(size: int, patch: int, stride: int) -> NDArray[np.bool_]:
+    """`[P, size]` where each patch lies along one axis; the last one ends at the border."""
+    last = size - patch
+    starts = np.unique([*range(0, last, stride), last])[:, None]
+    places = np.arange(size)
+    return (starts <= places) & (places < starts + patch)

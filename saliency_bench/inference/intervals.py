@@ -13,6 +13,9 @@ from saliency_bench.protocols import Floats
 UPPER = 0.975
 """Quantile of the upper end: 95 % two-sided, 2.5 % per one-sided decision."""
 
+ROOM = 1e-6
+"""Smallest mean denominator a ratio is taken of; below it rounding would be the answer."""
+
 
 class Interval(NamedTuple):
     """An estimate and the ends of its 95 % interval; NaN where there is none."""
@@ -35,12 +38,14 @@ def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interva
         weights: `[..., L, D, I]`, non-negative, sum 1; 0 leaves a pair out.
 
     Returns:
-        Arrays `[...]`; the ends are NaN with fewer than two draws or two images.
+        Arrays `[...]`; NaN where the mean denominator is 0, the ends also with fewer than two
+        draws or two images.
     """
     cube = (-3, -2, -1)
     draws, images = numerator.shape[-2:]
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = np.sum(weights * denominator, axis=cube)
+        scale = np.where(np.abs(scale) > ROOM, scale, np.nan)
         ratio = np.sum(weights * numerator, axis=cube) / scale
         residual = numerator - ratio[..., None, None, None] * denominator
         cells = np.sum(weights * residual, axis=-3) * (draws * images)

@@ -71,6 +71,9 @@ class Kernel:
 
     Compiled when made if the model says its input shape, else on the first call; a fully
     convolutional model is compiled once per image size.
+
+    Raises:
+        ValueError: if the model is not built, or has no output that can be explained.
     """
 
     def __init__(
@@ -81,6 +84,8 @@ class Kernel:
         *,
         rule: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        if not model.built:
+            raise ValueError(f"the model must be built: call it once; {model.name!r} is not")
         self._model = model
         self._body = body
         self._output: Output = output
@@ -106,14 +111,20 @@ class Kernel:
         if columns.min() < 0 or columns.max() >= self._classes:
             worst = columns[(columns < 0) | (columns >= self._classes)][0]
             raise ValueError(f"targets must lie in 0..{self._classes - 1}; got {worst}")
-        rows = np.minimum(np.arange(-(-len(images) // self.batch) * self.batch), len(images) - 1)
         chunks = [
             function(
-                tf.constant(images[chunk], tf.float32), tf.constant(columns[chunk], tf.int32)
+                tf.constant(self._filled(images[start : start + self.batch]), tf.float32),
+                tf.constant(self._filled(columns[start : start + self.batch]), tf.int32),
             ).numpy()
-            for chunk in np.split(rows, len(rows) // self.batch)
+            for start in range(0, len(images), self.batch)
         ]
-        return np.concatenate(chunks)[: len(images)]
+        rows: NDArray[np.float32] = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+        return rows[: len(images)]
+
+    def _filled(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """A whole batch: `rows` and as many copies of the last one as are missing."""
+        missing = self.batch - len(rows)
+        return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
 
     def _function(self, shape: tuple[int, ...]) -> Any:
         if shape not in self._compiled:

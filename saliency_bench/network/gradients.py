@@ -66,7 +66,8 @@ def feature_gradient(
     def body(traced: Traced) -> Any:
         features = last_feature_map(traced.calls, layer)
         gradients = _derivative(traced.target_scores, features, "the feature map")
-        maps = tf.cast(combine(features, gradients), tf.float32)
+        # Products and means of half-precision gradients underflow.
+        maps = combine(tf.cast(features, tf.float32), tf.cast(gradients, tf.float32))
         if upsample is None:
             return maps
         return tf.image.resize(maps, tf.shape(traced.images)[1:3], upsample)

@@ -8,8 +8,7 @@ import tensorflow as tf
 
 from saliency_bench.protocols import Output
 
-_TRANSPARENT = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "StopGradient"})
-_CLOSED = frozenset({"PartitionedCall", "StatefulPartitionedCall", "While", "If", "XlaLaunch"})
+_TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze", "StopGradient"})
 
 
 def logits(model: Any, images: Any, output: Output = "logit") -> Any:
@@ -24,13 +23,13 @@ def logits(model: Any, images: Any, output: Output = "logit") -> Any:
         ValueError: if the model does not end in one tensor `[N, K]`, or its end cannot be seen.
     """
     scores = model(tf.cast(images, _input_dtype(model)), training=False)
-    if not tf.is_tensor(scores) or scores.shape.rank != 2:
+    if not tf.is_tensor(scores) or scores.shape.rank != 2 or scores.shape[1] is None:
         raise ValueError(
             f"the model must end in one output [N, classes]; "
             f"{model.name!r} returns {_shape(scores)}"
         )
     end = _end(scores)
-    if end.type in _CLOSED:
+    if _is_closed(end):
         raise ValueError(
             f"the model must end in a softmax, a sigmoid or in logits that can be traced; "
             f"{model.name!r} ends in a closed graph ({end.type})"
@@ -46,8 +45,14 @@ def logits(model: Any, images: Any, output: Output = "logit") -> Any:
 
 def _end(tensor: Any) -> Any:
     while tensor.op.type in _TRANSPARENT:
-        tensor = tensor.op.inputs[0]
+        tensor = tensor.op.inputs[tensor.value_index]
     return tensor.op
+
+
+def _is_closed(op: Any) -> bool:
+    """Whether the operation calls a graph of its own: a function, a loop, a branch."""
+    attributes = op.node_def.attr.values()
+    return any(a.HasField("func") or len(a.list.func) for a in attributes)
 
 
 def _input_dtype(model: Any) -> Any:

@@ -48,9 +48,22 @@ def recorded(model: Any) -> Iterator[list[Call]]:
     calls: list[Call] = []
     with ExitStack() as undo:
         for layer in model._flatten_layers(include_self=False):
-            undo.callback(layer.__dict__.pop, "call", None)
-            layer.__dict__["call"] = _recording(layer, calls)
+            undo.enter_context(_instance_call(layer, _recording(layer, calls)))
         yield calls
+
+
+@contextmanager
+def _instance_call(layer: Any, call: Callable[..., Any]) -> Iterator[None]:
+    """Shadow `layer.call`; a `call` that the user put on the instance comes back."""
+    users = layer.__dict__.get("call")
+    layer.__dict__["call"] = call
+    try:
+        yield
+    finally:
+        if users is None:
+            del layer.__dict__["call"]
+        else:
+            layer.__dict__["call"] = users
 
 
 def _recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
@@ -66,7 +79,7 @@ def _recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
 
 
 def input_shape(model: Any) -> tuple[int | None, ...] | None:
-    """`(H, W, C)` the model was built for; None if it does not say (an unbuilt subclass)."""
+    """`(H, W, C)` the model was built for; None if it does not say."""
     shape = getattr(model, "input_shape", None)
     if shape is None:
         known = getattr(model, "_build_shapes_dict", None) or {}
@@ -85,7 +98,7 @@ def layer_calls(model: Any) -> list[Call]:
     shape = input_shape(model)
     if shape is None:
         raise ValueError(
-            f"the model must be built for images (H, W, C): call it once on a batch; "
+            f"the model must be built for one input of images (H, W, C): call it once on a batch; "
             f"{model.name!r} has input shape {getattr(model, 'input_shape', None)}"
         )
     spec = tf.TensorSpec([None, *shape], tf.float32)

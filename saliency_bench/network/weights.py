@@ -74,7 +74,7 @@ def _layers_output_first(model: Any) -> dict[str, list[Any]]:
         own = [v for v in own_variables(layer) if id(v) not in claimed]
         claimed.update(map(id, own))
         if own:
-            layers[names.get(id(layer), layer.name)] = own
+            layers.setdefault(names.get(id(layer), layer.name), []).extend(own)
     return layers
 
 

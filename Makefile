@@ -1,0 +1,60 @@
+# `make demo` and `make test` are all a reader needs; the rest is for developers.
+# Everything runs in a virtual environment of its own, with the versions of constraints.txt.
+
+PYTHON ?= python3
+DIST ?= dist
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint types bench studies wheel clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.runtime  ## install, then run the main check on a small network (a few minutes)
+	$(BIN)/python -m saliency_bench +experiment=param_randomization
+
+test: $(VENV)/.dev  ## install, then run the unit tests (minutes)
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.dev  ## run the tests that train networks (longer)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## check types
+	$(BIN)/mypy
+
+bench: $(VENV)/.runtime  ## measure speed; writes results/reference/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+studies: $(VENV)/.runtime  ## repeat the studies of experiments/ (hours)
+	$(BIN)/python -m experiments
+
+wheel: $(VENV)/.dev  ## build the sdist, and the wheel from it, into DIST=dist
+	$(BIN)/python -m build --no-isolation --outdir "$(DIST)"
+
+clean:  ## remove what make made; results stay
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is newer than what it was installed from. Build tools are pinned as well, so pip must not
+# fetch its own newest ones: they come first, then isolation is off.
+$(VENV)/.runtime: $(SOURCES)
+	$(call install,.)
+	touch $@
+
+$(VENV)/.dev: $(SOURCES)
+	$(call install,.[dev])
+	touch $@ $(VENV)/.runtime
+
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, got " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
+$(PYTHON) -m venv $(VENV)
+$(BIN)/python -m pip install -c constraints.txt hatchling editables setuptools wheel
+$(BIN)/python -m pip install -c constraints.txt --no-build-isolation -e '$(1)'
+endef

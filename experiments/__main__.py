@@ -1,0 +1,68 @@
+"""Run the studies and keep their evidence: `python -m experiments [STUDY ...]`.
+
+Each preset of experiments/<study>/experiment/ that states `expected` verdicts is run into
+results/studies/<preset>; tables, figures and provenance are then copied to
+results/reference/<study>/<preset>. The exit status is the worst one: 1 if a verdict is not the
+expected one or a control failed, 2 if a study could not be run, for want of its data for example.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+EVIDENCE = ("report.md", "summary.csv", "verdicts.csv", "networks.csv", "provenance.json")
+
+
+def presets(study: str) -> Iterator[str]:
+    """The presets of a study that state what is expected."""
+    for path in sorted((HERE / study / "experiment").glob("*.yaml")):
+        if "\nexpected:" in path.read_text(encoding="utf-8"):
+            yield path.stem
+
+
+def run(study: str, preset: str) -> int:
+    """Run one preset, or go on with it; returns its exit status."""
+    folder = Path("results/studies") / preset
+    command = [
+        *(sys.executable, "-m", "saliency_bench"),
+        *("--config-dir", f"experiments/{study}", f"+experiment={preset}", f"run_dir={folder}"),
+    ]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if (ROOT / folder / "report.md").exists():
+        keep(ROOT / folder, ROOT / "results/reference" / study / preset)
+    return status
+
+
+def keep(folder: Path, reference: Path) -> None:
+    """Copy what a reader needs of a run folder; the PNG figures, not the scores."""
+    shutil.rmtree(reference, ignore_errors=True)
+    (reference / "figures").mkdir(parents=True)
+    for name in EVIDENCE:
+        shutil.copy(folder / name, reference / name)
+    for figure in (folder / "figures").glob("*.png"):
+        shutil.copy(figure, reference / "figures" / figure.name)
+
+
+def main(studies: list[str]) -> int:
+    """Run the named studies, or all; returns the worst exit status."""
+    known = sorted(path.parent.name for path in HERE.glob("*/experiment"))
+    unknown = set(studies) - set(known)
+    if unknown:
+        print(f"a study must be one of {', '.join(known)}; got {unknown.pop()}", file=sys.stderr)
+        return 2
+    statuses = {
+        preset: run(study, preset) for study in studies or known for preset in presets(study)
+    }
+    for preset, status in statuses.items():
+        print(f"{preset}: {'as expected' if status == 0 else f'status {status}'}")
+    return max(statuses.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""One job of the command line: where it is written, and its parts, built as far as is cheap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from saliency_bench import expected, settings
+from saliency_bench.datasets import Source
+from saliency_bench.models import Model
+from saliency_bench.protocols import TargetMode
+from saliency_bench.store import content_key
+
+RESULTS = Path("results")
+"""Where runs without a `run_dir` and the trained networks lie."""
+
+
+@dataclass
+class Schema:
+    """The top-level keys and their types; anything else is refused at composition."""
+
+    seed: int = 0
+    run_dir: str | None = None
+    target: str = "label"
+    n_images: int = 64
+    batch_size: int = 32
+    draws: int = 5
+    deterministic: bool = True
+    threads: int | None = None
+    save_maps: bool = False
+    dataset: Any = None
+    model: Any = None
+    check: dict[str, Any] = field(default_factory=dict)
+    explainer: dict[str, Any] = field(default_factory=dict)
+    similarity: dict[str, Any] = field(default_factory=dict)
+    expected: dict[str, Any] = field(default_factory=dict)
+
+
+_DECISIVE = sorted({f.name for f in fields(Schema)} - {"run_dir", "expected"})
+"""Keys that decide what a run holds."""
+
+ConfigStore.instance().store("schema", Schema)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One job: what to run and where.
+
+    Attributes:
+        config: the composed configuration.
+        folder: the run folder.
+        parts: explainers, similarities and checks by group.
+        dataset: the dataset's settings.
+        model: the model's settings; None if its `_target_` builds the model itself.
+        fingerprint: hash of everything that decides the numbers, files included; None if that
+            cannot be known before the model is built.
+    """
+
+    config: DictConfig
+    folder: Path
+    parts: dict[str, dict[str, Any]]
+    dataset: Any
+    model: Any
+    fingerprint: str | None
+
+
+def run_dir(config: DictConfig) -> Path:
+    """The run folder: a sweep has one per job, and any other run without a name a stamp."""
+    runtime = HydraConfig.get()
+    if is_sweep():
+        base = runtime.sweep.dir if config.run_dir is None else config.run_dir
+        return Path(base) / str(runtime.job.num)
+    if config.run_dir is not None:
+        return Path(config.run_dir)
+    experiment = runtime.runtime.choices.get("experiment", "adhoc")
+    return RESULTS / str(experiment) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+
+
+def is_sweep() -> bool:
+    """Whether this is one job of many (`-m`)."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def requested(config: DictConfig, folder: Path) -> Request:
+    """Build what is cheap, so that typing errors show within a second.
+
+    Raises:
+        ValueError: in one line, whatever is wrong with the request.
+        FileNotFoundError: if a file is missing that it names.
+    """
+    _check_top_level(config)
+    parts = {group: settings.picked(config, group) for group in settings.PICK_MANY}
+    dataset = settings.built(config.get("dataset"), "dataset")
+    if not isinstance(dataset, Source):
+        raise ValueError(f"dataset must have load() and fingerprint(); got {dataset!r}")
+    if not settings.holds_settings(config.get("model"), "model"):
+        return Request(config, folder, parts, dataset, None, None)
+    model = settings.built(config.model, "model")
+    if not isinstance(model, Model):
+        raise ValueError(f"model must have trains, load() and fingerprint(); got {model!r}")
+    identity = {
+        "config": OmegaConf.to_yaml(OmegaConf.masked_copy(config, _DECISIVE)),
+        "version": version("saliency-bench"),
+        "files": [dataset.fingerprint(), model.fingerprint()],
+    }
+    return Request(config, folder, parts, dataset, model, content_key(identity))
+
+
+def _check_top_level(config: DictConfig) -> None:
+    least = {"seed": 0, "n_images": 1, "draws": 1, "batch_size": 1, "threads": 1}
+    for name, value in least.items():
+        if config[name] is not None and config[name] < value:
+            raise ValueError(f"{name} must be at least {value}; got {config[name]}")
+    if config.target not in get_args(TargetMode):
+        modes = ", ".join(get_args(TargetMode))
+        raise ValueError(f"target must be one of {modes}; got {config.target!r}")
+    expected.check(config.expected)

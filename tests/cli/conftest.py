@@ -1,0 +1,155 @@
+"""The command line in this process, and files to give it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from saliency_bench import app, process
+
+SIDE, CLASSES = 12, 3
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def images(count=8):
+    """Noise with a bright spot whose place is the class."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % CLASSES
+    pixels = rng.random((count, SIDE, SIDE, 1)) / 2
+    for image, label in zip(pixels, labels, strict=True):
+        image[4 * label : 4 * label + 4, 4:8] += 0.5
+    return pixels.astype(np.float32), labels
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs a command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    # Its threads can no longer be set if another test has computed in this process.
+    monkeypatch.setattr(process, "start_tensorflow", lambda **_: None)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["saliency_bench", *map(str, arguments)])
+        status = app.main()
+        captured = capsys.readouterr()
+        return Done(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(command):
+    """Runs a command line that must be refused in one line; returns the line."""
+
+    def run(*arguments):
+        done = command(*arguments)
+        assert (done.status, done.out) == (2, "")
+        assert done.err.startswith("saliency_bench: ")
+        assert done.err.count("\n") == 1
+        assert "Traceback" not in done.err
+        return done.err
+
+    return run
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Runs a command line in a process of its own, in an empty folder."""
+
+    def run(*arguments, **options):
+        return subprocess.run(
+            [sys.executable, "-m", "saliency_bench", *map(str, arguments)],
+            **{"cwd": tmp_path, "capture_output": True, "text": True, "check": False, **options},
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    """A folder with images `good.npz` and many that are not good."""
+    folder = tmp_path_factory.mktemp("images")
+    x, y = images()
+    spoiled = x.copy()
+    spoiled[2, 1, 0, 0] = np.nan
+    arrays = {
+        "good": {"x": x, "y": y},
+        "unlabelled": {"x": x},
+        "no_x": {"images": x},
+        "nan": {"x": spoiled, "y": y},
+        "bytes_as_floats": {"x": 255 * x, "y": y},
+        "integers": {"x": (255 * x).astype(int), "y": y},
+        "five_axes": {"x": x[None], "y": y[:1]},
+        "empty": {"x": x[:0], "y": y[:0]},
+        "objects": {"x": np.array([[[None]]], dtype=object)},
+        "too_few_labels": {"x": x, "y": y[:-1]},
+        "negative_label": {"x": x, "y": y - 1},
+        "large_label": {"x": x, "y": y + 7},
+        "one_hot": {"x": x, "y": np.eye(CLASSES)[y]},
+        "larger": {"x": np.pad(x, [(0, 0), (2, 2), (2, 2), (0, 0)]), "y": y},
+        "colour": {"x": np.repeat(x, 3, axis=-1), "y": y},
+    }
+    for name, content in arrays.items():
+        np.savez(folder / f"{name}.npz", **content)
+    whole = (folder / "good.npz").read_bytes()
+    (folder / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.npz").write_text("x, y\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory):
+    """A folder with networks for `good.npz`, `cnn.keras` and `mlp.keras`, and unusable ones."""
+    import keras
+    from keras import layers
+
+    folder = tmp_path_factory.mktemp("networks")
+    keras.utils.set_random_seed(0)
+    bodies = {
+        "cnn": [layers.Conv2D(3, 3, activation="relu", name="conv"), layers.Flatten()],
+        "mlp": [layers.Flatten(), layers.Dense(6, activation="tanh")],
+        "code": [layers.Lambda(lambda x: 2 * x), layers.Flatten()],
+    }
+    stacks = {name: [*body, layers.Dense(CLASSES)] for name, body in bodies.items()}
+    for name, stack in {**stacks, "image": [layers.Conv2D(1, 3)]}.items():
+        keras.Sequential([keras.Input((SIDE, SIDE, 1)), *stack]).save(folder / f"{name}.keras")
+    whole = (folder / "cnn.keras").read_bytes()
+    (folder / "cut.keras").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.keras").write_text("a model")
+    (folder / "hdf5.keras").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    (folder / "hdf5.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    damaged = bytearray(whole)
+    damaged[len(damaged) // 2] ^= 0xFF
+    (folder / "damaged.keras").write_bytes(damaged)
+    return folder
+
+
+@pytest.fixture
+def small(files, networks):
+    """What makes a run small: own files, one explainer, one similarity."""
+    return (
+        f"dataset=npz dataset.path={files}/good.npz model=saved model.path={networks}/cnn.keras "
+        "n_images=8 draws=2 explainer=[gradient] similarity=[spearman_signed] run_dir=run"
+    ).split()
+
+
+def without_tensorflow(code, *arguments, cwd=None):
+    """Runs code in a process of its own; returns which heavy libraries it started."""
+    tail = "\nprint(*sorted({'tensorflow', 'keras'} & set(sys.modules)), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}{tail}", *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    return done.stderr.split()

@@ -1,0 +1,102 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy_study import Cascade, Gradient, Image, Method, Tiny, Unbindable, require_same, rows_of
+
+from saliency_bench.protocols import NotApplicable, ProofError
+from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
+
+
+@dataclass(frozen=True)
+class Breaks(Method):
+    """Does as another explainer, until its call number `at`."""
+
+    at: int
+    error: BaseException
+    shape: tuple[int, ...] = ()
+
+    def explain(self, model, images, targets, keys):
+        if model.calls.count("Breaks") >= self.at:
+            if self.shape:
+                return np.zeros(self.shape)
+            raise self.error
+        return model.gradient(images, targets)
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_an_explainer_that_raises_gets_an_error_row_and_its_neighbours_finish(make_study, run, at):
+    broken = Breaks(at, RuntimeError("out of luck\nand more"))
+    a_study = make_study(70, explainers={"broken": broken, "gradient": Gradient()})
+    result = run(a_study)
+    rows = rows_of(result.scores, "broken")
+    assert rows["status"].tolist() == ["error"] * 2
+    assert rows["condition"].tolist() == ["RuntimeError: out of luck"] * 2
+    assert rows["image"].tolist() == [-1] * 2
+    assert rows[["score", "null", "ceiling"]].isna().all(axis=None)
+    assert "broken" not in set(result.floors["explainer"])
+    alone = run(make_study(70, explainers={"gradient": Gradient()}), "alone")
+    require_same(rows_of(result.scores, "gradient"), alone.scores)
+    assert a_study.network.model.calls.count("Breaks") == at  # it is not asked again
+    assert result.progress.steps == result.progress.total
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_not_applicable_at_the_call_is_a_row_with_its_reason(make_study, run, at):
+    refusing = Breaks(at, NotApplicable("it needs a ReLU"))
+    rows = rows_of(run(make_study(explainers={"r": refusing, "i": Image()})).scores, "r")
+    assert rows["status"].tolist() == ["not_applicable"] * 2
+    assert rows["condition"].tolist() == ["it needs a ReLU"] * 2
+
+
+def test_not_applicable_at_bind_is_a_row_with_its_reason(make_study, run):
+    explainers = {"first": Unbindable(), "gradient": Gradient()}
+    checks = {"one": Cascade(), "two": Cascade(draws=1)}
+    scores = run(make_study(explainers=explainers, checks=checks)).scores
+    rows = rows_of(scores, "first")
+    assert rows["condition"].tolist() == ["it needs a convolution"] * 4
+    assert rows["check"].tolist() == ["one", "one", "two", "two"]
+    assert scores["explainer"].iloc[0] == "first"  # in its place among the others
+
+
+@pytest.mark.parametrize("shape", [(32, 8, 8), (1, 8, 8, 1), (32, 0, 8, 1), (32,)])
+def test_maps_of_a_wrong_shape_are_an_error_row(make_study, run, shape):
+    broken = Breaks(1, RuntimeError(), shape)
+    rows = rows_of(run(make_study(32, explainers={"b": broken, "i": Image()})).scores, "b")
+    assert set(rows["status"]) == {"error"}
+    assert "ValueError: maps must be [32, H, W, C]; got shape" in rows["condition"].iloc[0]
+
+
+def test_maps_that_change_their_shape_under_a_change_are_an_error_row(make_study, run):
+    broken = Breaks(3, RuntimeError(), (32, 4, 4, 1))
+    rows = rows_of(run(make_study(32, explainers={"b": broken, "i": Image()})).scores, "b")
+    assert "must keep their shape (32, 8, 8, 1)" in rows["condition"].iloc[0]
+
+
+@pytest.mark.parametrize("measure", [SSIM(), HOGCorrelation()])
+def test_a_measure_that_refuses_an_explainers_maps_is_a_row(make_study, run, measure):
+    similarities = {"rank": Spearman(), "picky": measure}
+    a_study = make_study(explainers={"tiny": Tiny()}, similarities=similarities)
+    scores = run(a_study).scores
+    picky = scores[scores["similarity"] == "picky"]
+    assert picky["status"].tolist() == ["not_applicable"]
+    assert "5x5" in picky["condition"].iloc[0]
+    assert (scores.loc[scores["similarity"] == "rank", "status"] == "ok").all()
+
+
+def test_a_change_that_does_not_move_the_output_is_a_proof_error(make_study, run):
+    a_study = make_study(checks={"idle": Cascade(works=False)})
+    with pytest.raises(ProofError, match="the output did not move under 'layer 1'"):
+        run(a_study)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError(), NotApplicable("no")])
+def test_the_network_comes_back_whatever_is_raised(make_study, run, error):
+    a_study = make_study(explainers={"b": Breaks(4, error), "gradient": Gradient()})
+    before = a_study.network.fingerprint()
+    if isinstance(error, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            run(a_study)
+    else:
+        run(a_study)
+    assert a_study.network.fingerprint() == before

@@ -1,0 +1,177 @@
+from dataclasses import dataclass
+
+import numpy as np
+import numpy_study
+import pytest
+
+from saliency_bench import scoring
+from saliency_bench.protocols import NotApplicable
+from saliency_bench.scoring import STATUSES, Scorer, block_starts, partners
+from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
+
+
+@dataclass
+class Values:
+    values: np.ndarray
+
+    @property
+    def defined(self):
+        return self.values != 0
+
+    def take(self, index):
+        return Values(self.values[index])
+
+
+@dataclass(frozen=True)
+class Product:
+    """The product of the two maps' first pixels: scores and nulls can be done by hand."""
+
+    threshold = None
+
+    def prepare(self, maps, scene=None):
+        return Values(maps[:, 0, 0, 0].astype(np.float64))
+
+    def compare(self, reference, changed):
+        product = reference.values * changed.values
+        return np.where(reference.defined & changed.defined, product, np.nan)
+
+
+def maps_of(values):
+    return np.asarray(values, np.float32)[:, None, None, None]
+
+
+def column(reference, changed, **settings):
+    scorer = Scorer({"p": Product()}, numpy_study.scene(len(reference)), maps_of(reference))
+    return scorer.columns(maps_of(changed), **settings)["p"]
+
+
+@pytest.mark.parametrize(
+    ("count", "starts"),
+    [
+        (1, [0]), (5, [0]), (32, [0]), (33, [0]), (36, [0]), (37, [0, 32]), (64, [0, 32]),
+        (68, [0, 32]), (69, [0, 32, 64]), (1100, list(range(0, 1089, 32))),
+    ],
+)  # fmt: skip
+def test_a_rest_of_fewer_than_five_images_joins_the_last_block(count, starts):
+    assert block_starts(count) == starts
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 31, 32, 33, 36, 37, 64, 1100])
+def test_partners_are_the_next_four_cyclic_in_the_block(count):
+    rows = partners(count)
+    assert len(rows) == min(4, count - 1)
+    starts = block_starts(count)
+    for start, stop in zip(starts, [*starts[1:], count], strict=True):
+        block = list(range(start, stop))
+        for shift, row in enumerate(rows, 1):
+            assert row[start:stop].tolist() == block[shift:] + block[:shift]
+
+
+def test_null_is_the_mean_over_the_partners_by_hand():
+    scored = column([1, 2, 3, 4, 5, 6], [1, 10, 100, 1000, 10000, 100000])
+    assert scored["score"].tolist() == [1, 20, 300, 4000, 50000, 600000]
+    sums = [11110, 111100, 111001, 110011, 100111, 1111]
+    np.testing.assert_allclose(scored["null"], [(i + 1) * s / 4 for i, s in enumerate(sums)])
+
+
+def test_null_leaves_out_partners_without_a_score():
+    scored = column([1, 1, 1, 1, 1], [1, 0, 3, 5, 0])
+    np.testing.assert_allclose(scored["null"], [4, 3, 3, 2, 3])
+    alone = column([1, 1], [1, 0])
+    assert np.isnan(alone["null"][0])
+    assert alone["null"][1] == 1
+
+
+def test_a_single_image_has_no_null():
+    assert np.isnan(column([2], [3])["null"][0])
+    assert column([2], [3])["score"][0] == 6
+
+
+def test_floor_compares_the_maps_of_consecutive_draws():
+    scorer = Scorer({"p": Product()}, numpy_study.scene(2), maps_of([7, 7]))
+    first = scorer.columns(maps_of([2, 3]))["p"]
+    second = scorer.columns(maps_of([5, 11]), continues=True)["p"]
+    third = scorer.columns(maps_of([13, 0]), continues=True)["p"]
+    stage = scorer.columns(maps_of([1, 1]))["p"]
+    assert np.isnan(first["floor"]).all()
+    assert second["floor"].tolist() == [10, 33]
+    assert third["floor"][0] == 65
+    assert np.isnan(third["floor"][1])
+    assert np.isnan(stage["floor"]).all()
+
+
+def test_maps_that_are_only_held_are_the_draw_before():
+    scorer = Scorer({"p": Product()}, numpy_study.scene(2), maps_of([7, 7]))
+    scorer.hold(maps_of([2, 3]))
+    assert scorer.columns(maps_of([5, 11]), continues=True)["p"]["floor"].tolist() == [10, 33]
+
+
+def status(scored):
+    return [STATUSES[code] for code in scored["status"]]
+
+
+def test_statuses_by_hand():
+    nan = np.nan
+    scored = column([1, 0, 1, nan, 1, 0, 0], [1, 1, 0, 1, nan, 0, nan])
+    assert status(scored) == [
+        "ok", "constant_reference", "died", "nan", "nan", "constant_reference", "nan",
+    ]  # fmt: skip
+    assert np.isfinite(scored["score"]).tolist() == [True] + [False] * 6
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [Spearman(), Spearman(absolute=False), SSIM(), HOGCorrelation()],
+    ids=["spearman_abs", "spearman_signed", "ssim", "hog"],
+)
+def test_statuses_of_every_similarity(measure):
+    random = np.random.default_rng(0)
+    reference, changed = random.standard_normal((2, 6, 64, 64, 1)).astype(np.float32)
+    reference[1], changed[2] = 3.0, 0.0
+    reference[3, 5, 5], changed[4, 5, 5] = np.nan, np.inf
+    reference[5] = changed[5] = 1.0
+    scorer = Scorer({"m": measure}, numpy_study.scene(6), reference)
+    scored = scorer.columns(changed)["m"]
+    assert status(scored) == [
+        "ok",
+        "constant_reference",
+        "died",
+        "nan",
+        "nan",
+        "constant_reference",
+    ]
+    assert np.isfinite(scored["score"]).tolist() == [True] + [False] * 5
+    assert np.isfinite(scored["null"]).tolist() == [True, False, True, False, True, False]
+
+
+def test_a_measure_that_refuses_leaves_its_reason_and_the_others_their_scores():
+    small = np.random.default_rng(0).standard_normal((6, 5, 5, 1)).astype(np.float32)
+    scorer = Scorer({"ssim": SSIM(), "rank": Spearman()}, numpy_study.scene(6), small)
+    columns = scorer.columns(small)
+    assert "at least 7x7" in str(columns["ssim"])
+    np.testing.assert_allclose(columns["rank"]["score"], 1)
+
+
+class Picky(Product):
+    def prepare(self, maps, scene=None):
+        if (maps < 0).any():
+            raise NotApplicable("it takes no negative maps")
+        return super().prepare(maps, scene)
+
+
+def test_a_measure_may_refuse_changed_maps_only():
+    scorer = Scorer({"p": Picky()}, numpy_study.scene(2), maps_of([1, 1]))
+    assert str(scorer.columns(maps_of([-1, 1]))["p"]) == "it takes no negative maps"
+    after = scorer.columns(maps_of([1, 2]), continues=True)["p"]
+    assert after["score"].tolist() == [1, 2]
+    assert np.isnan(after["floor"]).all()
+
+
+def test_scores_of_identical_maps_are_the_ceiling_and_need_no_scaling():
+    maps = np.random.default_rng(0).standard_normal((6, 8, 8, 2)).astype(np.float32)
+    scorer = Scorer({"m": Spearman()}, numpy_study.scene(6), maps)
+    np.testing.assert_allclose(scorer.columns(3 * maps)["m"]["score"], 1)
+
+
+def test_status_codes_fit_their_field():
+    assert len(STATUSES) <= np.iinfo(scoring.PAIR["status"]).max

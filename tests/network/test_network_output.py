@@ -1,0 +1,188 @@
+"""The logit is found however the model wrote its end."""
+
+import numpy as np
+import pytest
+
+from saliency_bench.network import KerasNetwork, Kernel
+
+KERNEL = np.array([[1.0, -2.0, 0.5], [0.25, 1.0, -1.0]], np.float32)
+IMAGES = np.array([[1.0, 2.0], [-3.0, 0.5], [0.0, 4.0]], np.float32).reshape(3, 1, 1, 2)
+LOGITS = IMAGES.reshape(3, 2) @ KERNEL
+
+
+def ending(end, *, units=3, activation=None, dtype=None):
+    """A linear model of IMAGES with `end`, a function or a layer, behind it."""
+    import keras
+
+    images = keras.Input((1, 1, 2))
+    dense = keras.layers.Dense(units, activation=activation, use_bias=False, dtype=dtype)
+    model = keras.Model(images, end(dense(keras.layers.Flatten()(images))))
+    dense.set_weights([KERNEL[:, :units]])
+    return model
+
+
+def outputs(model):
+    return KerasNetwork(model, batch_size=3).outputs(IMAGES)
+
+
+def _as_it_is(values):
+    return values
+
+
+def _layer_softmax(values):
+    import keras
+
+    return keras.layers.Softmax()(values)
+
+
+def _tensorflow_softmax(values):
+    import keras
+    import tensorflow as tf
+
+    return keras.layers.Lambda(tf.nn.softmax)(values)
+
+
+def _ops_softmax(values):
+    import keras
+
+    return keras.ops.softmax(values)
+
+
+def _log_softmax(values):
+    import keras
+
+    return keras.ops.log_softmax(values)
+
+
+def _multi_label(values):
+    import keras
+
+    return keras.ops.sigmoid(values)
+
+
+def _reshaped(values):
+    import keras
+
+    square = keras.layers.Reshape((1, 3))(values)
+    return keras.layers.Flatten()(keras.ops.softmax(square))
+
+
+def _own_gradient(values):
+    """A softmax with a gradient of its own, as numerics-minded people write it."""
+    import keras
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def softmax(z):
+        return tf.nn.softmax(z), lambda upstream: upstream
+
+    return keras.layers.Lambda(softmax)(values)
+
+
+ENDS = (
+    _as_it_is, _layer_softmax, _tensorflow_softmax, _ops_softmax, _log_softmax, _multi_label,
+    _reshaped, _own_gradient,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_logits_are_the_input_of_the_squashing(end):
+    np.testing.assert_allclose(outputs(ending(end)), LOGITS, rtol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "log_softmax", "sigmoid", "linear"])
+def test_logits_behind_a_fused_activation(activation):
+    np.testing.assert_allclose(outputs(ending(_as_it_is, activation=activation)), LOGITS, rtol=1e-6)
+
+
+def test_logits_of_every_kind_of_model(model, images, reference):
+    found = KerasNetwork(model, batch_size=5).outputs(images)
+    np.testing.assert_allclose(found, reference["logits"], rtol=1e-4, atol=1e-4)
+
+
+def test_one_sigmoid_unit_has_two_classes():
+    z = LOGITS[:, :1]
+    found = outputs(ending(_as_it_is, units=1, activation="sigmoid"))
+    np.testing.assert_allclose(found, np.hstack([-z, z]), rtol=1e-6)
+
+
+def test_target_0_of_one_sigmoid_unit_explains_minus_z():
+    from saliency_bench.explainers import Gradient
+
+    model = ending(_as_it_is, units=1, activation="sigmoid")
+    maps = Gradient()(model, IMAGES[:2], np.array([0, 1]))
+    np.testing.assert_allclose(maps.reshape(2, 2), [-KERNEL[:, 0], KERNEL[:, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("units", "activation"), [(3, "softmax"), (1, "sigmoid")])
+def test_probability_is_the_models_own_output(units, activation):
+    model = ending(_as_it_is, units=units, activation=activation)
+    own = model(IMAGES).numpy()
+    expected = own if units > 1 else np.hstack([1 - own, own])
+    found = Kernel(model, lambda traced: traced.scores, "probability")(IMAGES)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_half_precision_models_give_float32_maps(images, targets):
+    import keras
+
+    from saliency_bench.explainers import GradCAM, Gradient
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 2)),
+            layers.Conv2D(3, 3, activation="relu", dtype="mixed_float16"),
+            layers.Flatten(dtype="mixed_float16"),
+            layers.Dense(3, dtype="mixed_float16"),
+            layers.Activation("softmax", dtype="float32"),
+        ]
+    )
+    for explainer in (Gradient(), GradCAM()):
+        maps = explainer(model, images, targets)
+        assert maps.dtype == np.float32
+        assert np.isfinite(maps).all()
+        assert maps.any()
+
+
+def _two_outputs(values):
+    return [values, values * 2]
+
+
+def _image_shaped(values):
+    import keras
+
+    return keras.layers.Reshape((1, 1, 3))(values)
+
+
+def _closed(values):
+    """Ends in a loop, whose inside cannot be seen."""
+    import keras
+    import tensorflow as tf
+
+    def loop(z):
+        return tf.while_loop(lambda i, _: i < 1, lambda i, v: (i + 1, tf.nn.softmax(v)), [0, z])[1]
+
+    return keras.layers.Lambda(loop)(values)
+
+
+@pytest.mark.parametrize(
+    ("end", "rule"),
+    [
+        (_two_outputs, "must end in one output"),
+        (_image_shaped, "must end in one output"),
+        (_closed, "must end in a softmax, a sigmoid or in logits"),
+    ],
+)
+def test_ends_without_a_logit_are_refused_in_one_line(end, rule):
+    with pytest.raises(ValueError, match=rule) as caught:
+        KerasNetwork(ending(end))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_without_weights_is_refused():
+    import keras
+
+    model = keras.Sequential([keras.Input((1, 1, 2)), keras.layers.Flatten()])
+    with pytest.raises(ValueError, match="have weights"):
+        KerasNetwork(model)
