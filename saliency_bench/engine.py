@@ -172,13 +172,18 @@ class Loop:
         for name in task.names:
             if name != NETWORK and name not in shard.scorers:
                 self._prepare(name, shard)
-        with step.condition.applied(network, shard.scene) as changed:
+        # The network's own outputs are computed while the first explainer is at work.
+        observed: dict[str, NDArray[Any]] = {}
+        with step.condition.applied(network, shard.scene) as changed, Behind() as beside:
             for name in task.names:
                 self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
                 if name == NETWORK:
-                    behind.do(self._save, step.keys[name], self._observed(step, shard, changed))
+                    beside.do(self._observe, step, shard, changed, observed)
                 elif name in shard.scorers:
                     self._explain(task, name, shard, changed, behind)
+            beside.catch_up()
+        if observed:
+            behind.do(self._save, step.keys[NETWORK], observed)
 
     def _prepare(self, name: str, shard: Shard) -> None:
         """The reference maps of the shard, ready to be compared with."""
@@ -246,8 +251,10 @@ class Loop:
         images, targets, keys = part.images.copy(), part.targets.copy(), part.keys.copy()
         return np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
 
-    def _observed(self, step: Step, shard: Shard, changed: Scene) -> dict[str, NDArray[Any]]:
-        """What the network itself does under a condition; proves that it moved."""
+    def _observe(
+        self, step: Step, shard: Shard, changed: Scene, observed: dict[str, NDArray[Any]]
+    ) -> None:
+        """Fill in what the network itself does under a condition; proves that it moved."""
         logits = self._study.network.outputs(changed.images)
         if step.condition.moves_output and np.array_equal(logits, shard.logits):
             raise ProofError(
@@ -255,11 +262,10 @@ class Loop:
                 "the model does not use the weights that were changed"
             )
         alike = logits.std(axis=0).max() < 1e-5 * np.abs(logits).mean()
-        return {
-            "predicted": logits.argmax(axis=1),
-            "input_independent": np.array(len(logits) > 1 and bool(alike)),
-            **{name: np.array(value) for name, value in self._study.network.evidence().items()},
-        }
+        observed["predicted"] = logits.argmax(axis=1)
+        observed["input_independent"] = np.array(len(logits) > 1 and bool(alike))
+        for name, value in self._study.network.evidence().items():
+            observed[name] = np.array(value)
 
 
 def _shown(steps: Sequence[Step]) -> set[tuple[str, int]]:

@@ -57,7 +57,9 @@ def start_tensorflow(*, threads: int, deterministic: bool) -> None:
         gpus = tf.config.list_physical_devices("GPU")
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        # A second runner: the network's outputs are computed beside an explanation. It changes no
+        # sum, as what one operation adds up stays with its compute threads.
+        tf.config.threading.set_inter_op_parallelism_threads(threads and max(2, threads))
     except RuntimeError:
         used = tf.config.threading.get_intra_op_parallelism_threads()
         raise ValueError(

@@ -113,7 +113,7 @@ def misread(error: BaseException) -> str:
     text = f"{_first_line(error)}: {one_line(cause)}"
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
         keys = [str(key) for key in cause.parent_node if key not in ("_target_", "hydra")]
-        text += f"; there are: {', '.join(keys)}"
+        text += f"; there are: {', '.join(keys)}" if keys else f"; +{cause.full_key}=... adds it"
     return text
 
 

@@ -134,6 +134,14 @@ def fresh_model_of() -> Callable[[str], Any]:
     return build
 
 
+@pytest.fixture
+def seeded() -> None:
+    """Keras's own first weights are the same in every run."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session", params=KINDS)
 def model(request: pytest.FixtureRequest, model_of: Callable[[str], Any]) -> Any:
     return model_of(request.param)

@@ -5,6 +5,8 @@ import pytest
 
 from saliency_bench.randomize import POLICIES, image_keys, other_keys, redraw, stream
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 
 def dense(units=60, inputs=80, **settings):
     """One dense layer with enough weights to speak of a distribution."""

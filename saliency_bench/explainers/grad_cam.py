@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from saliency_bench import network
 from saliency_bench.explainers.base import Method
-from saliency_bench.explainers.guided_backprop import GuidedBackprop
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 Upsample = Literal["bilinear", "nearest", "bicubic"]
@@ -80,7 +79,7 @@ class GuidedGradCAM(Method):
 
     def bind(self, model: Any) -> Bound:
         """Compile both parts for `model`; `NotApplicable` if one of them is."""
-        guided = GuidedBackprop(output=self.output).bind(model)
+        guided = network.input_gradient(model, self.output, rule=network.guided_relu)
         cam = GradCAM(layer=self.layer, output=self.output).bind(model)
 
         def bound(

@@ -36,9 +36,8 @@ UNFIT = [
     ("check.param_randomization.exclude=[nope]", "nope", "conv"),
     ("explainer=[grad_cam] explainer.grad_cam.layer=nope", "'nope'", "conv"),
     ("model=application model.name=MobilNet", "MobilNet", "MobileNet"),
-    ("model=application model.weights=null model.options={alfa:1}", "alfa", "MobileNet"),
-    ("model=function model._target_=math.sqrt +model.x=4", "float", "a Keras model"),
-    ("model=cnn model.training.optimizer=adamant", "adamant", "a Keras optimizer"),
+    ("model=application model.weights=null +model.options.alfa=1", "alfa", "MobileNet"),
+    ("model=function model._target_=builtins.str", "got str", "a Keras model"),
 ]
 
 

@@ -7,6 +7,8 @@ from scipy import ndimage
 from saliency_bench import explainers as ex
 from saliency_bench.protocols import NotApplicable
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 
 @pytest.fixture(scope="module")
 def expected(reference, targets):

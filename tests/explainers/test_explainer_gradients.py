@@ -6,6 +6,8 @@ import pytest
 from saliency_bench import explainers as ex
 from saliency_bench.network import KerasNetwork, evaluating
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 RULES = ("midpoint", "left", "right", "trapezoid")
 
 

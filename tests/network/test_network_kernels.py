@@ -7,6 +7,8 @@ from saliency_bench import explainers as ex
 from saliency_bench.network import Kernel, evaluating, rows_at_once, target_score
 from saliency_bench.protocols import BLOCK
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 
 def scores(traced):
     return traced.scores

@@ -5,6 +5,8 @@ import pytest
 
 from saliency_bench.network import KerasNetwork, Kernel
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 KERNEL = np.array([[1.0, -2.0, 0.5], [0.25, 1.0, -1.0]], np.float32)
 IMAGES = np.array([[1.0, 2.0], [-3.0, 0.5], [0.0, 4.0]], np.float32).reshape(3, 1, 1, 2)
 LOGITS = IMAGES.reshape(3, 2) @ KERNEL
