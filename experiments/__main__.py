@@ -12,10 +12,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+WITHHELD = {"imagenet_mobilenet": "maps_*_0.png"}
+"""Figures that are not kept: the first photo of this study shows a person's face."""
+
 EVIDENCE = ("report.md", "summary.csv", "verdicts.csv", "networks.csv", "provenance.json")
 
 
@@ -46,7 +50,8 @@ def keep(folder: Path, reference: Path) -> None:
     for name in EVIDENCE:
         shutil.copy(folder / name, reference / name)
     for figure in (folder / "figures").glob("*.png"):
-        shutil.copy(figure, reference / "figures" / figure.name)
+        if not fnmatch(figure.name, WITHHELD.get(reference.name, "")):
+            shutil.copy(figure, reference / "figures" / figure.name)
 
 
 def main(studies: list[str]) -> int:

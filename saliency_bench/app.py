@@ -104,7 +104,8 @@ def _finished(request: Request) -> Results | None:
     """What the same request left in its folder, if it finished; needs no TensorFlow."""
     with _usable(request.folder):
         stored = read_json(request.folder / "run.json") or {}
-    if not stored.get("finished") or stored["request"] != request.fingerprint:
+    same = request.fingerprint is not None and stored.get("request") == request.fingerprint
+    if not (same and stored["finished"]):
         return None
     from saliency_bench import report
 

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench import network
 from saliency_bench.protocols import Bound, Floats, Ints
 from saliency_bench.randomize import image_keys
 
@@ -54,9 +53,7 @@ class Method(ABC):
         seeds = image_keys(images) if keys is None else np.asarray(keys)
         if seeds.shape != targets.shape:
             raise ValueError(f"keys must be one per image; got shape {seeds.shape}")
-        with network.evaluating(min(len(images), network.rows_at_once())):
-            bound = self.bind(model)
-        return bound(images, targets, keys=seeds)
+        return self.bind(model)(images, targets, keys=seeds)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from saliency_bench.network.trace import Call, inlined, input_shape, recorded
 from saliency_bench.protocols import BLOCK, Floats, Ints, NotApplicable, Output
 
 _ROWS: ContextVar[int] = ContextVar("rows_at_once", default=BLOCK)
+_FILL: ContextVar[bool] = ContextVar("fill", default=False)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,17 @@ def rows_at_once() -> int:
 
 @contextmanager
 def evaluating(batch_size: int) -> Iterator[None]:
-    """Explainers bound inside evaluate `batch_size` rows at once."""
-    token = _ROWS.set(batch_size)
+    """Explainers bound inside evaluate `batch_size` rows at once, neither more nor fewer.
+
+    A batch that is not full is filled up with copies of its last row: sums round alike in every
+    batch of one size. Outside, fewer rows make a smaller batch.
+    """
+    rows, fill = _ROWS.set(batch_size), _FILL.set(True)
     try:
         yield
     finally:
-        _ROWS.reset(token)
+        _ROWS.reset(rows)
+        _FILL.reset(fill)
 
 
 class Kernel:
@@ -93,15 +99,13 @@ class Kernel:
         self._classes = 0
         self._compiled: dict[tuple[int, ...], Any] = {}
         self.batch = rows_at_once()
+        self._fill = _FILL.get()
         shape = input_shape(model)
         if shape is not None and None not in shape:
             self._function(tuple(size for size in shape if size is not None))
 
     def __call__(self, images: Floats, targets: Ints | None = None) -> NDArray[np.float32]:
         """Images `[N, H, W, C]` and targets `[N]` to N rows, `batch` of them at a time.
-
-        The last batch is filled up with copies of the last row: sums round alike in every batch
-        of one size.
 
         Raises:
             ValueError: if a target is not one of the model's classes.
@@ -123,7 +127,7 @@ class Kernel:
 
     def _filled(self, rows: NDArray[Any]) -> NDArray[Any]:
         """A whole batch: `rows` and as many copies of the last one as are missing."""
-        missing = self.batch - len(rows)
+        missing = self.batch - len(rows) if self._fill else 0
         return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
 
     def _function(self, shape: tuple[int, ...]) -> Any:

@@ -1,0 +1,81 @@
+"""What only a process of its own shows: TensorFlow's start, real signals, a real kill."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+MAIN = "sys.argv = ['', *sys.argv[1:]]; from saliency_bench.app import main; code = main()"
+
+
+def heavy(cwd, *arguments):
+    """Which heavy libraries a command starts, and what it prints."""
+    code = f"import sys; {MAIN}; print(code, *{{'tensorflow', 'keras'}} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def start(cwd, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "saliency_bench", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def stop_after(process, cells, folder, number):
+    """Send a signal once so many cells are there; returns what was said on standard error."""
+    while process.poll() is None and len(list(folder.glob("cells/*.npz"))) < cells:
+        time.sleep(0.01)
+    process.send_signal(number)
+    return process.communicate(timeout=60)[1]
+
+
+def test_help_starts_no_tensorflow(tmp_path):
+    assert heavy(tmp_path, "--help").splitlines()[-1] == "0"
+
+
+@pytest.fixture
+def tiny():
+    return (
+        "n_images=8 draws=3 model.units=16 model.filters=[2,4] model.training.epochs=1 "
+        "explainer=[gradient,smoothgrad] explainer.smoothgrad.samples=60 "
+        "similarity=[spearman_signed,spearman_abs]"
+    ).split()
+
+
+def test_a_run_goes_on_after_ctrl_c_and_after_a_kill_with_the_same_bytes(tmp_path, tiny):
+    stopped, run = [*tiny, "run_dir=stopped"], tmp_path / "stopped"
+    interrupted = start(tmp_path, *stopped)
+    said = stop_after(interrupted, 3, run, signal.SIGINT)
+    assert interrupted.returncode == 130
+    assert said.splitlines()[-1].endswith(" run_dir=stopped")
+    assert "Traceback" not in said
+
+    killed = start(tmp_path, *stopped)
+    stop_after(killed, len(list(run.glob("cells/*.npz"))) + 5, run, signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    kept = {path: path.read_bytes() for path in run.glob("cells/*.npz")}
+    assert len(kept) >= 8
+
+    whole = start(tmp_path, *tiny, "run_dir=whole")
+    assert whole.communicate(timeout=120)[1].count("Traceback") == 0
+    resumed = start(tmp_path, *stopped)
+    shown = resumed.communicate(timeout=120)[0]
+    assert resumed.returncode == whole.returncode
+    assert kept == {path: path.read_bytes() for path in kept}
+    tables = [tmp_path / name / "scores.parquet" for name in ("stopped", "whole")]
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+    assert heavy(tmp_path, *stopped).splitlines() == [*shown.splitlines(), str(whole.returncode)]
