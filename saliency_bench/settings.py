@@ -124,7 +124,7 @@ def _options_beside(option: str) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
+    return str(error).partition("\n")[0].rstrip(".:")
 
 
 def _is_described(node: Any) -> bool:

@@ -5,8 +5,11 @@ import subprocess
 import sys
 import time
 
-import pytest
-
+TINY = (
+    *("n_images=8", "draws=3", "model.units=16", "model.filters=[2,4]", "model.training.epochs=1"),
+    *("explainer=[gradient,smoothgrad]", "explainer.smoothgrad.samples=60"),
+    "similarity=[spearman_signed,spearman_abs]",
+)
 MAIN = "sys.argv = ['', *sys.argv[1:]]; from saliency_bench.app import main; code = main()"
 
 
@@ -46,17 +49,8 @@ def test_help_starts_no_tensorflow(tmp_path):
     assert heavy(tmp_path, "--help").splitlines()[-1] == "0"
 
 
-@pytest.fixture
-def tiny():
-    return (
-        "n_images=8 draws=3 model.units=16 model.filters=[2,4] model.training.epochs=1 "
-        "explainer=[gradient,smoothgrad] explainer.smoothgrad.samples=60 "
-        "similarity=[spearman_signed,spearman_abs]"
-    ).split()
-
-
-def test_a_run_goes_on_after_ctrl_c_and_after_a_kill_with_the_same_bytes(tmp_path, tiny):
-    stopped, run = [*tiny, "run_dir=stopped"], tmp_path / "stopped"
+def test_a_run_goes_on_after_ctrl_c_and_after_a_kill_with_the_same_bytes(tmp_path):
+    stopped, run = [*TINY, "run_dir=stopped"], tmp_path / "stopped"
     interrupted = start(tmp_path, *stopped)
     said = stop_after(interrupted, 3, run, signal.SIGINT)
     assert interrupted.returncode == 130
@@ -69,7 +63,7 @@ def test_a_run_goes_on_after_ctrl_c_and_after_a_kill_with_the_same_bytes(tmp_pat
     kept = {path: path.read_bytes() for path in run.glob("cells/*.npz")}
     assert len(kept) >= 8
 
-    whole = start(tmp_path, *tiny, "run_dir=whole")
+    whole = start(tmp_path, *TINY, "run_dir=whole")
     assert whole.communicate(timeout=120)[1].count("Traceback") == 0
     resumed = start(tmp_path, *stopped)
     shown = resumed.communicate(timeout=120)[0]
