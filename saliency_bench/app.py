@@ -224,7 +224,7 @@ def _show(results: Results, folder: Path) -> None:
     from saliency_bench import report
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(report.verdict_table(results))
+    console.print(report.verdict_table(results, width=console.width))
     console.print(f"report: {folder / 'report.md'}", soft_wrap=True, markup=False)
 
 

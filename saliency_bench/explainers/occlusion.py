@@ -41,7 +41,10 @@ class Occlusion(Method):
             _require_cover(self.patch, self.stride)
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`."""
+        """Compile for `model`; `ValueError` if the patch does not fit its images."""
+        height, width = (network.input_shape(model) or (None, None))[:2]
+        if height is not None and width is not None:
+            self.covers(height, width)
         score = network.target_score(model, self.output)
 
         def bound(

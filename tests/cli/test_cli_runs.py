@@ -134,11 +134,10 @@ def test_the_model_of_a_function_is_built_before_a_run_is_taken_as_finished(
     assert "got int" in command(*own_model).err
 
 
-def test_an_explainer_whose_settings_do_not_fit_the_images_is_a_row(command, small):
-    patch = ["explainer=[gradient,occlusion]", "explainer.occlusion.patch=99"]
-    assert command(*small, *patch).status == 1
-    assert set(rows("occlusion")["status"]) == {"error"}
-    assert rows("occlusion")["condition"].str.contains("12x12; got 99").all()
+def test_an_explainer_whose_settings_do_not_fit_the_images_is_refused(command, small):
+    refused = command(*small, "explainer=[gradient,occlusion]", "explainer.occlusion.patch=99")
+    assert refused.status == 2
+    assert "12x12; got 99" in refused.err
 
 
 def test_an_explainer_that_raises_is_a_row_and_tried_again(command, small, own_module):
