@@ -33,9 +33,10 @@ _GUIDES: dict[str, dict[str, Any]] = {
 @mpl.rc_context(style.STYLE)
 def stage_figure(results: Results, check: str, similarity: str) -> Figure:
     """Similarity against stage, a panel per explainer, the controls shaded below."""
-    tables = view.curves(results, check, similarity)
+    names, places = _evenly(view.stage_names(results, check))
+    curves = view.curves(results, check, similarity).items()
+    tables = {name: table.rename(index=places) for name, table in curves}
     controls = [name for name in tables if name in view.controls(results)]
-    names = view.stage_names(results, check)
     cells = _cells(tested=len(tables) - len(controls), controls=len(controls))
     figure, grid = _sheet(cells, names)
     limits = _limits(tables)
@@ -57,8 +58,9 @@ def stage_figure(results: Results, check: str, similarity: str) -> Figure:
 @mpl.rc_context(style.STYLE)
 def accuracy_figure(results: Results, check: str) -> Figure:
     """The network's accuracy under every condition, a dot per draw, beside chance."""
+    names, places = _evenly(view.stage_names(results, check))
     networks = results.networks[results.networks["check"] == check]
-    names = view.stage_names(results, check)
+    networks = networks.assign(stage=networks["stage"].map(places))
     width = style.WIDTH if len(names) > _MOST_MARKERS else 0.6 * style.WIDTH
     figure = style.new_figure(width, 2.0 + style.length(names.values()), constrained=True)
     axes = figure.add_subplot(ylim=(-0.03, 1.03), ylabel="accuracy")
@@ -74,6 +76,11 @@ def accuracy_figure(results: Results, check: str) -> Figure:
     style.entitle(figure, check, "network accuracy")
     _add_legend(figure, axes.get_legend_handles_labels()[0])
     return figure
+
+
+def _evenly(names: dict[int, str]) -> tuple[dict[int, str], dict[int, int]]:
+    """Names by place on the axis, and the place of each stage: a choice of stages lies evenly."""
+    return dict(enumerate(names.values())), {stage: i for i, stage in enumerate(names)}
 
 
 def _cells(*, tested: int, controls: int) -> list[tuple[int, int]]:
