@@ -48,8 +48,7 @@ def _occlusion(name: str, model: Any) -> dict[str, Any]:
     occlusion = ex.Occlusion()
     with network.evaluating(BATCH):
         bound = occlusion.bind(model)
-    rows, columns = occlusion.covers(*images.shape[1:3])
-    evaluations = BATCH * (len(rows) * len(columns) + 1)
+    evaluations = BATCH * (len(occlusion.patches(*images.shape[1:3])) + 1)
     limit = evaluated(forward_limit(model), images, targets, evaluations)
     return _row(name, "occlusion", (partial(bound, images, targets), limit), 1.0, 5)
 

@@ -8,6 +8,7 @@ expected one or a control failed, 2 if a study could not be run, for want of its
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+DATA = "SALIENCY_BENCH_DATA"
+"""Variable that names the folder of the images and networks; without it, `data`."""
+
 WITHHELD = {"imagenet_mobilenet": "maps_*_0.png"}
 """Figures that are not kept: the first photo of this study shows a person's face."""
 
@@ -60,6 +64,9 @@ def main(studies: list[str]) -> int:
     unknown = set(studies) - set(known)
     if unknown:
         print(f"a study must be one of {', '.join(known)}; got {unknown.pop()}", file=sys.stderr)
+        return 2
+    if not (DATA in os.environ or (ROOT / "data").is_dir()):
+        print(f"{DATA} must name the folder of the studies' data; it is not set", file=sys.stderr)
         return 2
     statuses = {
         preset: run(study, preset) for study in studies or known for preset in presets(study)

@@ -259,7 +259,7 @@ class Loop:
         if step.condition.moves_output and np.array_equal(logits, shard.logits):
             raise ProofError(
                 f"the output did not move under {step.condition.name!r}: "
-                "the model does not use the weights that were changed"
+                "the model does not use the weights that were changed; exclude such layers"
             )
         alike = logits.std(axis=0).max() < 1e-5 * np.abs(logits).mean()
         observed["predicted"] = logits.argmax(axis=1)

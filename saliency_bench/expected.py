@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from saliency_bench.results import Results
+if TYPE_CHECKING:  # pandas comes with it
+    from saliency_bench.results import Results
 
 VERDICTS = ("pass", "fail", "inconclusive", "undefined")
 

@@ -96,9 +96,18 @@ class Dataset:
         return self.preprocessing(self.pixels)
 
     def first(self, n: int) -> Dataset:
-        """The same data with the first `n` images to explain."""
-        labels = None if self.labels is None else self.labels[:n]
-        return replace(self, pixels=self.pixels[:n], labels=labels)
+        """The same data with the first `n` images to explain.
+
+        Where these are of one class although there are more, as in data that is sorted by class,
+        `n` images at even distances instead.
+        """
+        if self.labels is None:
+            return replace(self, pixels=self.pixels[:n])
+        total = len(self.labels)
+        rows = np.arange(min(n, total))
+        if len(set(self.labels[rows])) < 2 <= len(set(self.labels)):
+            rows = rows * total // len(rows)
+        return replace(self, pixels=self.pixels[rows], labels=self.labels[rows])
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from saliency_bench.protocols import SCHEMA_VERSION, Study
 
@@ -19,9 +20,43 @@ NUMERIC = ("saliency-bench", "tensorflow", "keras", "numpy", "scipy", "scikit-im
 """Libraries whose version may change a score."""
 
 
+DECISIVE = (
+    "network", "explainers", "similarities", "checks", "randomize.py", "scoring.py", "engine.py",
+)  # fmt: skip
+"""Our own sources that decide a score; models and datasets are known by weights and images."""
+
+
 def numerics() -> dict[str, Any]:
     """What is part of every cell's key besides the study itself."""
-    return {"versions": {name: version(name) for name in NUMERIC}}
+    return {"versions": {name: version(name) for name in NUMERIC}, "source": source_hash()}
+
+
+def source_hash(package: Path = Path(__file__).parent) -> str:
+    """Hash of the sources of this package that decide a score."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(package.rglob("*.py")):
+        place = path.relative_to(package)
+        if place.parts[0] in DECISIVE:
+            content = path.read_bytes()
+            digest.update(f"{place.as_posix()} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def accuracies(networks: pd.DataFrame) -> dict[str, Any]:
+    """Accuracy of the untouched network, and by check its mean at the full redraw.
+
+    None without labels. A check that never redraws the whole network has no entry.
+    """
+    known = networks.dropna(subset="accuracy")
+    if known.empty:
+        return {"accuracy": None, "accuracy_redrawn": None}
+    # Only depth 1 is a full redraw.
+    redrawn = known[known["depth"] >= 1].groupby("check")["accuracy"].mean()
+    return {
+        "accuracy": float(known.loc[known["stage"] == 0, "accuracy"].mean()),
+        "accuracy_redrawn": {str(check): float(mean) for check, mean in redrawn.items()},
+    }
 
 
 def of_study(study: Study) -> dict[str, Any]:
@@ -45,6 +80,18 @@ def of_study(study: Study) -> dict[str, Any]:
         "similarities": {name: repr(m) for name, m in study.similarities.items()},
         "checks": {name: repr(c) for name, c in study.checks.items()},
     }
+
+
+def notes(study: Study) -> list[str]:
+    """What a reader of the verdicts must know of the images."""
+    if study.labels is None or not of_one_class(study.labels):
+        return []
+    return ["all explained images are of one class: accuracy is not compared with chance"]
+
+
+def of_one_class(labels: np.ndarray[Any, Any]) -> bool:
+    """Whether all labels are the same; chance would be 1 then, which no network can beat."""
+    return bool((labels == labels[0]).all())
 
 
 def array_hash(array: np.ndarray[Any, Any]) -> str:

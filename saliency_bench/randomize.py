@@ -1,7 +1,7 @@
 """New values for weights, and noise for images: one random stream per purpose.
 
 Keras initialisers are stateless: asked again they return the network's own first weights. So
-every number here comes from a Philox stream keyed by what it is for.
+every number here comes from a stream (SFC64) keyed by what it is for.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def stream(*key: int | str) -> np.random.Generator:
     # A seed is the same seed as an integer of any library.
     plain = tuple(part if isinstance(part, str) else int(part) for part in key)
     digest = hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    return np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
 
 
 def image_keys(images: Floats) -> NDArray[np.int64]:
@@ -70,7 +70,7 @@ def redraw(
     Policies: `initializer` draws from each variable's own initialiser, with a stream of ours (the
     released code of Adebayo et al., 2018); `normal` and `truncated_normal` have mean 0 and
     standard deviation 0.01 (the paper's text); `permute` shuffles all entries of a variable.
-    Statistics, such as BatchNorm's, start afresh under every policy but `permute`. A variable
+    Statistics, such as BatchNorm's, start afresh under every policy. A variable
     whose layer names no initialiser that can be given a seed, nor a constant one, gets Glorot
     uniform if it has two axes or more, else a normal with the mean and standard deviation of its
     present values.
@@ -104,11 +104,11 @@ def _owners(model: Any) -> dict[int, Any]:
 
 def _new_value(layer: Any, variable: Any, policy: str, random: np.random.Generator) -> Floats:
     shape = tuple(variable.shape)
-    if policy == "permute":
-        return _permuted(np.ravel(variable.numpy()), random).reshape(shape)
     statistic = layer is not None and any(variable is v for v in layer._non_trainable_variables)
     if policy == "initializer" or statistic:
         return _initial(layer, variable, random)
+    if policy == "permute":
+        return _permuted(np.ravel(variable.numpy()), random).reshape(shape)
     draw = random.standard_normal if policy == "normal" else _truncated(random)
     return np.asarray(draw(shape) * PAPER_STD)
 

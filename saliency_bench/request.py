@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from importlib.metadata import version
@@ -11,12 +12,14 @@ from typing import Any, get_args
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from saliency_bench import expected, settings
 from saliency_bench.datasets import Source
 from saliency_bench.models import Model
 from saliency_bench.protocols import TargetMode
+from saliency_bench.steps import source_digest
 from saliency_bench.store import content_key
 
 RESULTS = Path("results")
@@ -35,6 +38,7 @@ class Schema:
     draws: int = 5
     deterministic: bool = True
     threads: int | None = None
+    workers: int = 1
     save_maps: bool = False
     dataset: Any = None
     model: Any = None
@@ -44,7 +48,7 @@ class Schema:
     expected: dict[str, Any] = field(default_factory=dict)
 
 
-_DECISIVE = sorted({f.name for f in fields(Schema)} - {"run_dir", "expected"})
+_DECISIVE = sorted({f.name for f in fields(Schema)} - {"run_dir", "expected", "workers"})
 """Keys that decide what a run holds."""
 
 ConfigStore.instance().store("schema", Schema)
@@ -61,7 +65,7 @@ class Request:
         dataset: the dataset's settings.
         model: the model's settings; None if its `_target_` builds the model itself.
         fingerprint: hash of everything that decides the numbers, files included; None if that
-            cannot be known before the model is built.
+            cannot be known before the model is built, or without the source of a `_target_`.
     """
 
     config: DictConfig
@@ -106,12 +110,32 @@ def requested(config: DictConfig, folder: Path) -> Request:
     model = settings.built(config.model, "model")
     if not isinstance(model, Model):
         raise ValueError(f"model must have trains, load() and fingerprint(); got {model!r}")
+    sources = list(_sources(OmegaConf.to_container(config, resolve=True)))
+    if None in sources:
+        return Request(config, folder, parts, dataset, model, None)
     identity = {
         "config": OmegaConf.to_yaml(OmegaConf.masked_copy(config, _DECISIVE)),
         "version": version("saliency-bench"),
         "files": [dataset.fingerprint(), model.fingerprint()],
+        "sources": sources,
     }
     return Request(config, folder, parts, dataset, model, content_key(identity))
+
+
+def _sources(node: Any) -> Iterator[str | None]:
+    """Hashes of the sources of whatever a plain configuration names that is not ours."""
+    if isinstance(node, Mapping):
+        target = node.get("_target_")
+        if target is not None:
+            # Hydra's own get_method and get_class give what their path names.
+            hydras = target.startswith("hydra.utils.get_")
+            name = node.get("path", target) if hydras else target
+            yield source_digest(get_object(name))
+        for value in node.values():
+            yield from _sources(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _sources(value)
 
 
 def _check_top_level(config: DictConfig) -> None:
@@ -119,6 +143,11 @@ def _check_top_level(config: DictConfig) -> None:
     for name, value in least.items():
         if config[name] is not None and config[name] < value:
             raise ValueError(f"{name} must be at least {value}; got {config[name]}")
+    if config.workers != 1:
+        raise ValueError(
+            "workers must be 1: sharing one run among processes is not supported yet; "
+            f"got {config.workers}; use -m for several runs"
+        )
     if config.target not in get_args(TargetMode):
         modes = ", ".join(get_args(TargetMode))
         raise ValueError(f"target must be one of {modes}; got {config.target!r}")

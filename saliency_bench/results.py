@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+AREA = -1
+"""The `stage` of the summary's row over the whole cascade, the one that carries the verdict."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,14 @@ class Examples:
     conditions: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """Everything a run found.
 
     Attributes:
         scores: one row per (check, explainer, similarity, stage, draw, image).
-        floors: similarity of the maps of two unrelated redrawn networks, a row per image and draw.
+        floors: similarity of the maps of two draws of a stage (two unrelated networks where every
+            layer is redrawn), a row per image and draw.
         networks: accuracy and proof of change of the network under every condition.
         summary: one row per (check, explainer, similarity, stage); `stage = -1` is the area.
         verdicts: one row per (check, explainer): the overall verdict and the sentence behind it.
@@ -54,6 +59,14 @@ class Results:
     provenance: Mapping[str, Any]
     examples: Examples | None = None
     problems: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # The tables would fill screens.
+        checks, explainers = (self.verdicts[name].nunique() for name in ("check", "explainer"))
+        counts = Counter(verdict or "none" for verdict in self.verdicts["verdict"])
+        verdicts = ", ".join(f"{verdict} {n}" for verdict, n in counts.items())
+        state = "valid" if self.valid else f"NOT valid, problems: {len(self.problems)}"
+        return f"Results(checks: {checks}; explainers: {explainers}; {state}; verdicts: {verdicts})"
 
     @property
     def valid(self) -> bool:

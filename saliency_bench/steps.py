@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import inspect
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,6 +100,7 @@ def plan(study: Study) -> tuple[Step, ...]:
         "weights": study.network.fingerprint(),
         "batch_size": study.batch_size,
         "settings": dict(study.settings),
+        "measures": sorted({s for m in study.similarities.values() for s in _sources(m)}),
     }
     steps = []
     for start, stop in shards(study.scene, study.batch_size):
@@ -186,11 +190,48 @@ def _place(condition: Condition) -> tuple[int, int]:
     return condition.stage, condition.draw
 
 
+def source_digest(thing: type | Callable[..., Any]) -> str | None:
+    """Hash of the file in which a class or function not of this package was written.
+
+    Of that file alone, not of what it imports. Empty for what is ours or Python's own: versions
+    and `provenance.numerics` know it. None if there is no file.
+    """
+    name = thing.__module__ or "builtins"  # None for methods of Python's own types
+    if name.partition(".")[0] in (__package__, "builtins"):
+        return ""
+    try:
+        file = inspect.getsourcefile(sys.modules[name])
+    except (KeyError, TypeError):  # made without an import, or in a console or notebook
+        return None
+    if file is None or not Path(file).is_file():
+        return None
+    return hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()
+
+
 def _identity(thing: object) -> str:
-    """What tells a thing apart; one whose repr is an address is never met again."""
+    """What tells a thing apart: its repr, and the source of what is not ours in it.
+
+    One whose repr is an address, or whose source is unknown, is never met again.
+    """
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         text = repr(thing)
+    text = " ".join([text, *_sources(thing)])
     return f"{text} {secrets.token_hex(8)}" if _is_address(text) else text
+
+
+def _sources(thing: object) -> Iterator[str]:
+    """Hashes of the sources of a thing and of the settings within it."""
+    if inspect.isfunction(thing):
+        # One without a file is known by its code, which is in the repr of its explainer.
+        digest = source_digest(thing) or ""
+    else:
+        found = source_digest(type(thing))
+        digest = secrets.token_hex(8) if found is None else found
+    if digest:
+        yield digest
+    if dataclasses.is_dataclass(thing):
+        for setting in dataclasses.fields(thing):
+            yield from _sources(getattr(thing, setting.name))
 
 
 def _is_address(text: str) -> bool:

@@ -175,12 +175,14 @@ def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer
     """The explainers, callables wrapped, and behind them the controls that are not among them.
 
     Raises:
-        ValueError: if there is no explainer, one is a class and not an instance, or one that is
-            no control bears a control's name.
+        ValueError: if there is no explainer, one is a class or nothing that can be called, or one
+            that is no control bears a control's name.
     """
     for name, explainer in explainers.items():
         if isinstance(explainer, type):
             raise ValueError(f"{name} must be an explainer; got the class {explainer.__name__}")
+        if not isinstance(explainer, Method | Explainer) and not callable(explainer):
+            raise ValueError(f"{name} must be an explainer or a function; got {explainer!r}")
     own = {
         name: explainer if isinstance(explainer, Method | Explainer) else Function(explainer)
         for name, explainer in explainers.items()
@@ -212,6 +214,8 @@ def run(
     facts = {
         **provenance.of_study(study),
         "chance": evidence.chance,
+        **provenance.accuracies(networks),
+        "notes": provenance.notes(study),
         "false_verdicts": inference.false_verdicts(summary),
         "not_applicable": outcome.refused,
         "failed": outcome.failed,
@@ -225,8 +229,10 @@ def run(
 
 
 def chance(labels: NDArray[np.int64] | None) -> float | None:
-    """Accuracy of always naming the most frequent class; None without labels."""
-    return None if labels is None else float(np.bincount(labels).max() / len(labels))
+    """Accuracy of always naming the most frequent class; None without labels or with one class."""
+    if labels is None or provenance.of_one_class(labels):
+        return None
+    return float(np.bincount(labels).max() / len(labels))
 
 
 def _computed(
@@ -268,6 +274,16 @@ def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> N
     if not np.isfinite(logits).all():
         first = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
         raise ValueError(f"the model's output must be finite; it is not for image {first}")
+    # Whatever the model's end looks like in the graph, such numbers are no logits.
+    if (
+        logits.shape[1] > 1
+        and (logits >= 0).all()
+        and np.allclose(logits.sum(axis=1), 1, atol=1e-4)
+    ):
+        raise ValueError(
+            "the model must end in logits, or in a softmax that can be traced back to them; "
+            f"its outputs for {len(logits)} images are probabilities: each row sums to 1"
+        )
     return logits
 
 

@@ -93,13 +93,13 @@ def test_mean_interval_is_students():
     assert np.isnan(mean_interval(values[:1]).low)
 
 
-def crossed(rng, mean):
+def crossed(rng, mean, draws=DRAWS):
     """Studies `[S, 1, D, I]` with heavy draw and image effects."""
     return (
         mean
-        + rng.normal(0, 0.10, (STUDIES, 1, DRAWS, 1))
+        + rng.normal(0, 0.10, (STUDIES, 1, draws, 1))
         + rng.normal(0, 0.30, (STUDIES, 1, 1, IMAGES))
-        + rng.normal(0, 0.15, (STUDIES, 1, DRAWS, IMAGES))
+        + rng.normal(0, 0.15, (STUDIES, 1, draws, IMAGES))
     )
 
 
@@ -107,9 +107,10 @@ def coverage(found, truth):
     return np.mean((found.low <= truth) & (truth <= found.high))
 
 
-def test_mean_is_covered():
-    values = crossed(np.random.default_rng(3), 0.2)
-    found = interval(values, np.ones(1), balanced((1, DRAWS, IMAGES)))
+@pytest.mark.parametrize("draws", [3, DRAWS])
+def test_mean_is_covered(draws):
+    values = crossed(np.random.default_rng(3), 0.2, draws)
+    found = interval(values, np.ones(1), balanced((1, draws, IMAGES)))
     assert coverage(found, 0.2) >= 0.90
 
 

@@ -149,6 +149,7 @@ def test_the_plan_says_which_cell_is_what(model, images, tmp_path):
         ({"explainers": {"e": ex.EdgeDetector()}}, "must name one that is no control"),
         ({"explainers": {"constant": ex.Gradient()}}, "bear the name of a control"),
         ({"explainers": {"gradient": ex.Gradient}}, "got the class Gradient"),
+        ({"explainers": {"x": 5}}, "x must be an explainer or a function; got 5"),
         ({"checks": []}, "checks must name at least one"),
         ({"targets": np.full(N, 4)}, "targets must lie in 0..3; got 4 to 4"),
         ({"targets": np.zeros(N - 1, int)}, "targets must be 12 integers"),
@@ -222,6 +223,18 @@ def test_checks_are_named_after_their_class():
 def test_chance_is_the_share_of_the_largest_class():
     assert chance(np.array([0, 1, 1, 1, 2])) == 0.6
     assert chance(None) is None
+    assert chance(np.array([2, 2])) is None
+
+
+def test_images_of_one_class_are_noted(model, images):
+    options, explainers = Options(draws=3), {"g": ex.Gradient()}
+    rank = {"spearman_signed": Spearman(absolute=False)}
+    zeros = np.zeros(N, int)
+    one = evaluate(model, images, zeros, explainers=explainers, similarities=rank, options=options)
+    assert one.provenance["chance"] is None
+    assert "of one class" in one.provenance["notes"][0]
+    mean = one.networks.query("stage == 0")["accuracy"].mean()
+    assert one.provenance["accuracy"] == mean
 
 
 def test_evaluate_is_the_public_door():

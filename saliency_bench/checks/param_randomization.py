@@ -167,7 +167,7 @@ class ParameterRandomization:
         elif self.batch_norm != "reset":
             reason = "batch_norm=keep leaks trained scales: descriptive"
         elif not self._evenly_spaced(self._ordered_blocks(study.network.model)):
-            reason = f"the stages are not all, nor at least {MIN_STAGES} spaced evenly by layer"
+            reason = f"the stages are not all layers, nor {MIN_STAGES} spaced evenly by layer"
         return Expectation("change", "self", "area", reason)
 
     def _ordered_blocks(self, model: Any) -> list[Block]:
@@ -196,8 +196,8 @@ class ParameterRandomization:
         chosen = self._chosen(len(blocks))
         depths = np.cumsum([block.layers for block in blocks])
         reached = depths[np.array(chosen) - 1]
-        if chosen == list(range(1, len(blocks) + 1)):
-            return bool(np.ptp([block.layers for block in blocks]) <= 1)
+        if len(chosen) == len(blocks) == depths[-1]:
+            return True
         if len(chosen) < MIN_STAGES or chosen[0] != 1 or chosen[-1] != len(blocks):
             return False
         ideal = np.linspace(reached[0], reached[-1], len(chosen))

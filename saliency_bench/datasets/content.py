@@ -31,8 +31,11 @@ def existing(path: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: there is no such file.
+        ValueError: it is a folder.
     """
     file = Path(path)
+    if file.is_dir():
+        raise ValueError(f"path must be a file; got the folder {path}")
     if not file.is_file():
         raise FileNotFoundError(f"no such file: {path}")
     return file

@@ -87,9 +87,28 @@ class Function(Method):
 
 
 def _content(function: FunctionType) -> tuple[Any, ...]:
-    """What a function does: its code, its defaults and the values it closes over."""
-    closed = [cell.cell_contents for cell in function.__closure__ or ()]
-    return _code(function.__code__), function.__defaults__, function.__kwdefaults__, closed
+    """What a function does: its code, defaults and closure, and those of its module it calls."""
+    found: dict[FunctionType, tuple[Any, ...]] = {}
+    waiting = [function]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            closed = [cell.cell_contents for cell in one.__closure__ or ()]
+            found[one] = _code(one.__code__), one.__defaults__, one.__kwdefaults__, closed
+            named = [one.__globals__.get(name) for name in _names(one.__code__)]
+            waiting += [f for f in named if inspect.isfunction(f) and _beside(f, function)]
+    return tuple(found.values())
+
+
+def _beside(function: FunctionType, other: FunctionType) -> bool:
+    return function.__module__ == other.__module__
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
 
 
 def _code(code: CodeType) -> tuple[Any, ...]:
@@ -134,7 +153,9 @@ class Pairs:
     def add_to(self, totals: NDArray[np.float64], values: Floats) -> None:
         """Add each pair's value `[P, ...]` to its image's total `[N, ...]`."""
         starts = np.flatnonzero(np.diff(self.image, prepend=-1))
-        totals[self.image[starts]] += np.add.reduceat(values, starts, axis=0, dtype=np.float64)
+        for start, stop in zip(starts, [*starts[1:], len(values)], strict=True):
+            # A batch is added up in its own precision, which is fast, and batches in float64.
+            totals[self.image[start]] += values[start:stop].sum(axis=0)
 
 
 def pairs(images: int, samples: int, batch: int) -> Iterator[Pairs]:

@@ -13,6 +13,9 @@ from saliency_bench import network
 from saliency_bench.explainers.base import Method
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
+TINY = 1e-20
+"""Maps whose largest value is below lose their small ones in float32."""
+
 Upsample = Literal["bilinear", "nearest", "bicubic"]
 
 
@@ -72,7 +75,11 @@ class GradCAM(Method):
 
 @dataclass(frozen=True)
 class GuidedGradCAM(Method):
-    """Guided backpropagation times the upsampled GradCAM (Selvaraju et al., 2017)."""
+    """Guided backpropagation times the upsampled GradCAM (Selvaraju et al., 2017).
+
+    A map too small for float32 is returned in units of its largest absolute value: after a
+    BatchNorm reset the product of two tiny maps would be 0.
+    """
 
     layer: str | None = None
     output: Output = "logit"
@@ -85,6 +92,9 @@ class GuidedGradCAM(Method):
         def bound(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
-            return guided(images, targets) * cam(images, targets)
+            product = np.float64(guided(images, targets)) * cam(images, targets)
+            peak = np.abs(product).max(axis=(1, 2, 3), keepdims=True)
+            unit = np.where((peak > 0) & (peak < TINY), peak, 1.0)
+            return np.asarray(product / unit, np.float32)
 
         return bound

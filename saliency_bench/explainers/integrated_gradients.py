@@ -61,6 +61,7 @@ class IntegratedGradients(Method):
         """Compile for `model`."""
         kernel = network.input_gradient(model, self.output)
         places, weights = self.path()
+        shares = weights.astype(np.float32)
         baseline = np.float32(self.baseline)
 
         def bound(
@@ -69,10 +70,12 @@ class IntegratedGradients(Method):
             offsets = np.asarray(images, np.float32) - baseline
             totals = np.zeros(images.shape)
             for batch in pairs(len(images), len(places), kernel.batch):
-                along = places[batch.sample].reshape(-1, 1, 1, 1)
-                gradients = kernel(baseline + along * offsets[batch.image], targets[batch.image])
-                share = weights[batch.sample].astype(np.float32).reshape(-1, 1, 1, 1)
-                batch.add_to(totals, gradients * share)
+                along = np.take(offsets, batch.image, axis=0)
+                along *= places[batch.sample].reshape(-1, 1, 1, 1)
+                along += baseline
+                gradients = kernel(along, targets[batch.image])
+                gradients *= shares[batch.sample].reshape(-1, 1, 1, 1)
+                batch.add_to(totals, gradients)
             maps = totals * offsets if self.multiply_by_inputs else totals
             return maps.astype(np.float32)
 

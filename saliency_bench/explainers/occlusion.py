@@ -44,7 +44,7 @@ class Occlusion(Method):
         """Compile for `model`; `ValueError` if the patch does not fit its images."""
         height, width = (network.input_shape(model) or (None, None))[:2]
         if height is not None and width is not None:
-            self.covers(height, width)
+            self.patches(height, width)
         score = network.target_score(model, self.output)
 
         def bound(
@@ -52,21 +52,21 @@ class Occlusion(Method):
         ) -> NDArray[np.float32]:
             images = np.asarray(images, np.float32)
             whole = score(images, targets)
-            rows, columns = self.covers(images.shape[1], images.shape[2])
+            patches = self.patches(images.shape[1], images.shape[2])
             totals = np.zeros((*images.shape[:3], 1))
-            for batch in pairs(len(images), len(rows) * len(columns), score.batch):
-                down, across = np.divmod(batch.sample, len(columns))
-                cover = rows[down][:, :, None, None] & columns[across][:, None, :, None]
-                covered = np.where(cover, np.float32(self.fill), images[batch.image])
+            for batch in pairs(len(images), len(patches), score.batch):
+                covered = np.take(images, batch.image, axis=0)
+                for row, sample in zip(covered, batch.sample, strict=True):
+                    row[patches[sample]] = self.fill
                 drops = whole[batch.image] - score(covered, targets[batch.image])
-                batch.add_to(totals, cover * drops.reshape(-1, 1, 1, 1))
-            times = np.outer(rows.sum(axis=0), columns.sum(axis=0))
-            return np.asarray(totals / times[..., None], np.float32)
+                for image, sample, drop in zip(batch.image, batch.sample, drops, strict=True):
+                    totals[image][patches[sample]] += drop
+            return np.asarray(totals / self.times(patches, totals.shape[1:]), np.float32)
 
         return bound
 
-    def covers(self, height: int, width: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Rows `[P, H]` and columns `[Q, W]` that the P x Q patches lie on.
+    def patches(self, height: int, width: int) -> list[tuple[slice, slice]]:
+        """Rows and columns of every patch; the last ones end at the border.
 
         Raises:
             ValueError: if the patch is larger than the image, or the stride than the patch.
@@ -76,7 +76,16 @@ class Occlusion(Method):
             raise ValueError(f"patch must fit the image of {height}x{width}; got {patch}")
         stride = self.stride or max(1, patch // 2)
         _require_cover(patch, stride)
-        return _spans(height, patch, stride), _spans(width, patch, stride)
+        across = _spans(width, patch, stride)
+        return [(down, right) for down in _spans(height, patch, stride) for right in across]
+
+    @staticmethod
+    def times(patches: list[tuple[slice, slice]], shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """How many patches cover each pixel of `shape` `[H, W, 1]`."""
+        counts = np.zeros(shape)
+        for patch in patches:
+            counts[patch] += 1
+        return counts
 
 
 def _require_cover(patch: int, stride: int) -> None:
@@ -84,9 +93,7 @@ def _require_cover(patch: int, stride: int) -> None:
         raise ValueError(f"stride must be at most the patch of {patch}; got {stride}")
 
 
-def _spans(size: int, patch: int, stride: int) -> NDArray[np.bool_]:
-    """`[P, size]` where each patch lies along one axis; the last one ends at the border."""
+def _spans(size: int, patch: int, stride: int) -> list[slice]:
+    """Where each patch lies along one axis; the last one ends at the border."""
     last = size - patch
-    starts = np.unique([*range(0, last, stride), last])[:, None]
-    places = np.arange(size)
-    return (starts <= places) & (places < starts + patch)
+    return [slice(start, start + patch) for start in sorted({*range(0, last, stride), last})]

@@ -74,10 +74,11 @@ class SmoothGrad(Method):
             spread = np.float32(self.noise) * np.ptp(images, axis=(1, 2, 3))
             totals = np.zeros(0)
             for batch in pairs(len(images), self.samples, rows):
-                noise = np.stack(
-                    [randoms[i].standard_normal(images.shape[1:], np.float32) for i in batch.image]
-                )
-                noisy = images[batch.image] + noise * spread[batch.image].reshape(-1, 1, 1, 1)
+                noisy = np.empty((len(batch.image), *images.shape[1:]), np.float32)
+                for row, image in zip(noisy, batch.image, strict=True):
+                    randoms[image].standard_normal(dtype=np.float32, out=row)
+                    row *= spread[image]
+                    row += images[image]
                 maps = explain(noisy, targets[batch.image], keys=seeds[batch.image] + batch.sample)
                 if not totals.size:
                     totals = np.zeros((len(images), *maps.shape[1:]))

@@ -203,6 +203,7 @@ class Case:
         pairs: all stages, the untouched one included.
         failure: status and cause of an explainer that never ran; empty if it did.
         expectation: what the check promises.
+        signed: whether the sign of the maps means something.
         threshold: largest share retained that passes.
         networks: rows of this check.
         chance: accuracy of a network that knows nothing.
@@ -212,6 +213,7 @@ class Case:
     pairs: Pairs
     failure: tuple[str, ...]
     expectation: Expectation
+    signed: bool
     threshold: float | None
     networks: pd.DataFrame
     chance: float | None
@@ -223,6 +225,12 @@ class Case:
         if self.expectation.statistic == "last" and stages.any():
             return self.pairs.take(stages == stages.max())
         return self.pairs.take(stages > 0)
+
+    @cached_property
+    def redrawn(self) -> Pairs:
+        """The stage whose draws share no layer, so are unrelated networks; empty without one."""
+        full = self.networks.loc[self.networks["depth"] >= 1, "stage"]
+        return self.pairs.take(self.pairs.stages == full.max())
 
     @cached_property
     def repeats(self) -> Counted:
@@ -242,7 +250,7 @@ def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
     columns = {name: scores[name].to_numpy() for name in _AXES}
     columns |= {name: scores[name].to_numpy(np.float64) for name in _VALUES}
     for key in keys:
-        check, _, similarity = key
+        check, explainer, similarity = key
         rows = evidence.groups[key]
         failed, rows = rows[kinds[rows] == ABSENT], rows[kinds[rows] != ABSENT]
         yield Case(
@@ -250,6 +258,7 @@ def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
             pairs=_pivot({name: column[rows] for name, column in columns.items()}, kinds[rows]),
             failure=tuple(scores.iloc[failed[0]][["status", "condition"]]) if len(failed) else (),
             expectation=evidence.expectations[check],
+            signed=evidence.signed[explainer],
             threshold=evidence.thresholds.get(similarity),
             networks=evidence.networks[evidence.networks["check"] == check],
             chance=evidence.chance,

@@ -26,8 +26,12 @@ MIN_REPEATABILITY = 0.3
 """How far a map must agree with its own repetition beyond the null."""
 TOLERANCE = 0.1
 """How much similarity may be lost where maps must keep."""
+EXACT = 1e-6
+"""A map that agrees with its own repetition this closely is deterministic."""
 SIGNIFICANCE = 0.05
 """Of the one-sided binomial test that a network beats chance."""
+SIGNED = "spearman_signed"
+"""The similarity that judges the sign of a map."""
 
 
 class Verdict(NamedTuple):
@@ -70,6 +74,13 @@ def _no_rule(case: Case) -> Verdict | None:
 def _no_threshold(case: Case) -> Verdict | None:
     if case.threshold is None:
         return Verdict("", f"descriptive: {case.key[2]} has no threshold")
+    return None
+
+
+def _no_sign(case: Case) -> Verdict | None:
+    # There the signed correlation is the absolute one under another name: one decision, not two.
+    if case.key[2] == SIGNED and not case.signed:
+        return Verdict("", "descriptive: the map has no sign")
     return None
 
 
@@ -150,14 +161,19 @@ def _irreproducible(case: Case) -> Verdict | None:
     found = mean_interval((weights * margin).sum((0, 1)) / weights.sum((0, 1)))
     if found.low >= MIN_REPEATABILITY:
         return None
+    why = "irreproducible"
+    if repeats.similarity.value > 1 - EXACT:
+        null = repeats.mean(repeats.null)
+        why = f"maps of different images agree too much to tell: null {null:.2f}"
     return Verdict(
         "undefined",
-        f"irreproducible: under another seed of its own a map agrees with itself beyond the null "
+        f"{why}; under another seed of its own a map agrees with itself beyond the null "
         f"by {_numbers(found)}, less than {MIN_REPEATABILITY}",
     )
 
 
-_ALWAYS: tuple[Rule, ...] = (_failed, _descriptive, _no_threshold, _few_draws, _weak_network)
+_GIVEN: tuple[Rule, ...] = (_failed, _descriptive, _no_threshold, _no_sign)
+_ALWAYS: tuple[Rule, ...] = (*_GIVEN, _few_draws, _weak_network)
 _ORDER: dict[str, tuple[Rule, ...]] = {
     # A map that is the same for every image repeats and has no room: so room is asked first.
     "change": (*_ALWAYS, _able_when_redrawn, _few_defined, _no_null, _no_room, _irreproducible),

@@ -20,11 +20,10 @@ from saliency_bench.inference.evidence import (
     count,
 )
 from saliency_bench.inference.intervals import UPPER
-from saliency_bench.inference.rules import MARGIN, decide
+from saliency_bench.inference.rules import MARGIN, SIGNED, decide
 from saliency_bench.protocols import SCHEMA_VERSION
+from saliency_bench.results import AREA
 
-AREA = -1
-"""The stage number of a summary's row that carries the verdict."""
 SUMMARY = (
     *("schema_version", "check", "explainer", "similarity", "stage", "n_images", "n_draws"),
     *("undefined", "mean", "low", "high", "null", "ceiling", "floor", "repeatability"),
@@ -34,7 +33,7 @@ VERDICTS = (
     *("check", "explainer", "verdict", "similarity", "retained", "retained_low", "retained_high"),
     *("reason", "control", "ok"),
 )
-_SENSE = {"spearman_signed": "sign", "spearman_abs": "magnitude"}
+_SENSE = {SIGNED: "sign", "spearman_abs": "magnitude"}
 
 Row = dict[str, Any]
 Floors = Mapping[Key, Mapping[int, float]]
@@ -51,7 +50,9 @@ def summarize(evidence: Evidence) -> pd.DataFrame:
 
     Returns:
         Columns `SUMMARY`. `stage = -1` is the area over the stages from 1 on (the last one alone
-        if the check's statistic is "last") and carries the verdict.
+        if the check's statistic is "last") and carries the verdict. A stage's floor is of two
+        draws of that stage; the area's is that of the full redraw alone, as at the other stages
+        two draws share layers.
     """
     floors = _floors(evidence.floors)
     rows = [row for case in cases(evidence, evidence.groups) for row in _rows(case, floors)]
@@ -70,12 +71,12 @@ def _rows(case: Case, floors: Floors) -> Iterator[Row]:
         floor = known.get(int(stage), np.nan)
         numbers = _numbers(pairs, count(pairs))
         yield {**shared, **numbers, "stage": int(stage), "floor": floor, "verdict": ""}
-    judged = [known[stage] for stage in case.judged.stages if stage in known]
+    (floor,) = [known.get(int(stage), np.nan) for stage in case.redrawn.stages] or [np.nan]
     yield {
         **shared,
         **_numbers(case.judged, case.reported),
         "stage": AREA,
-        "floor": np.mean(judged) if judged else np.nan,
+        "floor": floor,
         "verdict": decide(case).verdict,
     }
 
@@ -140,7 +141,7 @@ def _judged(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, 
     else:
         area = areas[name]
         (case,) = cases(evidence, [(check, explainer, name)])
-        reason = decide(case).reason + _disagreement(areas, name)
+        reason = decide(case).reason + _disagreement(evidence, areas, name)
     control = _control(evidence, check, explainer) if area["verdict"] else ""
     return {
         **area,
@@ -150,13 +151,15 @@ def _judged(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, 
 
 
 def _primary(evidence: Evidence, explainer: str, areas: Mapping[str, Row]) -> str:
-    primary = "spearman_signed" if evidence.signed[explainer] else "spearman_abs"
+    primary = SIGNED if evidence.signed[explainer] else "spearman_abs"
     judged = [name for name, line in evidence.thresholds.items() if line is not None]
+    # Without a sign there is no verdict on it: others speak first.
+    judged.sort(key=SIGNED.__eq__)
     failed = [name for name, area in areas.items() if area["verdict"] in FAILURES]
     return next((name for name in (primary, *judged, *failed) if name in areas), "none")
 
 
-def _disagreement(areas: Mapping[str, Row], primary: str) -> str:
+def _disagreement(evidence: Evidence, areas: Mapping[str, Row], primary: str) -> str:
     """What to say of similarities that contradict the primary one; mostly nothing."""
     verdict = areas[primary]["verdict"]
     opposite = {"pass": "fail", "fail": "pass"}.get(verdict)
@@ -165,15 +168,18 @@ def _disagreement(areas: Mapping[str, Row], primary: str) -> str:
         if area["verdict"] == opposite:
             words += f"; {_SENSE.get(primary, primary)}: {verdict}"
             words += f", {_SENSE.get(name, name)}: {opposite}"
-            words += _shared(areas, name if opposite == "fail" else primary)
+            words += _shared(evidence, areas[name if opposite == "fail" else primary])
     return words
 
 
-def _shared(areas: Mapping[str, Row], survivor: str) -> str:
-    """Whether the input alone explains what survives."""
-    mean, floor = areas[survivor]["mean"], areas[survivor]["floor"]
-    if mean - floor < MARGIN:
-        sense = _SENSE.get(survivor, survivor)
+def _shared(evidence: Evidence, survivor: Row) -> str:
+    """Whether the input alone explains what survives a full redraw."""
+    check, explainer, name = (survivor[key] for key in KEYS)
+    (case,) = cases(evidence, [(check, explainer, name)])
+    redrawn, floor = count(case.redrawn), survivor["floor"]
+    above_null = floor - redrawn.mean(redrawn.null)
+    if redrawn.mean(redrawn.score) - floor < MARGIN < above_null:
+        sense = _SENSE.get(name, name)
         return f", and the {sense} is what two unrelated networks share: floor {floor:.2f}"
     return ""
 
@@ -208,8 +214,9 @@ def false_verdicts(summary: pd.DataFrame) -> str:
     ]
     explainers, similarities = (decided[name].nunique() for name in ("explainer", "similarity"))
     rate = 1 - UPPER
+    expected = rate * len(decided)
     return (
         f"{len(decided)} decisions ({explainers} explainers, {similarities} similarities with a "
-        f"threshold), each false with a probability of at most {rate:.1%}: up to "
-        f"{rate * len(decided):.1f} false verdicts are to be expected."
+        f"threshold), each false with a probability of nominally {rate:.1%} (more at 3 draws, and "
+        f"where draws are skewed): about {expected:.1f} false verdicts are to be expected."
     )

@@ -66,11 +66,16 @@ def blocks(
 
 
 def _layers_output_first(model: Any) -> dict[str, list[Any]]:
-    """Each executed layer's own variables by unique name; tied variables once."""
+    """Each layer's own variables by unique name; tied variables once.
+
+    A layer whose weights are used without calling it, such as a tied projection, has no place in
+    the execution order: it comes last, as the model's own weights do.
+    """
     names = {id(layer): name for name, layer in _named_layers(model)}
+    executed = [call.layer for call in reversed(layer_calls(model))]
     claimed: set[int] = set()
     layers: dict[str, list[Any]] = {}
-    for layer in [*(call.layer for call in reversed(layer_calls(model))), model]:
+    for layer in [*executed, *model._flatten_layers(include_self=False), model]:
         own = [v for v in own_variables(layer) if id(v) not in claimed]
         claimed.update(map(id, own))
         if own:

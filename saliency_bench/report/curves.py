@@ -151,6 +151,14 @@ def _keys(controls: bool) -> list[Artist]:
 
 
 def _add_legend(figure: Figure, keys: list[Artist]) -> None:
-    widest = _KEY + style.CHARACTER * max(len(str(key.get_label())) for key in keys)
-    columns = min(int(figure.get_figwidth() / widest), len(keys))
+    widths = [_KEY + style.CHARACTER * len(str(key.get_label())) for key in keys]
+    rows = 1
+    while rows < len(keys) and sum(_columns(widths, rows)) > figure.get_figwidth():
+        rows += 1
+    columns = len(_columns(widths, rows))
     figure.legend(handles=keys, loc="outside lower left", ncols=columns, frameon=False)
+
+
+def _columns(widths: list[float], rows: int) -> list[float]:
+    """Width of each column of a legend in `rows` rows, filled as matplotlib fills it."""
+    return [max(column) for column in np.array_split(widths, -(-len(widths) // rows))]

@@ -19,7 +19,8 @@ from saliency_bench.results import Results
 STAGES = (
     "Similarity of each map with the untouched network's ({similarity}) along {check}, mean over "
     "images and draws with its 95 % interval. Ceiling: nothing changed; stage 0 stands there. "
-    "Null: maps that share only the explainer. Floor: maps of two unrelated networks on one image."
+    "Null: maps that share only the explainer. Floor: maps of two draws of "
+    "that stage on one image; where every layer is redrawn, of two unrelated networks."
 )
 RETAINED = (
     "Share of the map that is left along {check} ({similarity}): (score - null) / (ceiling - "

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from saliency_bench.report import style, view
-from saliency_bench.results import Results
+from saliency_bench.results import AREA, Results
 
 MOST_NUMBERS = 12
 """Stages up to which the numbers fit into the cells."""
@@ -31,7 +31,7 @@ def retained_figure(results: Results, check: str, similarity: str) -> Figure:
     """`retained` of every explainer at every stage and over the area; hatched: undefined."""
     tables = view.curves(results, check, similarity)
     names = {stage: name for stage, name in view.stage_names(results, check).items() if stage > 0}
-    columns = [*names, view.AREA]
+    columns = [*names, AREA]
     values = np.array([t["retained"].reindex(columns).to_numpy(float) for t in tables.values()])
     outside = _BESIDE + style.length(tables)
     across = min(style.WIDTH - outside - _COLUMN, _COLUMN * len(names))

@@ -32,11 +32,14 @@ verdict unless a threshold was set for them."""
 READING = """\
 `summary.csv` has a row per check, explainer, similarity and stage; stage -1 is the area over the \
 cascade. `scores.parquet` has a row per image and draw behind it, `floors.parquet` the similarity \
-of two unrelated networks' maps, `networks.csv` what each condition did to the network.
+of the maps of two draws, `networks.csv` what each condition did to the network.
 
 The null is what two maps score that share nothing but the explainer, the ceiling what they score \
-when nothing changed. A high floor says that the input alone dictates that much of the map: then \
-magnitude survives a broken network whatever the explainer does, and signs tell more."""
+when nothing changed. The floor of a stage is what the maps of two draws of that stage score on \
+one image. Halfway down a cascade two draws share layers; at the last stage, where every layer is \
+redrawn, they are two unrelated networks, and only that floor stands in the row of the area. If it \
+is high, the input alone dictates that much of the map: then magnitude survives a broken network \
+whatever the explainer does, and signs tell more."""
 
 _LONGEST = 200
 

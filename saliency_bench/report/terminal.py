@@ -45,11 +45,21 @@ def validity(results: Results) -> str:
     """One sentence: whether the run's verdicts can be used."""
     if not results.valid:
         return f"The run is NOT valid, use none of its verdicts: {'; '.join(results.problems)}"
-    due = [row for row in _rows(results) if row.expected]
+    rows = _rows(results)
+    due = [row for row in rows if row.expected]
     if not due:
-        return "Nothing speaks against the run, but no control ran: its instrument is unchecked."
+        why = _unchecked(rows)
+        return f"Nothing speaks against the run, but {why}: its instrument is unchecked."
     right = sum(row.ok for row in due)
     return f"The run is valid: {right} of {len(due)} controls got the verdict they must get."
+
+
+def _unchecked(rows: list[view.Row]) -> str:
+    """Why no control was held to a verdict."""
+    silent = view.reasons(row for row in rows if row.verdict == "none")
+    if silent and not any(row.verdict in _COLOURS for row in rows):
+        return f"no verdict was given, to controls neither ({'; '.join(silent)})"
+    return "no control ran"
 
 
 def _rows(results: Results) -> list[view.Row]:

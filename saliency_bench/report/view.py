@@ -8,10 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from saliency_bench.results import Results
-
-AREA = -1
-"""The `stage` of the summary's row over the whole cascade."""
+from saliency_bench.results import AREA, Results
 
 UNTOUCHED = "untouched"
 

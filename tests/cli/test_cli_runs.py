@@ -1,11 +1,14 @@
 """Whole runs in this process: what is written, said and gone on with."""
 
 import errno
+import importlib
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -132,6 +135,45 @@ def test_the_model_of_a_function_is_built_before_a_run_is_taken_as_finished(
     assert command(*own_model).status == 0
     monkeypatch.setattr(f"{own_module}.network", lambda: 1)
     assert "got int" in command(*own_model).err
+
+
+def test_an_edited_explainer_is_run_again(command, small, own_module, tmp_path, monkeypatch):
+    own = [*small, f"+explainer.mine._target_={own_module}.Half"]
+    assert command(*own).status == 0
+    kept = rows("mine")
+    edited = MINE.replace("/ 2", "* images")
+    (tmp_path / f"{own_module}.py").write_text(edited)
+    monkeypatch.delitem(sys.modules, own_module)
+    importlib.invalidate_caches()
+    assert command(*own).status in (0, 1)
+    assert not np.array_equal(rows("mine")["score"], kept["score"])
+    assert command(*own, "run_dir=fresh").status in (0, 1)
+    assert scores() == scores(Path("fresh"))
+
+
+def test_an_edited_function_given_by_its_path_is_run_again(command, small, tmp_path, monkeypatch):
+    source = tmp_path / "cli_own_function.py"
+    mine = "+explainer.mine={_target_:hydra.utils.get_method,path:cli_own_function.maps}"
+    found = []
+    for power in (1, 22):
+        source.write_text(f"def maps(model, images, targets):\n    return images ** {power}\n")
+        monkeypatch.delitem(sys.modules, "cli_own_function", raising=False)
+        importlib.invalidate_caches()
+        assert command(*small, mine).status == 0
+        found.append(rows("mine")["null"].to_numpy())
+    assert not np.array_equal(*found)
+
+
+def test_the_accuracies_are_in_the_provenance(command, small, files):
+    command(*small)
+    facts = json.loads((RUN / "provenance.json").read_text())
+    networks = pd.read_csv(RUN / "networks.csv")
+    assert facts["accuracy"] == networks["accuracy"][networks["stage"] == 0].mean()
+    redrawn = networks["accuracy"][networks["depth"] == 1].mean()
+    assert facts["accuracy_redrawn"] == {"param_randomization": pytest.approx(redrawn)}
+    command(*small, f"dataset.path={files}/unlabelled.npz", "target=predicted")
+    facts = json.loads((RUN / "provenance.json").read_text())
+    assert facts["accuracy"] is facts["accuracy_redrawn"] is None
 
 
 def test_an_explainer_whose_settings_do_not_fit_the_images_is_refused(command, small):

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from saliency_bench import provenance
@@ -42,3 +44,37 @@ def test_everything_that_decided_the_numbers_is_named(make_study):
     assert facts["n_images"] == 40
     assert facts["explainers"].keys() == a_study.explainers.keys()
     assert {"numpy", "tensorflow", "saliency-bench"} <= facts["versions"].keys()
+
+
+def test_our_own_source_is_part_of_the_numerics_where_it_decides_a_score(tmp_path):
+    (tmp_path / "explainers").mkdir()
+    for name in ("explainers/one.py", "randomize.py", "app.py"):
+        (tmp_path / name).write_text("A = 1\n")
+    first = provenance.source_hash(tmp_path)
+    (tmp_path / "app.py").write_text("A = 2\n")
+    assert provenance.source_hash(tmp_path) == first
+    for name in ("explainers/one.py", "randomize.py"):
+        (tmp_path / name).write_text("A = 2\n")
+        changed = provenance.source_hash(tmp_path)
+        assert changed != first
+        first = changed
+    assert provenance.numerics()["source"] == provenance.source_hash()
+
+
+def test_every_part_that_decides_a_score_exists():
+    package = Path(provenance.__file__).parent
+    assert all((package / name).exists() for name in provenance.DECISIVE)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "facts"),
+    [
+        ([0.9, 0.5, 0.1, 0.3], {"accuracy": 0.9, "accuracy_redrawn": {"cascade": 0.2}}),
+        ([np.nan] * 4, {"accuracy": None, "accuracy_redrawn": None}),
+    ],
+)
+def test_accuracies_before_and_after_the_full_redraw(accuracies, facts):
+    networks = pd.DataFrame(
+        {"check": "cascade", "stage": [0, 1, 2, 2], "depth": [0, 0.5, 1, 1], "accuracy": accuracies}
+    )
+    assert provenance.accuracies(networks) == facts

@@ -1,3 +1,6 @@
+import importlib
+import sys
+import types
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -5,6 +8,7 @@ import numpy_study
 import pytest
 
 from saliency_bench import steps as planning
+from saliency_bench.explainers import Function
 from saliency_bench.protocols import Scene
 from saliency_bench.similarities import Spearman
 from saliency_bench.steps import NETWORK, plan, remaining, shards
@@ -123,6 +127,100 @@ def test_an_explainer_known_by_its_address_only_is_never_met_again(make_study):
     first, second = plan(a_study), plan(a_study)
     assert first[0].keys["mine"] != second[0].keys["mine"]
     assert first[0].keys[NETWORK] == second[0].keys[NETWORK]
+
+
+OWN = """
+from dataclasses import dataclass
+import numpy_study
+from saliency_bench.similarities import Spearman
+
+@dataclass(frozen=True)
+class Mine(numpy_study.Gradient):
+    pass
+
+@dataclass(frozen=True)
+class Rank(Spearman):
+    pass
+
+def helper(images):
+    return images
+
+def function(model, images, targets):
+    return helper(images)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Imports a module of the user's own as its text now is."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def load(text):
+        (tmp_path / "engine_own_module.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "engine_own_module", raising=False)
+        importlib.invalidate_caches()
+        return importlib.import_module("engine_own_module")
+
+    return load
+
+
+@dataclass(frozen=True)
+class Wrapped(numpy_study.Gradient):
+    base: object
+
+
+@pytest.mark.parametrize(
+    "made", [lambda m: m.Mine(), lambda m: Function(m.function), lambda m: Wrapped(m.Mine())],
+    ids=["class", "function", "nested"],
+)  # fmt: skip
+def test_the_source_of_an_explainer_of_ones_own_is_part_of_its_key(make_study, own, made):
+    def step():
+        explainers = {"mine": made(module), "gradient": numpy_study.Gradient()}
+        return plan(make_study(explainers=explainers))[0].keys
+
+    module = own(OWN)
+    first = step()
+    assert step() == first
+    module = own(OWN.replace("images\n", "2 * images\n"))
+    edited = step()
+    assert edited["mine"] != first["mine"]
+    assert edited["gradient"] == first["gradient"]
+    assert edited[NETWORK] == first[NETWORK]
+
+
+def test_the_source_of_a_measure_of_ones_own_is_part_of_every_key(make_study, own):
+    first, second = (
+        set(keys(make_study(similarities={"rank": own(text).Rank()})))
+        for text in (OWN, OWN.replace("return helper(images)", "return images"))
+    )
+    assert first.isdisjoint(second)
+
+
+def interactive(text):
+    """A module as a console or a notebook makes it: without a file."""
+    module = types.ModuleType("interactive")
+    exec(text, module.__dict__)
+    return module
+
+
+def test_a_function_without_a_file_is_known_by_its_code_and_what_it_calls(make_study):
+    first, same, edited = (
+        plan(make_study(explainers={"mine": Function(interactive(text).function)}))[0].keys["mine"]
+        for text in (OWN, OWN, OWN.replace("return images", "return 2 * images"))
+    )
+    assert first == same != edited
+
+
+def test_a_class_without_a_file_is_never_met_again(make_study, monkeypatch):
+    module = types.ModuleType("interactive")
+    monkeypatch.setitem(sys.modules, "interactive", module)
+    exec(OWN, module.__dict__)
+    a_study = make_study(explainers={"mine": module.Mine()})
+    assert plan(a_study)[0].keys["mine"] != plan(a_study)[0].keys["mine"]
+
+
+def test_what_is_ours_or_pythons_own_has_no_source_of_its_own():
+    assert [planning.source_digest(thing) for thing in (Spearman, str, dict.fromkeys)] == [""] * 3
 
 
 def test_a_measure_known_by_its_address_only_is_refused(make_study):

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from saliency_bench import explainers as ex
+from saliency_bench.network import swapped
 from saliency_bench.protocols import NotApplicable
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -134,7 +135,19 @@ def test_guided_grad_cam_is_their_product(model, images, targets):
     guided = ex.GuidedBackprop()(model, images, targets)
     cam = ex.GradCAM()(model, images, targets)
     found = ex.GuidedGradCAM()(model, images, targets)
-    np.testing.assert_array_equal(found, guided * cam)
+    np.testing.assert_allclose(found, guided * cam, rtol=1e-6, atol=0)
+
+
+def test_guided_grad_cam_survives_tiny_gradients(fresh_model_of, images, targets):
+    model = fresh_model_of("functional")
+    ordinary = ex.GuidedGradCAM()(model, images, targets)
+    *_, kernel, bias = model.variables
+    with swapped(model, [kernel, bias], [kernel.numpy() * 1e-25, bias.numpy()]):
+        tiny = ex.GuidedGradCAM()(model, images, targets)
+    peak = np.abs(ordinary).max(axis=(1, 2, 3), keepdims=True)
+    alive = peak.ravel() > 0
+    assert alive.any()
+    np.testing.assert_allclose(tiny[alive], (ordinary / peak)[alive], rtol=1e-4, atol=1e-6)
 
 
 def test_an_unknown_way_to_upsample_is_refused():

@@ -34,16 +34,20 @@ def test_occlusion_of_a_linear_model_takes_its_share_away(
 
 
 def test_defaults_are_a_seventh_and_half_of_it(functional, images, targets):
-    rows, columns = ex.Occlusion().covers(30, 28)
-    assert rows.sum(axis=1).tolist() == [4] * len(rows)
-    assert columns.argmax(axis=1).tolist() == [*range(0, 25, 2)]
-    assert rows.argmax(axis=1).tolist() == [*range(0, 27, 2)]
+    patches = ex.Occlusion().patches(30, 28)
+    tops = sorted({down.start for down, _ in patches})
+    lefts = sorted({right.start for _, right in patches})
+    assert {span.stop - span.start for patch in patches for span in patch} == {4}
+    assert (tops, lefts) == ([*range(0, 27, 2)], [*range(0, 25, 2)])
+    assert len(patches) == len(tops) * len(lefts)
 
 
 def test_patches_reach_every_border():
-    rows, columns = ex.Occlusion(patch=2, stride=2).covers(3, 5)
-    assert rows.tolist() == [[True, True, False], [False, True, True]]
-    assert columns.argmax(axis=1).tolist() == [0, 2, 3]
+    patches = ex.Occlusion(patch=2, stride=2).patches(3, 5)
+    assert [(down.start, right.start) for down, right in patches] == [
+        (0, 0), (0, 2), (0, 3), (1, 0), (1, 2), (1, 3),
+    ]  # fmt: skip
+    assert ex.Occlusion.times(patches, (3, 5, 1)).min() == 1
 
 
 def test_a_constant_model_loses_nothing(images, targets):

@@ -43,6 +43,25 @@ def test_every_variable_is_in_one_block(model):
     assert sorted(held) == sorted(id(v) for v in model.variables)
 
 
+def test_weights_used_without_calling_their_layer_come_last():
+    import keras
+
+    class Tied(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.flatten = keras.layers.Flatten()
+            self.hidden = keras.layers.Dense(4, use_bias=False, name="hidden")
+            self.hidden.build((None, 4))
+            self.head = keras.layers.Dense(2, name="head")
+
+        def call(self, images):
+            return self.head(self.flatten(images) @ self.hidden.kernel)
+
+    model = Tied()
+    model(np.zeros((1, 2, 2, 1), np.float32))
+    assert [block.name for block in blocks(model)] == ["head", "hidden"]
+
+
 def test_batch_norm_is_one_block_with_its_statistics(model):
     norm = blocks(model)[2]
     assert names_of(norm) == ["gamma", "beta", "moving_mean", "moving_variance"]
@@ -189,7 +208,7 @@ def test_a_model_that_was_never_called_has_no_blocks():
     class Unbuilt(keras.Model):
         def __init__(self):
             super().__init__()
-            self.head = keras.layers.Dense(2)
+            self.head = keras.layers.Dense(2, name="head")
 
         def call(self, images):
             return self.head(keras.ops.reshape(images, (-1, 36)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
@@ -57,6 +58,25 @@ def test_only_the_lowest_panel_of_a_column_names_the_stages(small):
     named = [any(labels(axes)) for axes in panels]
     assert named == [False, False, True, True, True, True]
     assert labels(panels[-1]) == ["untouched", "dense", "conv_3", "conv_2", "conv_1"]
+
+
+def test_legend_stays_on_one_line_where_there_is_room_and_never_leaves_one_key_alone(make_results):
+    def lines(**settings):
+        figure = stage_figure(make_results(similarities=("ssim",), **settings), CHECK, "ssim")
+        figure.canvas.draw()
+        (legend,) = figure.legends
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+        heights = [round(text.get_window_extent().y0) for text in legend.get_texts()]
+        return sorted(Counter(heights).values())
+
+    assert lines() == [5]
+    assert lines(explainers=("gradient",), controls=False) == [2, 2]
+
+
+def test_caption_says_whose_floor_a_stage_shows(small):
+    caption = next(planned(small)).caption
+    assert "Floor: maps of two draws of that stage" in caption
+    assert "where every layer is redrawn, of two unrelated networks" in caption
 
 
 def test_many_stages_are_thinned_with_both_ends_named(make_results):

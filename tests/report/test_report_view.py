@@ -92,6 +92,28 @@ def test_table_says_what_a_pass_means_and_whether_the_run_is_valid(small):
     assert "controls: must pass" in text
 
 
+def test_run_without_controls_says_so(make_results):
+    text = shown(make_results(explainers=("gradient",), controls=False))
+    assert "no control ran" in text
+
+
+def test_run_without_any_threshold_says_why_no_control_was_checked(small):
+    why = "descriptive: no similarity that was run has a threshold"
+    verdicts = small.verdicts.assign(verdict="", control="", ok=True, reason=why)
+    text = " ".join(shown(replace(small, verdicts=verdicts)).split())
+    assert f"no verdict was given, to controls neither ({why})" in text
+    assert "no control ran" not in text
+
+
+def test_repr_is_one_short_line(small):
+    counts = "verdicts: pass 2, fail 3, undefined 1"
+    assert repr(small) == f"Results(checks: 1; explainers: 6; valid; {counts})"
+    silent = replace(small, verdicts=small.verdicts.assign(verdict=""), problems=("a", "b"))
+    assert repr(silent) == (
+        "Results(checks: 1; explainers: 6; NOT valid, problems: 2; verdicts: none 6)"
+    )
+
+
 def test_invalid_run_says_so_and_why(small):
     assert "NOT valid" in (text := shown(replace(small, problems=("constant passed",))))
     assert "constant passed" in text
