@@ -158,6 +158,8 @@ def _drawn(
         return None
     if isinstance(initializer, keras.initializers.VarianceScaling):
         return _scaled(initializer, shape, fans, random)
+    if type(initializer) in (keras.initializers.Zeros, keras.initializers.Ones):
+        return np.full(shape, float(type(initializer) is keras.initializers.Ones), np.float32)
     config = initializer.get_config()
     if "seed" in config:
         config["seed"] = int(random.integers(2**31))

@@ -94,7 +94,7 @@ class KerasNetwork:
 
     def _holds_constant(self, position: int, value: NDArray[Any]) -> bool:
         return value.size == 0 or (
-            bool((value == value.flat[0]).all())
+            bool(value.flat[0] == value.flat[-1] and (value == value.flat[0]).all())
             and np.array_equal(value, self._untouched[position].numpy())
         )
 
