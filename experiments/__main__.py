@@ -2,7 +2,7 @@
 
 Each preset of experiments/<study>/experiment/ that states `expected` verdicts is run into
 results/studies/<preset>; tables, figures and provenance are then copied to
-results/reference/<study>/<preset>. The exit status is the worst one: 1 if a verdict is not the
+results/reference/<study>/. The exit status is the worst one: 1 if a verdict is not the
 expected one or a control failed, 2 if a study could not be run, for want of its data for example.
 """
 
@@ -43,19 +43,30 @@ def run(study: str, preset: str) -> int:
     ]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if (ROOT / folder / "report.md").exists():
-        keep(ROOT / folder, ROOT / "results/reference" / study / preset)
+        keep(ROOT / folder, reference(study, preset))
     return status
 
 
-def keep(folder: Path, reference: Path) -> None:
+def reference(study: str, preset: str) -> Path:
+    """Where the evidence of a preset is kept; a study's only preset bears its name."""
+    folder = ROOT / "results" / "reference" / study
+    return folder if preset == study else folder / preset
+
+
+def keep(folder: Path, kept: Path) -> None:
     """Copy what a reader needs of a run folder; the PNG figures, not the scores."""
-    shutil.rmtree(reference, ignore_errors=True)
-    (reference / "figures").mkdir(parents=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    (kept / "figures").mkdir(parents=True)
     for name in EVIDENCE:
-        shutil.copy(folder / name, reference / name)
+        shutil.copy(folder / name, kept / name)
+    report = (kept / "report.md").read_text(encoding="utf-8")
     for figure in (folder / "figures").glob("*.png"):
-        if not fnmatch(figure.name, WITHHELD.get(reference.name, "")):
-            shutil.copy(figure, reference / "figures" / figure.name)
+        if fnmatch(figure.name, WITHHELD.get(kept.name, "")):
+            link = f"![{figure.stem}](figures/{figure.name})"
+            report = report.replace(link, "*Not kept: the photo shows a person's face.*")
+        else:
+            shutil.copy(figure, kept / "figures" / figure.name)
+    (kept / "report.md").write_text(report, encoding="utf-8")
 
 
 def main(studies: list[str]) -> int:
