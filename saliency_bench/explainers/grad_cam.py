@@ -61,16 +61,9 @@ class GradCAM(Method):
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no feature map."""
-        kernel = network.feature_gradient(
+        return network.feature_gradient(
             model, _weighted_features(self.relu), self.layer, self.output, upsample=self.upsample
         )
-
-        def bound(
-            images: Floats, targets: Ints, *, keys: Ints | None = None
-        ) -> NDArray[np.float32]:
-            return kernel(images, targets)
-
-        return bound
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,7 @@ class Gradient(Method):
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`."""
-        kernel = network.input_gradient(model, self.output)
-
-        def bound(
-            images: Floats, targets: Ints, *, keys: Ints | None = None
-        ) -> NDArray[np.float32]:
-            return kernel(images, targets)
-
-        return bound
+        return network.input_gradient(model, self.output)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from saliency_bench import network
 from saliency_bench.explainers.base import Method
-from saliency_bench.protocols import Bound, Floats, Ints, Output
+from saliency_bench.protocols import Bound, Output
 
 
 @dataclass(frozen=True)
@@ -21,11 +18,4 @@ class GuidedBackprop(Method):
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if a ReLU is missing or out of reach."""
-        kernel = network.input_gradient(model, self.output, rule=network.guided_relu)
-
-        def bound(
-            images: Floats, targets: Ints, *, keys: Ints | None = None
-        ) -> NDArray[np.float32]:
-            return kernel(images, targets)
-
-        return bound
+        return network.input_gradient(model, self.output, rule=network.guided_relu)

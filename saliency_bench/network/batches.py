@@ -104,8 +104,12 @@ class Kernel:
         if shape is not None and None not in shape:
             self._function(tuple(size for size in shape if size is not None))
 
-    def __call__(self, images: Floats, targets: Ints | None = None) -> NDArray[np.float32]:
+    def __call__(
+        self, images: Floats, targets: Ints | None = None, *, keys: Ints | None = None
+    ) -> NDArray[np.float32]:
         """Images `[N, H, W, C]` and targets `[N]` to N rows, `batch` of them at a time.
+
+        It takes keys as every bound explainer does, and has no noise to seed with them.
 
         Raises:
             ValueError: if a target is not one of the model's classes.

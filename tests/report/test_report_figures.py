@@ -104,7 +104,9 @@ def test_undefined_panel_says_so(make_results):
 def test_everything_undefined_still_draws(make_results):
     results = make_results(explainers=("gradient",), similarities=("ssim",), undefined=True)
     summary = results.summary.assign(null=np.nan, ceiling=np.nan, floor=np.nan)
-    stage_figure(replace(results, summary=summary), CHECK, "ssim").canvas.draw()
+    figure = stage_figure(replace(results, summary=summary), CHECK, "ssim")
+    figure.canvas.draw()
+    assert [text.get_text() for text in figure.axes[0].texts] == ["undefined"]
 
 
 def test_heat_map_holds_retained_and_masks_the_undefined(small):
@@ -230,4 +232,6 @@ def test_dollars_in_names_draw(make_results):
         controls=False,
     )
     for plan in planned(results):
-        plan.draw().canvas.draw()
+        figure = plan.draw()
+        figure.canvas.draw()
+        assert figure.get_suptitle()
