@@ -149,7 +149,6 @@ def _carry_out(request: Request) -> Results:
     bar = Bar(Console(stderr=True, soft_wrap=True, highlight=False, markup=False))
     results = study.run(built, Store(folder), options, progress=bar)
     facts = {
-        "command": _command(),
         "dataset": dataset.name,
         "model": loaded.name,
         "model_facts": dict(loaded.facts),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from saliency_bench.protocols import AREA
+
 if TYPE_CHECKING:  # pandas comes with it
     from saliency_bench.results import Results
 
@@ -12,9 +14,6 @@ VERDICTS = ("pass", "fail", "inconclusive", "undefined")
 
 NOT_APPLICABLE = "not_applicable"
 """Stated in the place of an explainer's verdicts: the method cannot serve the model."""
-
-AREA = -1
-"""The stage of the summary whose row carries a verdict."""
 
 Expected = Mapping[str, Any]
 """By explainer: `not_applicable`, or a verdict by similarity."""

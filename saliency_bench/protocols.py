@@ -16,6 +16,9 @@ SCHEMA_VERSION = 1
 BLOCK = 32
 """Consecutive images that share a null; shards and batches are whole blocks."""
 
+AREA = -1
+"""The `stage` of the summary's row over the whole cascade, the one that carries the verdict."""
+
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 TargetMode = Literal["label", "predicted", "repredict"]

@@ -12,9 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-AREA = -1
-"""The `stage` of the summary's row over the whole cascade, the one that carries the verdict."""
-
 
 @dataclass(frozen=True)
 class Examples:

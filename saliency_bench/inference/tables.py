@@ -21,8 +21,7 @@ from saliency_bench.inference.evidence import (
 )
 from saliency_bench.inference.intervals import UPPER
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
-from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.results import AREA
+from saliency_bench.protocols import AREA, SCHEMA_VERSION
 
 SUMMARY = (
     *("schema_version", "check", "explainer", "similarity", "stage", "n_images", "n_draws"),

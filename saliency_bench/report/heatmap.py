@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from saliency_bench.protocols import AREA
 from saliency_bench.report import style, view
-from saliency_bench.results import AREA, Results
+from saliency_bench.results import Results
 
 MOST_NUMBERS = 12
 """Stages up to which the numbers fit into the cells."""

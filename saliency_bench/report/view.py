@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from saliency_bench.results import AREA, Results
+from saliency_bench.protocols import AREA
+from saliency_bench.results import Results
 
 UNTOUCHED = "untouched"
 

@@ -217,6 +217,8 @@ def test_images_and_targets_are_not_written_to(functional, images, targets):
     own.flags.writeable = wanted.flags.writeable = False
     for explainer in EVERY.values():
         explainer(functional, own[:1], wanted[:1])
+    np.testing.assert_array_equal(own, images)
+    np.testing.assert_array_equal(wanted, targets)
 
 
 # ---------------------------------------------------------------- wrong data
