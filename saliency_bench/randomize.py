@@ -1,4 +1,4 @@
-"""New values for weights, and noise for images: one random stream per purpose.
+"""New values for weights and labels, and noise for images: one random stream per purpose.
 
 Keras initialisers are stateless: asked again they return the network's own first weights. So
 every number here comes from a stream (SFC64) keyed by what it is for.
@@ -49,6 +49,45 @@ def other_keys(keys: Ints, purpose: str) -> NDArray[np.int64]:
     rows = [f"{purpose}:{int(key)}".encode() for key in keys]
     digests = [hashlib.blake2b(row, digest_size=8).digest() for row in rows]
     return np.array([int.from_bytes(d, "little", signed=True) for d in digests], np.int64)
+
+
+def labels(
+    labels: Ints,
+    *,
+    seed: int,
+    draw: int = 0,
+    policy: Literal["permuted", "uniform"] = "permuted",
+    fraction: float = 1.0,
+) -> NDArray[np.int64]:
+    """Labels that no image of `labels` `[N]` earned; changes nothing.
+
+    Policies: `permuted` shuffles them among the chosen images, so that every class keeps its
+    size (Adebayo et al., 2018, section 4); `uniform` draws each from the classes that occur, all
+    alike likely. By chance some keep their label. Of one draw, the images chosen at a fraction are
+    among those chosen at a larger one.
+
+    Args:
+        labels: `[N]` class of each image.
+        seed: root of the stream, which is another one than that of weights and noise.
+        draw: which of the repeated draws.
+        policy: see above.
+        fraction: share of the images that are chosen, in [0, 1].
+
+    Raises:
+        ValueError: if the policy is unknown or the fraction is not in [0, 1].
+    """
+    if policy not in ("permuted", "uniform"):
+        raise ValueError(f"policy must be one of permuted, uniform; got {policy!r}")
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction must be in [0, 1]; got {fraction}")
+    random = stream("labels", seed, draw)
+    chosen = random.permutation(len(labels))[: round(fraction * len(labels))]
+    changed = np.array(labels, np.int64)
+    if policy == "permuted":
+        changed[chosen] = random.permutation(changed[chosen])
+    else:
+        changed[chosen] = random.choice(np.unique(changed), len(chosen))
+    return changed
 
 
 def blocks(model: Any) -> tuple[Block, ...]:

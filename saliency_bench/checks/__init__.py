@@ -1,5 +1,6 @@
 """Sanity checks: each one a named family of deliberate changes."""
 
-from saliency_bench.checks.param_randomization import ParameterRandomization, Redrawn, Repeated
+from saliency_bench.checks.base import Repeated
+from saliency_bench.checks.param_randomization import ParameterRandomization, Redrawn
 
 __all__ = ["ParameterRandomization", "Redrawn", "Repeated"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from saliency_bench import network as networks
 from saliency_bench import randomize
+from saliency_bench.checks.base import Repeated
 from saliency_bench.protocols import Condition, Expectation, Scene, Study
 
 if TYPE_CHECKING:
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
 Order = Literal["top_down", "bottom_up", "independent"]
 MIN_STAGES = 4
 """Fewest stages, evenly spaced by layer, that a verdict may be taken on if not on all."""
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """Nothing is changed but the explainer's seed: how far a map repeats itself."""
-
-    name: str = "repeat"
-    stage: int = 0
-    depth: float = 0.0
-    draw: int = 0
-    moves_output: bool = False
-
-    @contextmanager
-    def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
-        """The same scene under other keys."""
-        yield replace(scene, keys=randomize.other_keys(scene.keys, "repeat"))
 
 
 @dataclass(frozen=True)
@@ -63,6 +48,7 @@ class Redrawn:
     seed: int
     repredict: bool = False
     moves_output: bool = True
+    references: tuple[Condition, ...] = ()
 
     @contextmanager
     def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:

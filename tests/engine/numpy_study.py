@@ -64,6 +64,7 @@ class Redrawn:
     draw: int
     works: bool = True
     moves_output: bool = True
+    references: tuple = ()
 
     @property
     def name(self):
@@ -95,6 +96,7 @@ class Repeat:
     depth: float = 0.0
     draw: int = 0
     moves_output: bool = False
+    references: tuple = ()
 
     @contextmanager
     def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:

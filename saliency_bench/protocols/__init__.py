@@ -1,0 +1,66 @@
+"""The types the whole suite speaks in. Imports nothing else of ours."""
+
+from saliency_bench.protocols.methods import Bound, Explainer, Measure, Prepared
+from saliency_bench.protocols.scenes import (
+    BLOCK,
+    SCHEMA_VERSION,
+    Dataset,
+    Floats,
+    Ints,
+    NotApplicable,
+    Output,
+    Preprocessing,
+    ProofError,
+    Scene,
+    TargetMode,
+)
+from saliency_bench.protocols.studies import (
+    AREA,
+    TWINS,
+    Check,
+    Condition,
+    Expectation,
+    Network,
+    Study,
+)
+from saliency_bench.protocols.twins import (
+    Epoch,
+    LabelStream,
+    NetworkName,
+    Networks,
+    TrainedNetwork,
+    Untrainable,
+    kind,
+)
+
+__all__ = [
+    "AREA",
+    "BLOCK",
+    "SCHEMA_VERSION",
+    "TWINS",
+    "Bound",
+    "Check",
+    "Condition",
+    "Dataset",
+    "Epoch",
+    "Expectation",
+    "Explainer",
+    "Floats",
+    "Ints",
+    "LabelStream",
+    "Measure",
+    "Network",
+    "NetworkName",
+    "Networks",
+    "NotApplicable",
+    "Output",
+    "Prepared",
+    "Preprocessing",
+    "ProofError",
+    "Scene",
+    "Study",
+    "TargetMode",
+    "TrainedNetwork",
+    "Untrainable",
+    "kind",
+]

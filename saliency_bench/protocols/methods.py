@@ -1,0 +1,83 @@
+"""What explains, and what compares two maps."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.protocols.scenes import Floats, Ints, Scene
+
+
+class Bound(Protocol):
+    """An explainer bound to one model: compiled once, reads the model's live weights."""
+
+    def __call__(
+        self, images: Floats, targets: Ints, *, keys: Ints | None = None
+    ) -> NDArray[np.float32]:
+        """Images `[N, H, W, C]` and targets `[N]` to raw signed maps `[N, H, W, C']`."""
+        ...
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """Maps a model, images and target classes to attribution maps."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether the sign of a map's value means something."""
+        ...
+
+    @property
+    def class_specific(self) -> bool:
+        """Whether the map depends on the target."""
+        ...
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the map depends on a seed."""
+        ...
+
+    @property
+    def uses_gradients(self) -> bool:
+        """Whether the model must be differentiable."""
+        ...
+
+    @property
+    def multiplies_input(self) -> bool:
+        """Whether the input is a factor of the map."""
+        ...
+
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`. Raises `NotApplicable` if the method cannot serve it."""
+        ...
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """Maps made ready to be compared many times; rows can be picked."""
+
+    defined: NDArray[np.bool_]
+    """`[N]`: False where the map is constant in the measure's eyes, so nothing can be said."""
+
+    def take(self, index: Ints) -> Prepared:
+        """The rows `index`, in that order."""
+        ...
+
+
+class Measure(Protocol):
+    """One score per image from a reference map and a changed map."""
+
+    @property
+    def threshold(self) -> float | None:
+        """Largest share retained that passes a check; None gives no verdict."""
+        ...
+
+    def prepare(self, maps: Floats, scene: Scene | None = None) -> Any:
+        """Maps `[N, H, W, C']` to a `Prepared` of N rows; done once for a reference."""
+        ...
+
+    def compare(self, reference: Any, changed: Any) -> NDArray[np.float64]:
+        """`[N]` scores, NaN where either row is undefined."""
+        ...

@@ -1,0 +1,139 @@
+"""What is looked at: images, their units, a scene of them; and the words all types share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA_VERSION = 1
+"""Version of every file a run writes; a reader refuses another one."""
+
+BLOCK = 32
+"""Consecutive images that share a null; shards and batches are whole blocks."""
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+TargetMode = Literal["label", "predicted", "repredict"]
+Output = Literal["logit", "probability"]
+
+
+class NotApplicable(Exception):
+    """A method that cannot serve this model or these maps; the reason becomes a row."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ProofError(RuntimeError):
+    """The instrument itself is broken: a change did not happen, or was not undone."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pixels in [0, 1] become a model's input, and back.
+
+    Attributes:
+        mean: per channel, in units of [0, 1]; subtracted first.
+        std: per channel, in units of [0, 1]; divided by afterwards.
+        reverse_channels: RGB becomes BGR, before `mean` and `std` apply.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    reverse_channels: bool = False
+
+    def __post_init__(self) -> None:
+        if any(s <= 0 for s in self.std):
+            raise ValueError(f"std must be positive, got {self.std}")
+
+    def __call__(self, pixels: Floats) -> NDArray[np.float32]:
+        """Pixels `[N, H, W, C]` in [0, 1] to model units."""
+        ordered = pixels[..., ::-1] if self.reverse_channels else pixels
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        return np.asarray((ordered - mean) / std, np.float32)
+
+    def inverse(self, images: Floats) -> NDArray[np.float32]:
+        """Model units `[N, H, W, C]` back to pixels in [0, 1]."""
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        pixels = np.asarray(images * std + mean, np.float32)
+        return pixels[..., ::-1] if self.reverse_channels else pixels
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images to explain, with labels where there are any, and images to train on.
+
+    Attributes:
+        name: what the report calls it.
+        pixels: `[N, H, W, C]` float32 in [0, 1], display units.
+        labels: `[N]` int64, or None.
+        train_pixels: `[M, H, W, C]` float32 in [0, 1], or None if there is nothing to train on.
+        train_labels: `[M]` int64, or None.
+        classes: a name per class; empty if unknown.
+        preprocessing: display units to model units.
+    """
+
+    name: str
+    pixels: NDArray[np.float32]
+    labels: NDArray[np.int64] | None = None
+    train_pixels: NDArray[np.float32] | None = None
+    train_labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    @property
+    def images(self) -> NDArray[np.float32]:
+        """`pixels` in model units."""
+        return self.preprocessing(self.pixels)
+
+    def first(self, n: int) -> Dataset:
+        """The same data with the first `n` images to explain.
+
+        Where these are of one class although there are more, as in data that is sorted by class,
+        `n` images at even distances instead.
+        """
+        if self.labels is None:
+            return replace(self, pixels=self.pixels[:n])
+        total = len(self.labels)
+        rows = np.arange(min(n, total))
+        if len(set(self.labels[rows])) < 2 <= len(set(self.labels)):
+            rows = rows * total // len(rows)
+        return replace(self, pixels=self.pixels[rows], labels=self.labels[rows])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is looked at.
+
+    Attributes:
+        images: `[N, H, W, C]` float32, model units.
+        targets: `[N]` int64, the explained class of each image.
+        keys: `[N]` int64, one per *unmodified* image; they seed an explainer's noise.
+        regions: `[N, H, W]` bool masks, if any.
+        score: images and targets to the explained output `[N]`, where a model is at hand.
+    """
+
+    images: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    regions: NDArray[np.bool_] | None = None
+    score: Callable[[Floats, Ints], Floats] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def rows(self, index: slice | Ints) -> Scene:
+        """The same scene, of these images only."""
+        regions = None if self.regions is None else self.regions[index]
+        return replace(
+            self,
+            images=self.images[index],
+            targets=self.targets[index],
+            keys=self.keys[index],
+            regions=regions,
+        )

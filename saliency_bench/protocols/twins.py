@@ -1,0 +1,109 @@
+"""Networks that are trained on purpose, on true labels or on randomized ones, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from saliency_bench.protocols.scenes import NotApplicable
+
+LabelStream = Literal["true", "permuted", "uniform"]
+
+Epoch = tuple[float, float]
+"""Mean loss and accuracy of the training images during one pass over them."""
+
+
+class NetworkName(NamedTuple):
+    """Which network: what it learns, and which one of its kind it is.
+
+    Attributes:
+        labels: the stream its labels come from.
+        fraction: share of the labels that are drawn from that stream, in [0, 1]; the others
+            are true.
+        draw: which one of its kind; `NetworkName()` is the network under test.
+    """
+
+    labels: LabelStream = "true"
+    fraction: float = 0.0
+    draw: int = 0
+
+    def __str__(self) -> str:
+        """E.g. "true labels 0", "permuted labels 2", "25 % permuted labels 2"."""
+        return f"{kind(self.labels, self.fraction)} {self.draw}"
+
+
+def kind(labels: LabelStream, fraction: float) -> str:
+    """What networks learn, in words: "true labels", "permuted labels", "25 % permuted labels"."""
+    if labels == "true" or fraction == 1:
+        return f"{labels} labels"
+    return f"{100 * fraction:.4g} % {labels} labels"
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network once it is trained. Two are the same if their weights are.
+
+    Attributes:
+        fingerprint: hash of its weights, as `Network.fingerprint` gives it.
+        file: its weights by position in `model.variables`: arrays "0", "1", ... of an .npz file.
+        train_accuracy: on the images and labels it was trained on, in inference mode.
+        test_accuracy: on all images to explain and their true labels; NaN without labels.
+        chance: share of the most frequent class among those labels; NaN without labels.
+        history: an entry per epoch.
+    """
+
+    fingerprint: str
+    file: Path = field(repr=False, compare=False)
+    train_accuracy: float = field(repr=False, compare=False)
+    test_accuracy: float = field(repr=False, compare=False)
+    chance: float = field(repr=False, compare=False)
+    history: tuple[Epoch, ...] = field(default=(), repr=False, compare=False)
+
+
+class Networks(Protocol):
+    """Trains networks of one architecture, or finds them where they were kept."""
+
+    @property
+    def trained(self) -> Mapping[NetworkName, TrainedNetwork]:
+        """Those that were asked for so far."""
+        ...
+
+    @property
+    def regularizers(self) -> tuple[str, ...]:
+        """What in the architecture or the training hinders memorizing, in words."""
+        ...
+
+    def __call__(self, name: NetworkName) -> TrainedNetwork:
+        """The network of this name.
+
+        Raises:
+            NotApplicable: if networks cannot be trained here.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Untrainable:
+    """Stands for networks where none can be trained.
+
+    Attributes:
+        reason: why.
+    """
+
+    reason: str = "it needs the training data, and there is none"
+
+    @property
+    def trained(self) -> Mapping[NetworkName, TrainedNetwork]:
+        """None."""
+        return {}
+
+    @property
+    def regularizers(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def __call__(self, name: NetworkName) -> TrainedNetwork:
+        """Raises `NotApplicable` whatever the name."""
+        raise NotApplicable(self.reason)
