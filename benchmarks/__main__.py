@@ -15,7 +15,7 @@ import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(2)
 
-from benchmarks import cascade, explainers, kernels  # noqa: E402
+from benchmarks import cascade, explainers, kernels, training  # noqa: E402
 from saliency_bench.store import write_atomic  # noqa: E402
 
 PAGE = Path(__file__).parent.parent / "results" / "reference" / "benchmarks.md"
@@ -47,6 +47,12 @@ SSIM, proven and saved, over (stages + 1) compiled gradient batches.
 Batched kernels, the reference prepared once, over SciPy and scikit-image map by map.
 
 {kernels}
+
+## Training
+
+Whole epochs with progress, an order of our own and the accuracy in the end, over a bare `fit`.
+
+{training}
 """
 
 
@@ -71,6 +77,7 @@ def main() -> None:
         explainers=table(explainers.rows()),
         cascade=table(cascade.rows()),
         kernels=table(kernels.rows()),
+        training=table(training.rows()),
     )
     print(page)
     write_atomic(PAGE, page.encode())

@@ -26,6 +26,9 @@ WITHHELD = {"imagenet_mobilenet": "maps_*_0.png"}
 
 EVIDENCE = ("report.md", "summary.csv", "verdicts.csv", "networks.csv", "provenance.json")
 
+ALSO = ("trainings.csv",)
+"""Evidence of runs that trained their networks."""
+
 
 def presets(study: str) -> Iterator[str]:
     """The presets of a study that state what is expected."""
@@ -59,6 +62,9 @@ def keep(folder: Path, kept: Path) -> None:
     (kept / "figures").mkdir(parents=True)
     for name in EVIDENCE:
         shutil.copy(folder / name, kept / name)
+    for name in ALSO:
+        if (folder / name).exists():
+            shutil.copy(folder / name, kept / name)
     report = (kept / "report.md").read_text(encoding="utf-8")
     for figure in (folder / "figures").glob("*.png"):
         if fnmatch(figure.name, WITHHELD.get(kept.name, "")):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -27,7 +27,7 @@ from saliency_bench.store import Store, read_json, write_json
 
 if TYPE_CHECKING:
     from saliency_bench.models import LoadedModel
-    from saliency_bench.protocols import Dataset
+    from saliency_bench.protocols import Dataset, Networks
     from saliency_bench.results import Results
 
 FINISHED, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -125,7 +125,7 @@ def _carry_out(request: Request) -> Results:
     from saliency_bench import study
     from saliency_bench.progress import Bar
 
-    dataset, loaded = _loaded(request)
+    dataset, loaded, weights = _loaded(request)
     options = study.Options(
         seed=config.seed,
         draws=config.draws,
@@ -134,6 +134,7 @@ def _carry_out(request: Request) -> Results:
         run_dir=folder,
         save_maps=config.save_maps,
         preprocessing=dataset.preprocessing,
+        weights=weights,
     )
     built = study.build(
         loaded.model,
@@ -160,21 +161,35 @@ def _carry_out(request: Request) -> Results:
     return results
 
 
-def _loaded(request: Request) -> tuple[Dataset, LoadedModel]:
-    """The images to explain, and the model that fits them."""
+def _loaded(request: Request) -> tuple[Dataset, LoadedModel, Networks]:
+    """The images to explain, the model that fits them, and others like it where checks ask."""
     from saliency_bench import models
 
     config = request.config
-    model = request.model or settings.built(config.model, "model")
+    retrains = any(check.anchor == "twins" for check in request.parts["check"].values())
+    model = request.model or _function(config, retrains=retrains)
     dataset = request.dataset.load(train=models.trains(model))
     if dataset.labels is None and config.target == "label":
         raise ValueError(f"target=label needs labels; {dataset.name} has none: target=predicted")
-    loaded = models.as_loaded(model, dataset, seed=config.seed, cache=RESULTS / "cache")
+    cache = RESULTS / "cache"
+    loaded, weights = models.with_others(model, dataset, seed=config.seed, cache=cache)
+    if retrains and weights.regularizers:
+        _tell(f"hinders learning random labels: {', '.join(weights.regularizers)}")
     if loaded.preprocessing is not None:
         dataset = replace(dataset, preprocessing=loaded.preprocessing)
     if len(dataset.pixels) < config.n_images:
         _tell(f"n_images={config.n_images}, but {dataset.name} has {len(dataset.pixels)}")
-    return dataset.first(config.n_images), loaded
+    return dataset.first(config.n_images), loaded, weights
+
+
+def _function(config: DictConfig, *, retrains: bool) -> Any:
+    """What a user's own function gives: a finished model, or networks to be trained."""
+    from saliency_bench import models
+
+    build, training = settings.function(config.model, "model")
+    if retrains:
+        return models.Function(build, training or models.Training())
+    return settings.called(build, "model")
 
 
 def _begin(request: Request) -> None:

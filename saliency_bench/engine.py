@@ -6,73 +6,29 @@ Knows neither which check runs nor what a model is; imports no TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.behind import Behind
-from saliency_bench.protocols import Bound, NotApplicable, ProofError, Scene, Study
-from saliency_bench.scoring import Scorer
-from saliency_bench.steps import NETWORK, Step, Task, columns, plan, remaining, span
+from saliency_bench.outcome import Outcome, Progress, Silent
+from saliency_bench.protocols import Bound, Condition, NotApplicable, ProofError, Scene, Study
+from saliency_bench.scoring import Mark, Scorer
+from saliency_bench.steps import NETWORK, Step, Task, columns, families, plan, remaining, span
 from saliency_bench.store import Store
 
-__all__ = ["NETWORK", "Loop", "Outcome", "Progress", "Silent", "Step", "bind", "plan"]
+__all__ = ["NETWORK", "Loop", "Outcome", "Progress", "Silent", "Step", "bind", "families", "plan"]
 
 EXAMPLES = 3
 """Images whose maps are kept for the figures."""
 
 EXAMPLE_STAGES = 7
 """Most stages of a cascade that the figures show."""
-
-
-class Progress(Protocol):
-    """Told what is being done, how far it is."""
-
-    def start(self, total: int) -> None:
-        """`total` steps are to come."""
-        ...
-
-    def step(self, what: str) -> None:
-        """One step, `what`, is about to be done."""
-        ...
-
-    def done(self) -> None:
-        """Nothing more is to come."""
-        ...
-
-
-class Silent:
-    """Tells nobody."""
-
-    def start(self, total: int) -> None:
-        """Nothing."""
-
-    def step(self, what: str) -> None:
-        """Nothing."""
-
-    def done(self) -> None:
-        """Nothing."""
-
-
-@dataclass
-class Outcome:
-    """What a loop left behind besides its cells.
-
-    Attributes:
-        refused: why an explainer does not apply.
-        failed: what an explainer raised.
-        computed: how many cells were computed now; the others were there.
-        damaged: how many cells were there but damaged, and so computed anew.
-    """
-
-    refused: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    computed: int = 0
-    damaged: int = 0
 
 
 @dataclass
@@ -83,11 +39,13 @@ class Shard:
         scene: its images, untouched.
         logits: `[N, K]` of the untouched network.
         scorers: by explainer, with the reference maps ready to be compared with.
+        ahead: maps of conditions whose own step is still to come, by explainer and mark.
     """
 
     scene: Scene
     logits: NDArray[np.float32]
     scorers: dict[str, Scorer] = field(default_factory=dict)
+    ahead: dict[tuple[str, Mark], NDArray[np.float32]] = field(default_factory=dict)
 
 
 def bind(study: Study) -> tuple[dict[str, Bound], dict[str, str]]:
@@ -129,6 +87,7 @@ class Loop:
         self._save_maps = save_maps
         self._columns = columns(study)
         self._shown: set[tuple[str, int]] = set()
+        self._referred: set[Mark] = set()
         self.outcome = Outcome()
 
     def run(self, steps: Sequence[Step]) -> Outcome:
@@ -139,6 +98,7 @@ class Loop:
             OSError: if a cell cannot be saved; the cells saved so far stay.
         """
         self._shown = _shown(steps)
+        self._referred = {_mark(s.check, reference) for s in steps for reference in s.references}
         tasks = remaining(steps, [NETWORK, *self._bound], self._complete)
         self._progress.start(sum(len(task.names) for task in tasks))
         try:
@@ -169,9 +129,12 @@ class Loop:
 
     def _take(self, task: Task, shard: Shard, behind: Behind) -> None:
         network, step = self._study.network, task.step
+        gone = {NETWORK, *self.outcome.refused, *self.outcome.failed}
         for name in task.names:
-            if name != NETWORK and name not in shard.scorers:
-                self._prepare(name, shard)
+            if name not in gone and name not in shard.scorers:
+                shard.scorers[name] = Scorer(self._columns, shard.scene)
+        for reference in step.references or (None,):
+            self._refer(step.check, reference, task.missing, shard)
         # The network's own outputs are computed while the first explainer is at work.
         observed: dict[str, NDArray[Any]] = {}
         with step.condition.applied(network, shard.scene) as changed, Behind() as beside:
@@ -185,23 +148,41 @@ class Loop:
         if observed:
             behind.do(self._save, step.keys[NETWORK], observed)
 
-    def _prepare(self, name: str, shard: Shard) -> None:
-        """The reference maps of the shard, ready to be compared with."""
-        if name in self.outcome.refused or name in self.outcome.failed:
+    def _refer(
+        self, check: str, reference: Condition | None, names: Sequence[str], shard: Shard
+    ) -> None:
+        """Make the maps of a condition, or the untouched ones, ready to be compared with."""
+        mark = _mark(check, reference)
+        lacking = [n for n in names if n in shard.scorers and not shard.scorers[n].knows(mark)]
+        if not lacking:
             return
-        maps = self._maps(name, shard.scene)
-        if maps is not None:
-            shard.scorers[name] = Scorer(self._columns, shard.scene, maps)
+        change: AbstractContextManager[Scene] = nullcontext(shard.scene)
+        if reference is not None:
+            change = reference.applied(self._study.network, shard.scene)
+        with change as scene:
+            for name in lacking:
+                maps = self._maps(name, scene, shard.scorers[name].shape)
+                if maps is None:
+                    del shard.scorers[name]
+                    continue
+                shard.scorers[name].refer(mark, maps)
+                if mark is not None:
+                    shard.ahead[name, mark] = maps
 
     def _explain(self, task: Task, name: str, shard: Shard, changed: Scene, behind: Behind) -> None:
-        if not self._study.explainers[name].stochastic:
-            changed = replace(changed, keys=shard.scene.keys)
-        scorer = shard.scorers[name]
-        maps = self._maps(name, changed, scorer.shape)
+        step, scorer = task.step, shard.scorers[name]
+        mark = _mark(step.check, step.condition)
+        maps = shard.ahead.pop((name, mark), None)
+        if maps is None:
+            if not self._study.explainers[name].stochastic:
+                changed = replace(changed, keys=shard.scene.keys)
+            maps = self._maps(name, changed, scorer.shape)
+            if maps is not None and mark in self._referred:
+                scorer.refer(mark, maps)
         if maps is None:
             del shard.scorers[name]
         elif name in task.missing:
-            behind.do(self._score, task.step, name, scorer, changed.targets, maps)
+            behind.do(self._score, step, name, scorer, changed.targets, maps)
         else:
             behind.do(scorer.hold, maps)
 
@@ -213,7 +194,8 @@ class Loop:
         targets: NDArray[np.int64],
         maps: NDArray[np.float32],
     ) -> None:
-        columns = scorer.columns(maps, continues=step.continues)
+        marks = [_mark(step.check, reference) for reference in step.references or (None,)]
+        columns = scorer.columns(maps, marks, continues=step.continues)
         columns["target"] = targets
         stage = (step.check, step.condition.stage)
         if step.start == 0 and step.condition.draw == 0 and stage in self._shown:
@@ -266,6 +248,11 @@ class Loop:
         observed["input_independent"] = np.array(len(logits) > 1 and bool(alike))
         for name, value in self._study.network.evidence().items():
             observed[name] = np.array(value)
+
+
+def _mark(check: str, condition: Condition | None) -> Mark:
+    """What the maps of a condition are known by in a shard; None for the untouched maps."""
+    return None if condition is None else (check, condition.stage, condition.draw)
 
 
 def _shown(steps: Sequence[Step]) -> set[tuple[str, int]]:

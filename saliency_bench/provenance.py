@@ -7,6 +7,8 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from saliency_bench.protocols import SCHEMA_VERSION, Study
+from saliency_bench.explainers import Mixture
+from saliency_bench.inference import Evidence
+from saliency_bench.outcome import Outcome
+from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study
 
 NUMERIC = ("saliency-bench", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
 """Libraries whose version may change a score."""
@@ -76,6 +81,10 @@ def of_study(study: Study) -> dict[str, Any]:
         "targets_hash": array_hash(study.scene.targets),
         "weights_hash": study.network.fingerprint(),
         "schema": SCHEMA_VERSION,
+        "controls": list(study.controls),
+        "doses": {n: e.share for n, e in study.explainers.items() if isinstance(e, Mixture)},
+        "notes": notes(study),
+        "warnings": warnings(study),
         "explainers": {name: repr(e) for name, e in study.explainers.items()},
         "similarities": {name: repr(m) for name, m in study.similarities.items()},
         "checks": {name: repr(c) for name, c in study.checks.items()},
@@ -87,6 +96,35 @@ def notes(study: Study) -> list[str]:
     if study.labels is None or not of_one_class(study.labels):
         return []
     return ["all explained images are of one class: accuracy is not compared with chance"]
+
+
+def warnings(study: Study) -> list[str]:
+    """What makes it harder for a network to learn random labels, if any was to."""
+    if all(name.labels == "true" for name in study.weights.trained):
+        return []
+    hindrances = ", ".join(study.weights.regularizers)
+    return [f"memorizing random labels is hindered by: {hindrances}"] if hindrances else []
+
+
+def of_outcome(outcome: Outcome) -> dict[str, Any]:
+    """What did not apply, failed or was damaged."""
+    return {
+        "not_applicable": outcome.refused,
+        "checks_not_applicable": outcome.checks,
+        "failed": outcome.failed,
+        "damaged_cells": outcome.damaged,
+    }
+
+
+def of_expectations(evidence: Evidence) -> dict[str, Any]:
+    """What each check promises, and the similarities' thresholds."""
+    promises = {name: asdict(promise) for name, promise in evidence.expectations.items()}
+    return {"expectations": promises, "thresholds": dict(evidence.thresholds)}
+
+
+def guards(expectations: Mapping[str, Expectation]) -> tuple[str, ...]:
+    """Why the verdicts of a check are undefined as a whole, a line each."""
+    return tuple(f"{check}: {why}" for check, of in expectations.items() for why in of.guards)
 
 
 def of_one_class(labels: np.ndarray[Any, Any]) -> bool:

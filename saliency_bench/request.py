@@ -151,4 +151,4 @@ def _check_top_level(config: DictConfig) -> None:
     if config.target not in get_args(TargetMode):
         modes = ", ".join(get_args(TargetMode))
         raise ValueError(f"target must be one of {modes}; got {config.target!r}")
-    expected.check(config.expected)
+    expected.check(config.expected, config.check.keys())

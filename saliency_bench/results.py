@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+TRAININGS = (
+    "network", "labels", "fraction", "draw", "epoch", "loss", "accuracy", "train_accuracy",
+    "test_accuracy",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,11 @@ class Results:
         verdicts: one row per (check, explainer): the overall verdict and the sentence behind it.
         provenance: what decided the numbers: versions, seeds, hashes, settings.
         examples: maps for the figures.
-        problems: why the run is not valid; empty if it is.
+        problems: why the run is not valid, a line per control that got another verdict than it
+            must; empty if none did.
+        guards: why verdicts of a check are undefined, a line per guard that failed.
+        trainings: how the networks of the run learned, a row per network and epoch; the last two
+            columns are the same at each epoch of a network.
     """
 
     scores: pd.DataFrame
@@ -56,19 +66,23 @@ class Results:
     provenance: Mapping[str, Any]
     examples: Examples | None = None
     problems: tuple[str, ...] = ()
+    guards: tuple[str, ...] = ()
+    trainings: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=list(TRAININGS)))
 
     def __repr__(self) -> str:
         # The tables would fill screens.
         checks, explainers = (self.verdicts[name].nunique() for name in ("check", "explainer"))
         counts = Counter(verdict or "none" for verdict in self.verdicts["verdict"])
         verdicts = ", ".join(f"{verdict} {n}" for verdict, n in counts.items())
-        state = "valid" if self.valid else f"NOT valid, problems: {len(self.problems)}"
+        wrong = {"problems": len(self.problems), "failed guards": len(self.guards)}
+        found = [f"{what}: {count}" for what, count in wrong.items() if count]
+        state = ", ".join(["NOT valid", *found]) if found else "valid"
         return f"Results(checks: {checks}; explainers: {explainers}; {state}; verdicts: {verdicts})"
 
     @property
     def valid(self) -> bool:
-        """Whether every control got the verdict it must get."""
-        return not self.problems
+        """Whether every control got the verdict it must get, and no guard failed."""
+        return not self.problems and not self.guards
 
     def report(self, folder: str | Path) -> Path:
         """Write tables, figures and `report.md` into `folder`; returns the report's path."""

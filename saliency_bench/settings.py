@@ -7,6 +7,7 @@ import math
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -67,6 +68,33 @@ def built(node: Any, where: str) -> Any:
     with _told(where):
         _check_types(_plain(node), where)
         return instantiate(node, _convert_="all")
+
+
+def function(node: Any, where: str) -> tuple[Callable[[], Any], Any]:
+    """The function a node's `_target_` names, with its arguments, and the node's own `training`.
+
+    Raises:
+        ValueError: in one line that starts with `where`, if there is no such function.
+    """
+    with _told(where):
+        plain = _plain(node)
+        _check_types(plain, where)
+        training = plain.pop("training", None)
+        named = get_object(plain.pop("_target_"))
+        arguments = instantiate(plain, _convert_="all")
+        return partial(named, **arguments), training and instantiate(training, _convert_="all")
+
+
+def called(build: Callable[[], Any], where: str) -> Any:
+    """What a function returns.
+
+    Raises:
+        ValueError: in one line that starts with `where`, whatever it raises.
+    """
+    try:
+        return build()
+    except Exception as error:  # a function of the user's may raise anything
+        raise ValueError(f"{where}: {one_line(error)}") from error
 
 
 def holds_settings(node: Any, where: str) -> bool:

@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from saliency_bench.protocols import BLOCK, SCHEMA_VERSION, Condition, Scene, Study
+from saliency_bench.protocols import (
+    BLOCK,
+    SCHEMA_VERSION,
+    Condition,
+    NotApplicable,
+    Place,
+    Scene,
+    Study,
+)
 from saliency_bench.scoring import PARTNERS
 from saliency_bench.store import content_key
 
@@ -40,6 +48,7 @@ class Step:
         keys: of its cells, by explainer; `NETWORK` for the network's own outputs.
         continues: whether the step before is the draw before of the same stage; the floor is the
             similarity of their maps.
+        references: conditions with whose maps those of this step are compared.
     """
 
     check: str
@@ -48,6 +57,7 @@ class Step:
     stop: int
     keys: Mapping[str, str]
     continues: bool
+    references: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,20 +90,39 @@ class _Change:
 
     condition: Condition
     continues: bool
+    references: tuple[Condition, ...]
     identity: Mapping[str, Any]
 
 
-def plan(study: Study) -> tuple[Step, ...]:
+def families(study: Study) -> tuple[dict[str, tuple[Condition, ...]], dict[str, str]]:
+    """The conditions of every check that applies to a study, and why the others do not."""
+    conditions: dict[str, tuple[Condition, ...]] = {}
+    refused: dict[str, str] = {}
+    for name, check in study.checks.items():
+        try:
+            conditions[name] = check.conditions(study)
+        except NotApplicable as refusal:
+            refused[name] = refusal.reason
+    return conditions, refused
+
+
+def plan(
+    study: Study, conditions: Mapping[str, Sequence[Condition]] | None = None
+) -> tuple[Step, ...]:
     """Every step of a study, in the order in which they are taken: shard by shard.
 
+    Args:
+        study: what is run.
+        conditions: by check; default: those of every check that applies.
+
     Raises:
-        ValueError: if two conditions of a check share stage and draw, or a measure's repr is an
-            address and not its settings.
+        ValueError: if two conditions of a check share stage and draw, one is compared with a
+            condition that is not there, or a measure's repr is an address and not its settings.
     """
     _require_settings(columns(study))
-    families = {
-        name: _changes(name, check.conditions(study)) for name, check in study.checks.items()
-    }
+    if conditions is None:
+        conditions, _ = families(study)
+    changes = {name: _changes(name, family) for name, family in conditions.items()}
     explainers = {name: _identity(explainer) for name, explainer in study.explainers.items()}
     common = {
         "schema": SCHEMA_VERSION,
@@ -105,7 +134,7 @@ def plan(study: Study) -> tuple[Step, ...]:
     steps = []
     for start, stop in shards(study.scene, study.batch_size):
         data = content_key({"common": common, "data": _scene_hash(study.scene, start, stop)})
-        for check, family in families.items():
+        for check, family in changes.items():
             for change in family:
                 key = content_key({"data": data, **change.identity})
                 # Two functions may share one repr: only their names in the study tell them apart.
@@ -114,7 +143,12 @@ def plan(study: Study) -> tuple[Step, ...]:
                     for name, identity in explainers.items()
                 }
                 keys[NETWORK] = content_key({"change": key, "network": True})
-                steps.append(Step(check, change.condition, start, stop, keys, change.continues))
+                steps.append(
+                    Step(
+                        check, change.condition, start, stop, keys,
+                        change.continues, change.references,
+                    )
+                )  # fmt: skip
     return tuple(steps)
 
 
@@ -169,6 +203,7 @@ def _require_settings(names: Iterable[str]) -> None:
 def _changes(check: str, conditions: Sequence[Condition]) -> list[_Change]:
     """The conditions of a check, stage by stage and draw by draw."""
     family = sorted(conditions, key=_place)
+    places = {_place(condition): condition for condition in family}
     changes = []
     for before, condition in zip([None, *family], family, strict=False):
         if before is not None and _place(before) == _place(condition):
@@ -176,17 +211,24 @@ def _changes(check: str, conditions: Sequence[Condition]) -> list[_Change]:
                 f"the conditions of {check!r} must differ in stage or draw; got "
                 f"{before.name!r} and {condition.name!r} at {_place(condition)}"
             )
+        if missing := set(condition.references) - places.keys():
+            raise ValueError(
+                f"the condition {condition.name!r} of {check!r} must be compared with conditions "
+                f"of that check; none is at {min(missing)}"
+            )
         stage, draw = _place(condition)
         continues = before is not None and _place(before) == (stage, draw - 1)
+        references = tuple(places[place] for place in condition.references)
         identity = {
             "condition": _identity(condition),
             "draw_before": _identity(before) if continues else "",
+            "references": [_identity(reference) for reference in references],
         }
-        changes.append(_Change(condition, continues, identity))
+        changes.append(_Change(condition, continues, references, identity))
     return changes
 
 
-def _place(condition: Condition) -> tuple[int, int]:
+def _place(condition: Condition) -> Place:
     return condition.stage, condition.draw
 
 
@@ -231,7 +273,8 @@ def _sources(thing: object) -> Iterator[str]:
         yield digest
     if dataclasses.is_dataclass(thing):
         for setting in dataclasses.fields(thing):
-            yield from _sources(getattr(thing, setting.name))
+            if setting.repr:  # what is not shown does not tell one from another
+                yield from _sources(getattr(thing, setting.name))
 
 
 def _is_address(text: str) -> bool:

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from saliency_bench import engine, inference, network, provenance, randomize, tables
 from saliency_bench.checks import ParameterRandomization
 from saliency_bench.engine import Progress, Silent
-from saliency_bench.explainers import CONTROLS, Control, Function, Method
+from saliency_bench.explainers import Control
 from saliency_bench.explainers.base import checked
+from saliency_bench.parts import AnyExplainer, default_similarities, named, with_controls
 from saliency_bench.protocols import (
     BLOCK,
     Check,
-    Explainer,
+    Expectation,
     Floats,
     Ints,
     Measure,
+    Networks,
     Preprocessing,
     Scene,
     Study,
     TargetMode,
+    Untrainable,
 )
 from saliency_bench.results import Results
-from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 from saliency_bench.store import Store, write_json
-
-AnyExplainer = Explainer | Callable[[Any, Floats, Ints], Floats]
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Options:
         run_dir: where cells are kept, so that an interrupted study goes on; default: nowhere.
         save_maps: keep the raw maps too.
         preprocessing: pixels in [0, 1] to model units, for the figures.
+        weights: trains the networks that a check asks for, e.g. a `models.Trainer`.
     """
 
     seed: int = 0
@@ -58,6 +58,7 @@ class Options:
     run_dir: str | Path | None = None
     save_maps: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    weights: Networks = field(default_factory=Untrainable)
 
     def __post_init__(self) -> None:
         for name, value in (("draws", self.draws), ("batch_size", self.batch_size)):
@@ -65,16 +66,6 @@ class Options:
                 raise ValueError(f"{name} must be at least 1; got {value}")
         if self.target not in get_args(TargetMode):
             raise ValueError(f"target must be one of {get_args(TargetMode)}; got {self.target!r}")
-
-
-def default_similarities() -> dict[str, Measure]:
-    """The four similarities of (Adebayo et al., 2018), by their name in results."""
-    return {
-        "spearman_signed": Spearman(absolute=False),
-        "spearman_abs": Spearman(absolute=True),
-        "ssim": SSIM(),
-        "hog": HOGCorrelation(),
-    }
 
 
 def evaluate(
@@ -157,42 +148,9 @@ def build(
         draws=options.draws,
         target=options.target,
         batch_size=options.batch_size,
+        weights=options.weights,
         settings=provenance.numerics(),
     )
-
-
-def named(checks: Sequence[Check]) -> dict[str, Check]:
-    """Checks by the snake case of their class; a second one of a class is numbered."""
-    names: dict[str, Check] = {}
-    for check in checks:
-        stem = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(check).__name__)[1:]
-        stem = stem.replace("parameter_", "param_")
-        names[stem if stem not in names else f"{stem}_{len(names) + 1}"] = check
-    return names
-
-
-def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer]:
-    """The explainers, callables wrapped, and behind them the controls that are not among them.
-
-    Raises:
-        ValueError: if there is no explainer, one is a class or nothing that can be called, or one
-            that is no control bears a control's name.
-    """
-    for name, explainer in explainers.items():
-        if isinstance(explainer, type):
-            raise ValueError(f"{name} must be an explainer; got the class {explainer.__name__}")
-        if not isinstance(explainer, Method | Explainer) and not callable(explainer):
-            raise ValueError(f"{name} must be an explainer or a function; got {explainer!r}")
-    own = {
-        name: explainer if isinstance(explainer, Method | Explainer) else Function(explainer)
-        for name, explainer in explainers.items()
-    }
-    taken = [n for n, e in own.items() if n in CONTROLS and not isinstance(e, CONTROLS[n])]
-    if taken:
-        raise ValueError(f"an explainer must not bear the name of a control; got {taken[0]!r}")
-    if all(isinstance(explainer, Control) for explainer in own.values()):
-        raise ValueError(f"explainers must name one that is no control; got {list(own)}")
-    return own | {name: control() for name, control in CONTROLS.items() if name not in own}
 
 
 def run(
@@ -203,29 +161,34 @@ def run(
     Raises:
         ValueError: if no explainer applies.
     """
-    steps = engine.plan(study)
+    conditions, refused = engine.families(study)
+    if not conditions:
+        reasons = "; ".join(f"{check}: {reason}" for check, reason in refused.items())
+        raise ValueError(f"a check must apply to this study; {reasons}")
+    steps = engine.plan(study, conditions)
     _write_plan(store, steps)
     outcome = _computed(study, store, steps, options, progress or Silent())
-    scores, floors = tables.scores(study, store, steps, outcome)
-    networks = tables.networks(study, store, steps)
-    evidence = _evidence(study, scores, floors, networks)
+    outcome.checks.update(refused)
+    evidence = _evidence(study, store, steps, outcome)
     summary = inference.summarize(evidence)
     verdicts = inference.judge(evidence, summary)
     facts = {
         **provenance.of_study(study),
+        **provenance.of_outcome(outcome),
+        **provenance.of_expectations(evidence),
+        **provenance.accuracies(evidence.networks),
         "chance": evidence.chance,
-        **provenance.accuracies(networks),
-        "notes": provenance.notes(study),
         "false_verdicts": inference.false_verdicts(summary),
-        "not_applicable": outcome.refused,
-        "failed": outcome.failed,
-        "damaged_cells": outcome.damaged,
     }
     pixels = options.preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
     titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
-    examples = tables.examples(study, store, steps, outcome, pixels, titles)
-    problems = inference.problems(verdicts)
-    return Results(scores, floors, networks, summary, verdicts, facts, examples, problems)
+    return Results(
+        evidence.scores, evidence.floors, evidence.networks, summary, verdicts, facts,
+        examples=tables.examples(study, store, steps, outcome, pixels, titles),
+        trainings=tables.trainings(study.weights.trained),
+        problems=inference.problems(verdicts),
+        guards=provenance.guards(evidence.expectations),
+    )  # fmt: skip
 
 
 def chance(labels: NDArray[np.int64] | None) -> float | None:
@@ -255,13 +218,17 @@ def _require_explainers(study: Study, lost: Mapping[str, str]) -> None:
 
 
 def _evidence(
-    study: Study, scores: pd.DataFrame, floors: pd.DataFrame, networks: pd.DataFrame
+    study: Study, store: Store, steps: Sequence[engine.Step], outcome: engine.Outcome
 ) -> inference.Evidence:
+    scores, floors = tables.scores(study, store, steps, outcome)
     return inference.Evidence(
         scores,
         floors,
-        networks,
-        expectations={name: check.expectation(study) for name, check in study.checks.items()},
+        tables.networks(study, store, steps),
+        expectations={
+            name: Expectation() if name in outcome.checks else check.expectation(study)
+            for name, check in study.checks.items()
+        },
         signed={name: explainer.signed for name, explainer in study.explainers.items()},
         thresholds={name: measure.threshold for name, measure in study.similarities.items()},
         chance=chance(study.labels),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saliency_bench.engine import NETWORK, Outcome, Step
-from saliency_bench.protocols import Study
-from saliency_bench.results import Examples
+from saliency_bench.protocols import TWINS, NetworkName, Study, TrainedNetwork
+from saliency_bench.results import TRAININGS, Examples
 from saliency_bench.scoring import PAIR, STATUSES
 from saliency_bench.store import Store
 
@@ -82,6 +82,18 @@ def networks(study: Study, store: Store, steps: Sequence[Step]) -> pd.DataFrame:
         conditions.setdefault(place, []).append((step, _cell(store, step, NETWORK)))
     rows = [_network(study, cells) for cells in conditions.values()]
     return pd.DataFrame(rows, columns=list(NETWORKS))
+
+
+def trainings(trained: Mapping[NetworkName, TrainedNetwork]) -> pd.DataFrame:
+    """How the networks of a run learned: a row per network and epoch."""
+    rows = [
+        (
+            str(name), *name, epoch, *passed, network.train_accuracy, network.test_accuracy
+        )
+        for name, network in trained.items()
+        for epoch, passed in enumerate(network.history, start=1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(TRAININGS))
 
 
 def examples(
@@ -158,7 +170,7 @@ def _pieces(study: Study, store: Store, steps: Sequence[Step], outcome: Outcome)
             key=lambda step: (step.condition.stage, step.condition.draw, step.start),
         )
         for explainer in study.explainers:
-            reason, status = _failure(explainer, outcome)
+            reason, status = _failure(check, explainer, outcome)
             cells = [
                 (step, _cell(store, step, explainer, columns.values()))
                 for step in own
@@ -171,14 +183,15 @@ def _pieces(study: Study, store: Store, steps: Sequence[Step], outcome: Outcome)
                 if why:
                     yield _failed(names, why, status)
                 else:
-                    yield from _compared(names, cells, column)
+                    yield from _compared(names, cells, column, study.checks[check].anchor)
 
 
-def _failure(explainer: str, outcome: Outcome) -> tuple[str, str]:
+def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
     """Why an explainer has no cells, empty if it has; and the status of what it lacks."""
     if explainer in outcome.failed:
         return outcome.failed[explainer], "error"
-    return outcome.refused.get(explainer, ""), "not_applicable"
+    refused = outcome.refused.get(explainer, "") or outcome.checks.get(check, "")
+    return refused, "not_applicable"
 
 
 def _failed(names: tuple[str, str, str], reason: str, status: str) -> Piece:
@@ -187,15 +200,21 @@ def _failed(names: tuple[str, str, str], reason: str, status: str) -> Piece:
     return Piece(*names, 0, reason, 0.0, 0, False, rows)
 
 
-def _compared(names: tuple[str, str, str], cells: Cells, column: str) -> Iterator[Piece]:
+def _compared(
+    names: tuple[str, str, str], cells: Cells, column: str, anchor: str
+) -> Iterator[Piece]:
+    twins: dict[tuple[int, int], NDArray[np.float64]] = {}
     for step, cell in cells:
+        condition = step.condition
+        if condition.stage == TWINS:
+            twins[condition.draw, step.start] = cell[column]["score"]
         rows = np.empty(step.stop - step.start, ROWS)
         rows["image"] = np.arange(step.start, step.stop)
         rows["target"] = cell["target"]
-        rows["ceiling"] = 1.0
+        anchored = anchor == "twins" and condition.stage >= TWINS
+        rows["ceiling"] = twins[condition.draw, step.start] if anchored else 1.0
         for name in PAIR.names or ():
             rows[name] = cell[column][name]
-        condition = step.condition
         yield Piece(
             *names, condition.stage, condition.name, condition.depth, condition.draw,
             step.continues, rows,

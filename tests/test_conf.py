@@ -140,10 +140,12 @@ def test_a_preset_is_built(path):
     for group in settings.PICK_MANY:
         chosen = settings.picked(config, group)
         assert list(chosen) == list(config[group]), "settings of what the preset does not choose"
-    assert config.expected.keys() <= config.explainer.keys()
-    stated = [of for of in config.expected.values() if of != expected.NOT_APPLICABLE]
-    assert {similarity for of in stated for similarity in of} <= config.similarity.keys()
-    expected.check(config.expected)
+    stated = [config.expected[name] for name in config.expected if name in config.check]
+    for by_explainer in stated or [config.expected]:
+        assert by_explainer.keys() <= config.explainer.keys()
+        verdicts = [of for of in by_explainer.values() if of != expected.NOT_APPLICABLE]
+        assert {similarity for of in verdicts for similarity in of} <= config.similarity.keys()
+    expected.check(config.expected, config.check)
     settings.built(config.dataset, "dataset")
     assert settings.holds_settings(config.model, "model")
     settings.built(config.model, "model")

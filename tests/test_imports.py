@@ -22,7 +22,7 @@ SHARED = {
 }
 """What each group's members share; they must not know one another."""
 
-ENGINE = ["behind", "engine", "scoring", "steps", "store", "tables"]
+ENGINE = ["behind", "engine", "outcome", "scoring", "steps", "store", "tables"]
 ENGINE_KNOWS = {*ENGINE, "protocols", "results"}
 
 

@@ -5,11 +5,12 @@ import saliency_bench as sb
 from saliency_bench import checks, engine, study
 from saliency_bench import explainers as ex
 from saliency_bench.explainers import CONTROLS
+from saliency_bench.parts import default_similarities, named
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.report import markdown
 from saliency_bench.similarities import Spearman
 from saliency_bench.store import read_json
-from saliency_bench.study import Options, chance, default_similarities, evaluate
+from saliency_bench.study import Options, chance, evaluate
 from saliency_bench.tables import FLOORS, NETWORKS, SCORES
 
 N, DRAWS = 12, 3
@@ -217,7 +218,7 @@ def test_targets_that_are_explained(model, images):
 
 def test_checks_are_named_after_their_class():
     one, two = checks.ParameterRandomization(), checks.ParameterRandomization(order="bottom_up")
-    assert study.named([one, two]) == {"param_randomization": one, "param_randomization_2": two}
+    assert named([one, two]) == {"param_randomization": one, "param_randomization_2": two}
 
 
 def test_chance_is_the_share_of_the_largest_class():

@@ -1,14 +1,14 @@
-"""What checks share: the untouched network, explained once more."""
+"""What checks share: the untouched network explained once more, and the check of a setting."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from saliency_bench import randomize
-from saliency_bench.protocols import Condition, Scene
+from saliency_bench.protocols import Place, Scene
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,15 @@ class Repeated:
     depth: float = 0.0
     draw: int = 0
     moves_output: bool = False
-    references: tuple[Condition, ...] = ()
+    references: tuple[Place, ...] = ()
 
     @contextmanager
     def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
         """The same scene under other keys."""
         yield replace(scene, keys=randomize.other_keys(scene.keys, "repeat"))
+
+
+def require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raises `ValueError` unless the setting `name` is one of those allowed."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")

@@ -12,8 +12,8 @@ import numpy as np
 
 from saliency_bench import network as networks
 from saliency_bench import randomize
-from saliency_bench.checks.base import Repeated
-from saliency_bench.protocols import Condition, Expectation, Scene, Study
+from saliency_bench.checks.base import Repeated, require_one_of
+from saliency_bench.protocols import Condition, Expectation, Place, Scene, Study
 
 if TYPE_CHECKING:
     from saliency_bench.network import Block
@@ -48,7 +48,7 @@ class Redrawn:
     seed: int
     repredict: bool = False
     moves_output: bool = True
-    references: tuple[Condition, ...] = ()
+    references: tuple[Place, ...] = ()
 
     @contextmanager
     def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
@@ -109,9 +109,9 @@ class ParameterRandomization:
     stages: int | Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        _one_of("order", self.order, get_args(Order))
-        _one_of("policy", self.policy, randomize.POLICIES)
-        _one_of("batch_norm", self.batch_norm, ("reset", "keep"))
+        require_one_of("order", self.order, get_args(Order))
+        require_one_of("policy", self.policy, randomize.POLICIES)
+        require_one_of("batch_norm", self.batch_norm, ("reset", "keep"))
         if self.draws is not None and self.draws < 1:
             raise ValueError(f"draws must be at least 1; got {self.draws}")
         if isinstance(self.exclude, str):
@@ -192,8 +192,3 @@ class ParameterRandomization:
 
 def _even(wanted: int, count: int) -> list[int]:
     return sorted({int(stage) for stage in np.linspace(1, count, wanted).round()})
-
-
-def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")

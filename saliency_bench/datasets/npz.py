@@ -37,6 +37,7 @@ class Npz:
         train_path: the images to train on.
         mean: subtracted from pixels in [0, 1] before they enter the model; one or one per channel.
         std: divided by afterwards.
+        train_limit: how many images to train on, the first ones; None: all.
         test_fraction: share to explain where one file has to serve for training as well.
         classes: a name per class.
     """
@@ -45,6 +46,7 @@ class Npz:
     train_path: str | None = None
     mean: float | Sequence[float] = 0.0
     std: float | Sequence[float] = 1.0
+    train_limit: int | None = None
     test_fraction: float = 0.2
     classes: Sequence[str] = ()
 
@@ -52,6 +54,8 @@ class Npz:
         preprocessing(self.mean, self.std)
         if not 0 < self.test_fraction < 1:
             raise ValueError(f"test_fraction must lie between 0 and 1, got {self.test_fraction}")
+        if self.train_limit is not None and self.train_limit < 1:
+            raise ValueError(f"train_limit must be at least 1, got {self.train_limit}")
 
     def load(self, *, train: bool = True) -> Dataset:
         """The images; if nothing is to be trained, all images of `path` are to be explained.
@@ -64,8 +68,10 @@ class Npz:
         if not train:
             return dataset
         if self.train_path is not None:
-            return _with_training(dataset, self.train_path)
-        return dataset if dataset.labels is None else _split(dataset, self.test_fraction)
+            return _cut(_with_training(dataset, self.train_path), self.train_limit)
+        if dataset.labels is None:
+            return dataset
+        return _cut(_split(dataset, self.test_fraction), self.train_limit)
 
     def fingerprint(self) -> str:
         """Hash of the settings and of the files' content."""
@@ -74,6 +80,7 @@ class Npz:
             "dataset": "npz",
             "mean": units.mean,
             "std": units.std,
+            "train_limit": self.train_limit,
             "test_fraction": self.test_fraction,
             "classes": list(self.classes),
         }
@@ -119,6 +126,15 @@ def _split(dataset: Dataset, test_fraction: float) -> Dataset:
         labels=labels[test],
         train_pixels=dataset.pixels[learn],
         train_labels=labels[learn],
+    )
+
+
+def _cut(dataset: Dataset, limit: int | None) -> Dataset:
+    pixels, labels = dataset.train_pixels, dataset.train_labels
+    return replace(
+        dataset,
+        train_pixels=None if pixels is None else pixels[:limit],
+        train_labels=None if labels is None else labels[:limit],
     )
 
 

@@ -161,6 +161,64 @@ class WeightHash(Control):
         return bound
 
 
+@dataclass(frozen=True)
+class Mixture(Method):
+    """A dose-response control: how much of its map survives is known, and set by `share`.
+
+    At `share` of an image's pixels, chosen by its content, the map holds the ranks of
+    `RandomFrozen`'s noise, at the others those of `RandomFresh`'s. Both are uniform, so under a
+    change of the weights two maps have equal marginals, agree at the share and are independent
+    elsewhere. Only the pixels that agree add to the expected covariance, the share of the variance:
+    so the expected correlation is the share, and, as ranks are centred, that of magnitudes alike.
+    That a mixture is ranked again takes less than 0.2 / (H * W) from it. Where weights are redrawn
+    the ceiling is 1 and the null 0, so the share is what is retained.
+
+    Under data randomization twins have other weights too: their maps agree at the share alone, and
+    all of that is retained. There is no scale to be read there.
+
+    Attributes:
+        share: of the pixels that are frozen, rounded to whole pixels.
+        seed: of both noises.
+    """
+
+    class_specific: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+    uses_gradients: ClassVar[bool] = False
+
+    share: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share must be in [0, 1]; got {self.share}")
+
+    def bind(self, model: Any) -> Bound:
+        """The model's live weights are hashed at every call."""
+        frozen, fresh = RandomFrozen(self.seed).bind(model), RandomFresh(self.seed).bind(model)
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            # Another seed of the explainer must not move what is frozen: it gets no keys.
+            lasting, passing = frozen(images, targets), fresh(images, targets, keys=keys)
+            kept = np.stack([self._kept(int(key), lasting[0].size) for key in image_keys(images)])
+            mixed = np.where(kept, _centred_ranks(lasting), _centred_ranks(passing))
+            return mixed.reshape(lasting.shape).astype(np.float32)
+
+        return bound
+
+    def _kept(self, key: int, size: int) -> NDArray[np.bool_]:
+        """`[size]` which pixels of an image are frozen."""
+        order = stream("mixture", self.seed, key).permutation(size)
+        return np.asarray(order < round(self.share * size))
+
+
+def _centred_ranks(maps: NDArray[np.float32]) -> NDArray[np.float64]:
+    """`[N, H * W]` ranks of each map `[N, H, W, 1]`, symmetric about 0."""
+    rows = maps.reshape(len(maps), -1)
+    return np.asarray(rows.argsort(axis=1).argsort(axis=1) - (rows.shape[1] - 1) / 2)
+
+
 def _sobel(images: Floats, *, along: int, across: int) -> Floats:
     edges = ndimage.correlate1d(images, [-1, 0, 1], axis=along, mode="nearest")
     return np.asarray(ndimage.correlate1d(edges, [1, 2, 1], axis=across, mode="nearest"))

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saliency_bench.inference.intervals import Interval, interval
+from saliency_bench.inference.counting import (
+    ABSENT,
+    FAILURES,
+    OK,
+    SCORED,
+    Blank,
+    Counted,
+    Died,
+    Pairs,
+    count,
+)
 from saliency_bench.protocols import Expectation, Floats, Ints
 
 KEYS = ["check", "explainer", "similarity"]
-SCORED = ("ok", "died", "constant_reference", "nan")
-"""What can become of a pair of maps; a pair's `kind` is its place here, or `ABSENT`."""
-FAILURES = ("not_applicable", "error")
-"""What can become of an explainer as a whole."""
-OK, DIED, ABSENT = 0, 1, -1
 _AXES = ("stage", "draw", "image")
 _VALUES = ("score", "null", "ceiling")
 
@@ -78,123 +83,6 @@ def _known(name: str, column: pd.Series, allowed: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """The compared pairs of maps of one (check, explainer, similarity).
-
-    Attributes:
-        stages: `[L]` numbers of the stages.
-        score: `[L, D, I]`, as are the others; NaN where unknown.
-        null: similarity of maps that share nothing but the explainer.
-        ceiling: similarity if nothing had changed.
-        kind: index into `SCORED`, or `ABSENT`.
-    """
-
-    stages: Ints
-    score: Floats
-    null: Floats
-    ceiling: Floats
-    kind: NDArray[np.int8]
-
-    def take(self, stages: NDArray[np.bool_]) -> Pairs:
-        """The stages where the mask `[L]` is True."""
-        return Pairs(
-            self.stages[stages],
-            self.score[stages],
-            self.null[stages],
-            self.ceiling[stages],
-            self.kind[stages],
-        )
-
-    @property
-    def n_draws(self) -> int:
-        """Draws with at least one pair."""
-        return int((self.kind != ABSENT).any((0, 2)).sum())
-
-    @property
-    def n_images(self) -> int:
-        """Images with at least one pair."""
-        return int((self.kind != ABSENT).any((0, 1)).sum())
-
-    def share(self, status: str) -> float:
-        """Share of the pairs with this status; NaN without pairs."""
-        present = np.count_nonzero(self.kind != ABSENT)
-        found = np.count_nonzero(self.kind == SCORED.index(status))
-        return found / present if present else float("nan")
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Pairs once it is settled how the undefined ones count.
-
-    Attributes:
-        score: `[L, D, I]` of the draws and images that count at all; 0 where left out.
-        null: as `score`.
-        ceiling: as `score`.
-        weights: sum to 1 in all; each stage's living pairs share alike.
-    """
-
-    score: Floats
-    null: Floats
-    ceiling: Floats
-    weights: Floats
-
-    @cached_property
-    def similarity(self) -> Interval:
-        """The mean score."""
-        return interval(self.score, np.ones(1), self.weights)
-
-    @cached_property
-    def retained(self) -> Interval:
-        """`mean(score - null) / mean(ceiling - null)`."""
-        return interval(self.score - self.null, self.ceiling - self.null, self.weights)
-
-    def mean(self, values: Floats) -> float:
-        """Weighted mean of `values`; NaN if nothing counts."""
-        return float(np.sum(self.weights * values)) if self.weights.size else float("nan")
-
-
-def count(
-    pairs: Pairs,
-    *,
-    died: Literal["null", "out"] = "null",
-    blank: Literal["null", "ceiling", "out"] = "out",
-) -> Counted:
-    """Settle how the undefined pairs count; the defaults are the variant that is reported.
-
-    Args:
-        pairs: of one stage or of several.
-        died: a map that vanished under the change has changed ("null"), or says nothing ("out").
-        blank: as what a constant reference and a NaN count.
-    """
-    null, ceiling = _filled(pairs.null), _filled(pairs.ceiling)
-    fills = {"null": null, "ceiling": ceiling}
-    score, alive = pairs.score, pairs.kind != ABSENT
-    for here, how in ((pairs.kind == DIED, died), (pairs.kind > DIED, blank)):
-        if how == "out":
-            alive = alive & ~here
-        else:
-            score = np.where(here, fills[how], score)
-    lively = np.ix_(alive.any((1, 2)), alive.any((0, 2)), alive.any((0, 1)))
-    alive = alive[lively]
-    per_stage = alive.sum((1, 2), keepdims=True)
-    weights = alive / (per_stage * len(alive))
-    score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
-    return Counted(score, null, ceiling, weights)
-
-
-def _filled(values: Floats) -> Floats:
-    """Unknown values get their stage's mean; a stage without any gets the mean of all."""
-    known = np.isfinite(values)
-    if known.all():
-        return values
-    counts = known.sum((1, 2))
-    totals = np.where(known, values, 0.0).sum((1, 2))
-    overall = totals.sum() / counts.sum() if counts.any() else np.nan
-    means = np.where(counts > 0, totals / np.maximum(counts, 1), overall)
-    return np.where(known, values, means[:, None, None])
-
-
-@dataclass(frozen=True)
 class Case:
     """What one verdict is decided on.
 
@@ -237,10 +125,19 @@ class Case:
         """The untouched maps against themselves under another explainer seed."""
         return count(self.pairs.take(self.pairs.stages == 0))
 
+    @property
+    def twins(self) -> bool:
+        """Whether the ceilings are similarities of twins."""
+        return self.expectation.anchor == "twins"
+
     @cached_property
     def reported(self) -> Counted:
         """The judged pairs in the variant that is reported."""
-        return count(self.judged)
+        return self.counted(self.judged)
+
+    def counted(self, pairs: Pairs, *, died: Died = "null", blank: Blank = "out") -> Counted:
+        """Some of the pairs, once it is settled how the undefined ones count."""
+        return count(pairs, died=died, blank=blank, twins=self.twins)
 
 
 def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:

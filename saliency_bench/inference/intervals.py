@@ -53,6 +53,28 @@ def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interva
     return Interval(ratio, ratio - half, ratio + half)
 
 
+def pseudo_values(twins: Floats, weights: Floats) -> NDArray[np.float64]:
+    """What each network contributes to the mean similarity of twins.
+
+    `twins[l, d, i]` is network d's mean similarity with the others of its kind. Its mean over d is
+    the mean over all pairs, but its terms share networks: they differ too little. If network d adds
+    a_d to each of its M - 1 pairs, the mean of all moves by 2 a_d / M, while the terms differ by
+    (M - 2) / (M - 1) a_d only. Stretched about their mean by 2 (M - 1) / (M - 2) they are the
+    delete-one jackknife's pseudo-values (Arvesen, 1969): the same mean, and the spread of
+    independent terms. Similarities of pairs that no network accounts for widen them further.
+
+    Args:
+        twins: `[L, D, I]` of D >= 3 networks, finite.
+        weights: `[L, D, I]`; 0 leaves a pair out.
+    """
+    networks = twins.shape[-2]
+    alive = weights > 0
+    counts = np.maximum(alive.sum(axis=-2, keepdims=True), 1)
+    mean = np.where(alive, twins, 0).sum(axis=-2, keepdims=True) / counts
+    stretch = 2 * (networks - 1) / (networks - 2)
+    return np.asarray(np.where(alive, mean + stretch * (twins - mean), twins))
+
+
 def mean_interval(values: Floats) -> Interval:
     """Mean of independent `values` `[N]` with Student's interval; NaN ends if N < 2."""
     n = len(values)

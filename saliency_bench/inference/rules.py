@@ -6,16 +6,17 @@ Each rule answers with a verdict and its reason, or None to leave the case to th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from saliency_bench.inference.evidence import DIED, OK, SCORED, Case, Counted, count
+from saliency_bench.inference.counting import DIED, OK, SCORED, Blank, Counted, Died
+from saliency_bench.inference.evidence import Case
 from saliency_bench.inference.intervals import Interval, mean_interval
 
 MIN_DRAWS = 3
-"""Fewer redrawn networks say too little about redrawn networks."""
+"""Fewer changed networks say too little about changed networks."""
 MIN_IMAGES = 5
 """An image and its four partners: fewer images have no null."""
 MIN_DEFINED = 1 / 3
@@ -65,6 +66,11 @@ def _descriptive(case: Case) -> Verdict | None:
     return Verdict("", f"descriptive: {why}") if why else None
 
 
+def _guarded(case: Case) -> Verdict | None:
+    guards = case.expectation.guards
+    return Verdict("undefined", "; ".join(guards)) if guards else None
+
+
 def _no_rule(case: Case) -> Verdict | None:
     return Verdict(
         "", f"descriptive: no verdict rule for maps that must {case.expectation.expects}"
@@ -86,9 +92,10 @@ def _no_sign(case: Case) -> Verdict | None:
 
 def _few_draws(case: Case) -> Verdict | None:
     draws = case.judged.n_draws
-    if draws < MIN_DRAWS:
-        return Verdict("inconclusive", f"a verdict needs {MIN_DRAWS} draws, this run has {draws}")
-    return None
+    if draws >= MIN_DRAWS:
+        return None
+    what = "networks of a kind" if case.twins else "draws"
+    return Verdict("inconclusive", f"a verdict needs {MIN_DRAWS} {what}, this run has {draws}")
 
 
 def _weak_network(case: Case) -> Verdict | None:
@@ -116,10 +123,10 @@ def _able_when_redrawn(case: Case) -> Verdict | None:
     found = mean_interval(full.groupby("draw")["accuracy"].mean().dropna().to_numpy())
     if not found.low > case.chance:
         return None
+    what = "network trained on random labels" if case.twins else "fully redrawn network"
     return Verdict(
         "undefined",
-        f"a fully redrawn network is not at chance: accuracy {_numbers(found)} against "
-        f"{case.chance:.2f}",
+        f"a {what} is not at chance: accuracy {_numbers(found)} against {case.chance:.2f}",
     )
 
 
@@ -139,16 +146,24 @@ def _no_null(case: Case) -> Verdict | None:
 
 def _no_room(case: Case) -> Verdict | None:
     reported = case.reported
-    null, ceiling = _null(case), reported.mean(reported.ceiling)
-    score = float(reported.similarity.value)
-    if ceiling - null >= MARGIN:
+    room = reported.room
+    # Twins are few: they must agree beyond doubt, or there is nothing a map could have lost.
+    agreed = room.low > 0 if case.twins else True
+    if room.value >= MARGIN and agreed:
         return None
-    numbers = f"score {score:.2f}, null {null:.2f}, ceiling {ceiling:.2f}"
     # Against itself the ceiling is 1. Twins can disagree altogether: then a score near their
     # ceiling is no sign of invariance, so closeness to 1 is asked of both.
-    if score > 1 - MARGIN:
-        return Verdict("fail", f"the maps are invariant to everything: {numbers}")
-    return Verdict("undefined", f"unchanged maps agree no better than unrelated ones: {numbers}")
+    if reported.similarity.value > 1 - MARGIN:
+        return Verdict("fail", f"the maps are invariant to everything: {_levels(case)}")
+    if case.twins:
+        return Verdict(
+            "undefined",
+            f"the maps of networks trained alike do not agree: {_levels(case)}; beyond the null "
+            f"twins agree by {_numbers(room)}",
+        )
+    return Verdict(
+        "undefined", f"unchanged maps agree no better than unrelated ones: {_levels(case)}"
+    )
 
 
 def _irreproducible(case: Case) -> Verdict | None:
@@ -172,7 +187,7 @@ def _irreproducible(case: Case) -> Verdict | None:
     )
 
 
-_GIVEN: tuple[Rule, ...] = (_failed, _descriptive, _no_threshold, _no_sign)
+_GIVEN: tuple[Rule, ...] = (_failed, _descriptive, _no_threshold, _no_sign, _guarded)
 _ALWAYS: tuple[Rule, ...] = (*_GIVEN, _few_draws, _weak_network)
 _ORDER: dict[str, tuple[Rule, ...]] = {
     # A map that is the same for every image repeats and has no room: so room is asked first.
@@ -199,9 +214,11 @@ def _against_threshold(case: Case) -> Verdict:
     where = {below: "lies below", above: "lies above"}
     verdict = verdicts.pop()
     name = "retained" if case.expectation.expects == "change" else "similarity"
-    size = f"{case.judged.n_draws} draws, {case.judged.n_images} images"
+    what = "networks of a kind" if case.twins else "draws"
+    size = f"{case.judged.n_draws} {what}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
-    return Verdict(verdict, f"{name} {_numbers(found)} {side} the threshold {line:.2f} ({size})")
+    told = f"{name} {_numbers(found)} {side} the threshold {line:.2f} ({size})"
+    return Verdict(verdict, f"{told}: {_levels(case)}" if case.twins else told)
 
 
 def _scale(case: Case, counted: Counted) -> tuple[Interval, float, str, str]:
@@ -225,15 +242,25 @@ def _variants(case: Case) -> Iterator[Counted]:
     kind = case.judged.kind
     if (kind <= OK).all():
         return
-    deaths: tuple[Literal["null", "out"], ...] = ("null", "out")
-    blanks: tuple[Literal["null", "ceiling", "out"], ...] = ("null", "ceiling")
+    deaths: tuple[Died, ...] = ("null", "out")
+    blanks: tuple[Blank, ...] = ("null", "ceiling")
     for died in deaths if (kind == DIED).any() else deaths[:1]:
         for blank in blanks if (kind > DIED).any() else blanks[:1]:
-            yield count(case.judged, died=died, blank=blank)
+            yield case.counted(case.judged, died=died, blank=blank)
 
 
 def _null(case: Case) -> float:
     return case.reported.mean(case.reported.null)
+
+
+def _levels(case: Case) -> str:
+    """Where the mean score lies."""
+    reported = case.reported
+    score = float(reported.similarity.value)
+    null, ceiling = _null(case), reported.mean(reported.ceiling)
+    if case.twins:
+        return f"true against random {score:.2f}, null {null:.2f}, twins {ceiling:.2f}"
+    return f"score {score:.2f}, null {null:.2f}, ceiling {ceiling:.2f}"
 
 
 def _numbers(found: Interval) -> str:

@@ -8,17 +8,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from saliency_bench.inference.evidence import (
-    FAILURES,
-    KEYS,
-    Case,
-    Counted,
-    Evidence,
-    Key,
-    Pairs,
-    cases,
-    count,
-)
+from saliency_bench.inference.counting import FAILURES, Counted, Pairs
+from saliency_bench.inference.evidence import KEYS, Case, Evidence, Key, cases
 from saliency_bench.inference.intervals import UPPER
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
 from saliency_bench.protocols import AREA, SCHEMA_VERSION
@@ -68,7 +59,7 @@ def _rows(case: Case, floors: Floors) -> Iterator[Row]:
     for stage in () if case.failure else case.pairs.stages:
         pairs = case.pairs.take(case.pairs.stages == stage)
         floor = known.get(int(stage), np.nan)
-        numbers = _numbers(pairs, count(pairs))
+        numbers = _numbers(pairs, case.counted(pairs))
         yield {**shared, **numbers, "stage": int(stage), "floor": floor, "verdict": ""}
     (floor,) = [known.get(int(stage), np.nan) for stage in case.redrawn.stages] or [np.nan]
     yield {
@@ -175,7 +166,7 @@ def _shared(evidence: Evidence, survivor: Row) -> str:
     """Whether the input alone explains what survives a full redraw."""
     check, explainer, name = (survivor[key] for key in KEYS)
     (case,) = cases(evidence, [(check, explainer, name)])
-    redrawn, floor = count(case.redrawn), survivor["floor"]
+    redrawn, floor = case.counted(case.redrawn), survivor["floor"]
     above_null = floor - redrawn.mean(redrawn.null)
     if redrawn.mean(redrawn.score) - floor < MARGIN < above_null:
         sense = _SENSE.get(name, name)
@@ -192,6 +183,8 @@ def _control(evidence: Evidence, check: str, explainer: str) -> str:
     # Maps keyed by the weights must pass where weights are redrawn; another target or input does
     # not touch them, and with twins nothing but the weights' meaning is shared.
     changed = evidence.networks.loc[evidence.networks["check"] == check, "variables_changed"]
+    if changed.empty or expectation.guards:  # nothing ran, or nothing can be said
+        return ""
     if expected == "pass" and (expectation.anchor == "twins" or not (changed > 0).any()):
         return ""
     return expected

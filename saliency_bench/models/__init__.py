@@ -2,18 +2,23 @@
 
 from saliency_bench.models.application import Application
 from saliency_bench.models.base import LoadedModel, Model, as_loaded, trains
+from saliency_bench.models.function import Function
 from saliency_bench.models.networks import CNN, MLP
 from saliency_bench.models.saved import Saved
+from saliency_bench.models.trainer import Trainer, with_others
 from saliency_bench.models.training import Training
 
 __all__ = [
     "Application",
     "CNN",
+    "Function",
     "LoadedModel",
     "MLP",
     "Model",
     "Saved",
+    "Trainer",
     "Training",
     "as_loaded",
     "trains",
+    "with_others",
 ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import random
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +12,7 @@ from typing import Any, ClassVar
 
 from saliency_bench.datasets.content import digest, existing
 from saliency_bench.models.base import LoadedModel, fitting, one_line
+from saliency_bench.models.fresh import fresh
 from saliency_bench.protocols import Dataset, Preprocessing
 
 _MINUS_ONE_TO_ONE = Preprocessing(mean=(0.5,), std=(0.5,))
@@ -83,7 +82,7 @@ class Application:
         """
         constructor = _constructor(self.name)
         units = _preprocessing(constructor)
-        with _seeded(seed):
+        with fresh(seed):
             model = self._built(constructor, self.input_shape or dataset.pixels.shape[1:])
         file = self._weights_file()
         if file is not None:
@@ -154,14 +153,3 @@ def _read_weights(model: Any, file: Path) -> None:
         raise ValueError(
             f"{file} does not hold weights of this network: {one_line(error)}"
         ) from error
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """The constructors take no seed; Keras draws their initialisers' from Python's generator."""
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saliency_bench.datasets.arrays import check_channels
 from saliency_bench.protocols import Dataset, Preprocessing
@@ -77,7 +78,9 @@ def fitting(loaded: LoadedModel, dataset: Dataset) -> LoadedModel:
     Raises:
         ValueError: it does not take such images, or does not give a score for every class.
     """
-    outputs = _outputs_of_one(loaded, dataset)
+    units = loaded.preprocessing or dataset.preprocessing
+    check_channels(units, dataset.pixels.shape[-1])
+    outputs = outputs_of(loaded.model, units(dataset.pixels[:1]), name=loaded.name)
     if outputs.ndim != 2 or len(outputs) != 1:
         raise ValueError(f"model must give scores [N, K], got shape {outputs.shape} for one image")
     if dataset.labels is not None and dataset.labels.max() >= outputs.shape[1]:
@@ -93,15 +96,17 @@ def one_line(error: BaseException) -> str:
     return textwrap.shorten(str(error), width=240, placeholder=" ...")
 
 
-def _outputs_of_one(loaded: LoadedModel, dataset: Dataset) -> np.ndarray[Any, Any]:
+def outputs_of(model: Any, images: NDArray[np.float32], *, name: str) -> NDArray[Any]:
+    """What a model gives for images `[N, H, W, C]`.
+
+    Raises:
+        ValueError: it does not take such images.
+    """
     from tensorflow import errors
 
-    units = loaded.preprocessing or dataset.preprocessing
-    check_channels(units, dataset.pixels.shape[-1])
     try:
-        return np.asarray(loaded.model(units(dataset.pixels[:1]), training=False))
+        return np.asarray(model(images, training=False))
     except (ValueError, errors.InvalidArgumentError) as error:
         raise ValueError(
-            f"model {loaded.name} must take images of shape {dataset.pixels.shape[1:]}: "
-            f"{one_line(error)}"
+            f"model {name} must take images of shape {images.shape[1:]}: {one_line(error)}"
         ) from error

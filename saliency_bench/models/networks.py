@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from saliency_bench.datasets.content import digest
 from saliency_bench.models.base import LoadedModel
-from saliency_bench.models.training import FIRST_WEIGHTS, Training, trained
+from saliency_bench.models.trainer import Trainer
+from saliency_bench.models.training import Training
 from saliency_bench.protocols import Dataset
+from saliency_bench.randomize import stream
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CNN:
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
         """The network trained on the dataset, or found in `cache`."""
-        return trained(self, dataset, name="cnn", seed=seed, cache=cache)
+        return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:
         """Hash of all settings."""
@@ -85,7 +85,7 @@ class MLP:
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
         """The network trained on the dataset, or found in `cache`."""
-        return trained(self, dataset, name="mlp", seed=seed, cache=cache)
+        return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:
         """Hash of all settings."""
@@ -114,9 +114,9 @@ def _initializers(seed: int) -> Iterator[Any]:
     """Glorot-uniform initialisers, each with its own seed: equal ones give equal weights."""
     from keras.initializers import GlorotUniform
 
-    stream = np.random.default_rng([seed, FIRST_WEIGHTS])
+    drawn = stream("first weights", seed)
     while True:
-        yield GlorotUniform(seed=int(stream.integers(2**31)))
+        yield GlorotUniform(seed=int(drawn.integers(2**31)))
 
 
 def _widths(name: str, values: Sequence[int]) -> tuple[int, ...]:

@@ -1,25 +1,23 @@
-"""Training a network once: the same data, settings and seed are found again in the cache."""
+"""How a network is trained, and the training itself: one call of Keras' `fit`."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Protocol
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from saliency_bench.datasets.content import digest, digest_of_array
-from saliency_bench.models.base import LoadedModel, fitting
-from saliency_bench.models.saved import read
-from saliency_bench.protocols import Dataset
+from saliency_bench import network as networks
+from saliency_bench.models.fresh import fresh
+from saliency_bench.progress import Bar
+from saliency_bench.protocols import Epoch, Preprocessing
+from saliency_bench.randomize import stream
 
-FIRST_WEIGHTS, SHUFFLE = 0, 1
-"""The purposes of the random streams of a seed."""
+if TYPE_CHECKING:
+    from saliency_bench.network import Kernel
 
 
 @dataclass(frozen=True)
@@ -29,100 +27,40 @@ class Training:
     Attributes:
         optimizer: the name of a Keras optimizer.
         learning_rate: its constant step size.
-        epochs: passes over the images.
+        epochs: passes over the images, at most.
         batch_size: images per step.
+        stop_accuracy: stop after the epoch that reaches this accuracy on all training images, in
+            inference mode; None: after all epochs.
+        weight_decay: share of the weights taken away per step and unit of learning rate, apart
+            from the loss (Loshchilov & Hutter, 2019); None: as the optimizer does by itself.
     """
 
     optimizer: str = "adam"
     learning_rate: float = 1e-3
-    epochs: int = 12
+    epochs: int = 100
     batch_size: int = 64
+    stop_accuracy: float | None = 0.99
+    weight_decay: float | None = None
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be positive and finite, got {self.learning_rate}")
         if min(self.epochs, self.batch_size) < 1:
             raise ValueError(
                 f"epochs and batch_size must be at least 1, got {self.epochs}, {self.batch_size}"
             )
+        if self.stop_accuracy is not None and not 0 < self.stop_accuracy <= 1:
+            raise ValueError(f"stop_accuracy must be in (0, 1], got {self.stop_accuracy}")
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
 
 
-class Trainable(Protocol):
-    """The settings of a network that is trained here."""
-
-    @property
-    def training(self) -> Training:
-        """How it is trained."""
-        ...
-
-    def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
-        """The untrained Keras model for images `[H, W, C]`; its last layer gives logits."""
-        ...
-
-    def fingerprint(self) -> str:
-        """Hash of all settings."""
-        ...
-
-
-def trained(
-    settings: Trainable, dataset: Dataset, *, name: str, seed: int, cache: Path
-) -> LoadedModel:
-    """The trained network as the cache holds it, so that a first and a later run get the same.
+def optimizer_of(training: Training) -> Any:
+    """The Keras optimizer.
 
     Raises:
-        ValueError: the dataset has no labelled images to train on.
+        ValueError: Keras has none of that name.
     """
-    images, labels = _lessons(dataset)
-    n_classes = _n_classes(dataset, labels)
-    key = _key(settings, images, labels, n_classes, seed)
-    file = Path(cache) / f"{key}.keras"
-    console = Console(stderr=True, markup=False, soft_wrap=True)
-    model = _cached(file, console)
-    if model is None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        network = settings.network(images.shape[1:], n_classes, seed=seed)
-        console.print(f"training {name} on {len(images)} images of {dataset.name}")
-        fit(network, images, labels, settings.training, seed=seed, console=console)
-        _save(network, file)
-        model = read(file)
-    facts = {"key": key, "parameters": model.count_params(), **asdict(settings.training)}
-    return fitting(LoadedModel(model, None, name, facts), dataset)
-
-
-def fit(
-    network: Any,
-    images: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    training: Training,
-    *,
-    seed: int,
-    console: Console,
-) -> None:
-    """Train the network in place; a line per epoch goes to the console."""
-    import keras
-
-    # A wrapper is compiled, so that the network is saved without an optimizer and its moments.
-    pupil = keras.Sequential([network])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    pupil.compile(optimizer=_optimizer(training), loss=loss, metrics=["accuracy"])
-    # Keras would shuffle by the process's global random state.
-    shuffle = np.random.default_rng([seed, SHUFFLE])
-    for epoch in range(1, training.epochs + 1):
-        order = shuffle.permutation(len(images))
-        history = pupil.fit(
-            images[order],
-            labels[order],
-            batch_size=training.batch_size,
-            shuffle=False,
-            verbose=0,
-        ).history
-        console.print(
-            f"epoch {epoch}/{training.epochs}: loss {history['loss'][0]:.4f}, "
-            f"accuracy {history['accuracy'][0]:.4f}"
-        )
-
-
-def _optimizer(training: Training) -> Any:
     import keras
 
     try:
@@ -132,56 +70,174 @@ def _optimizer(training: Training) -> Any:
             f"optimizer must be the name of a Keras optimizer, got {training.optimizer}"
         ) from error
     optimizer.learning_rate = training.learning_rate
+    if training.weight_decay is not None:
+        optimizer.weight_decay = training.weight_decay
     return optimizer
 
 
-def _lessons(dataset: Dataset) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    if dataset.train_pixels is None or dataset.train_labels is None:
-        raise ValueError(
-            f"training needs labelled images to train on, dataset {dataset.name} has none; "
-            "give dataset.train_path, or take model=saved or model=application"
-        )
-    return dataset.preprocessing(dataset.train_pixels), dataset.train_labels
-
-
-def _n_classes(dataset: Dataset, labels: NDArray[np.int64]) -> int:
-    explained = -1 if dataset.labels is None else int(dataset.labels.max())
-    return max(len(dataset.classes), int(labels.max()) + 1, explained + 1)
-
-
-def _key(
-    settings: Trainable,
+def fit(
+    network: Any,
     images: NDArray[np.float32],
     labels: NDArray[np.int64],
-    n_classes: int,
+    training: Training,
+    *,
     seed: int,
-) -> str:
-    """Hash of all that decides the weights; the labels are part of it, permuted or not."""
-    return digest(
-        {
-            "model": settings.fingerprint(),
-            "images": [images.shape, digest_of_array(images)],
-            "labels": digest_of_array(labels),
-            "classes": n_classes,
-            "seed": seed,
-            "versions": [version("keras"), version("tensorflow")],
-        }
+    name: str,
+) -> tuple[tuple[Epoch, ...], float]:
+    """Train a network in place; progress goes to standard error.
+
+    What the network was compiled with, if it was, has no part in it.
+
+    Returns:
+        Loss and accuracy of each epoch, and the accuracy on `images` in the end, in inference
+        mode.
+
+    Raises:
+        ValueError: if the training diverges, or the network's output cannot be explained.
+    """
+    import keras
+
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    with fresh(seed):
+        loss = keras.losses.SparseCategoricalCrossentropy(
+            from_logits=not _gives_probabilities(network, images[: training.batch_size])
+        )
+        # A wrapper is compiled: a `train_step` or `compute_loss` of the network's own is not ours.
+        pupil = keras.Sequential([network])
+        pupil.compile(optimizer=optimizer_of(training), loss=loss, metrics=["accuracy"])
+        watch = _Watch(pupil, images, labels, training, name, Bar(console))
+        steps = -(-len(images) // training.batch_size)
+        watch.bar.start(training.epochs * steps)
+        try:
+            pupil.fit(
+                batches(images, labels, training, seed=seed),
+                steps_per_epoch=steps,
+                epochs=training.epochs,
+                shuffle=False,
+                verbose=0,
+                callbacks=[watch.callback()],
+            )
+        finally:
+            watch.bar.done()
+        reached = watch.reached()
+    console.print(
+        f"{name}: trained {len(watch.history)} epochs, loss {watch.history[-1][0]:.4f}, "
+        f"accuracy {reached:.4f}"
     )
+    return tuple(watch.history), reached
 
 
-def _cached(file: Path, console: Console) -> Any | None:
-    if not file.exists():
-        return None
-    try:
-        return read(file)
-    except ValueError as error:
-        console.print(f"training again: {error}")
-        return None
+def scores(network: Any, training: Training) -> Kernel:
+    """The network's scores, compiled; as many rows at once as it is trained on."""
+    with networks.evaluating(training.batch_size):
+        return networks.Kernel(network, lambda traced: traced.scores)
 
 
-def _save(network: Any, file: Path) -> None:
-    """A file of this name is always whole: it is written elsewhere and then renamed."""
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".") as folder:
-        fresh = Path(folder) / file.name
-        network.save(fresh)
-        os.replace(fresh, file)
+def accuracy(
+    outputs: Kernel,
+    pixels: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    units: Preprocessing | None = None,
+    least: float = 0.0,
+) -> float:
+    """Share of the images whose highest score is that of their label.
+
+    NaN as soon as it cannot reach `least` any more: a network that is far from it shows that on
+    its first images.
+    """
+    wrong = 0
+    for start in range(0, len(pixels), outputs.batch):
+        rows = slice(start, start + outputs.batch)
+        images = pixels[rows] if units is None else units(pixels[rows])
+        wrong += int(np.sum(outputs(images).argmax(axis=1) != labels[rows]))
+        if (len(pixels) - wrong) / len(pixels) < least:
+            return math.nan
+    return (len(pixels) - wrong) / len(pixels)
+
+
+@dataclass
+class _Watch:
+    """Follows a training: shows how far it is, and stops it."""
+
+    pupil: Any
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    training: Training
+    name: str
+    bar: Bar
+    history: list[Epoch] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._outputs = scores(self.pupil.layers[0], self.training)
+        self._reached = math.nan
+
+    def callback(self) -> Any:
+        import keras
+
+        return keras.callbacks.LambdaCallback(
+            on_train_batch_end=self._batch, on_epoch_end=self._epoch
+        )
+
+    def reached(self) -> float:
+        """Accuracy on the training images, in inference mode."""
+        if math.isnan(self._reached):
+            self._reached = accuracy(self._outputs, self.images, self.labels)
+        return self._reached
+
+    def _batch(self, number: int, logs: Any) -> None:
+        told = f", accuracy {self.history[-1][1]:.2f}" if self.history else ""
+        epoch = f"epoch {len(self.history) + 1} of at most {self.training.epochs}"
+        self.bar.step(f"{self.name}: {epoch}{told}")
+
+    def _epoch(self, number: int, logs: Any) -> None:
+        loss = logs["loss"]
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"learning_rate must let the training converge, got "
+                f"{self.training.learning_rate}: {self.name} has loss {loss} in epoch {number + 1}"
+            )
+        self.history.append((loss, logs["accuracy"]))
+        if self.training.stop_accuracy is not None:
+            least = self.training.stop_accuracy
+            self._reached = accuracy(self._outputs, self.images, self.labels, least=least)
+            self.pupil.stop_training = not math.isnan(self._reached)
+
+
+def batches(
+    images: NDArray[np.float32], labels: NDArray[np.int64], training: Training, *, seed: int
+) -> Any:
+    """The batches of all epochs, one after another; an epoch's order follows from its number."""
+    import tensorflow as tf
+
+    lessons = tf.constant(images), tf.constant(labels)
+
+    def order(epoch: Any) -> NDArray[np.int64]:
+        # Keras would shuffle by the process's global random state.
+        return stream("shuffle", seed, int(epoch)).permutation(len(images))
+
+    def rows(epoch: Any) -> Any:
+        drawn = tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int64), [len(images)])
+        return tf.data.Dataset.from_tensor_slices(drawn).batch(training.batch_size)
+
+    def batch(rows: Any) -> Any:
+        return tuple(tf.gather(lesson, rows) for lesson in lessons)
+
+    epochs = tf.data.Dataset.range(training.epochs)
+    return epochs.flat_map(rows).map(batch).prefetch(2)
+
+
+def _gives_probabilities(network: Any, images: NDArray[np.float32]) -> bool:
+    """Whether the network ends in class probabilities and not in logits.
+
+    A softmax or sigmoid at its end says so. One written by hand is known by rows that sum to one;
+    alike for all images they may as well be the constant logits of a network that knows nothing.
+    """
+    logits, outputs = (
+        networks.Kernel(network, lambda traced: traced.scores, output)(images)
+        for output in ("logit", "probability")
+    )
+    if outputs.shape != logits.shape or (outputs < 0).any():
+        return False
+    sums_to_one = np.allclose(outputs.sum(axis=1), 1, atol=1e-3)
+    return bool(not np.allclose(outputs, logits) or (sums_to_one and np.ptp(outputs, axis=0).any()))

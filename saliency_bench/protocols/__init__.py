@@ -21,6 +21,7 @@ from saliency_bench.protocols.studies import (
     Condition,
     Expectation,
     Network,
+    Place,
     Study,
 )
 from saliency_bench.protocols.twins import (
@@ -30,7 +31,6 @@ from saliency_bench.protocols.twins import (
     Networks,
     TrainedNetwork,
     Untrainable,
-    kind,
 )
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Networks",
     "NotApplicable",
     "Output",
+    "Place",
     "Prepared",
     "Preprocessing",
     "ProofError",
@@ -62,5 +63,4 @@ __all__ = [
     "TargetMode",
     "TrainedNetwork",
     "Untrainable",
-    "kind",
 ]

@@ -21,6 +21,9 @@ TWINS = 1
 """The stage, of a check anchored in twins, that compares networks trained alike: `score` and
 `ceiling` there are a network's mean similarity with its twins, and the ceilings of later stages."""
 
+Place = tuple[int, int]
+"""Stage and draw: what tells the conditions of a check apart."""
+
 
 class Network(Protocol):
     """What conditions act on and what the engine asks of a model."""
@@ -69,8 +72,11 @@ class Condition(Protocol):
         ...
 
     @property
-    def references(self) -> tuple[Condition, ...]:
-        """Conditions with whose maps these are compared, on average; empty: the untouched maps."""
+    def references(self) -> tuple[Place, ...]:
+        """Conditions of the check with whose maps these are compared, one by one, then on average.
+
+        Empty: the maps of the untouched network.
+        """
         ...
 
     def applied(self, network: Any, scene: Scene) -> AbstractContextManager[Scene]:

@@ -31,14 +31,14 @@ class NetworkName(NamedTuple):
 
     def __str__(self) -> str:
         """E.g. "true labels 0", "permuted labels 2", "25 % permuted labels 2"."""
-        return f"{kind(self.labels, self.fraction)} {self.draw}"
+        return f"{self.lesson} {self.draw}"
 
-
-def kind(labels: LabelStream, fraction: float) -> str:
-    """What networks learn, in words: "true labels", "permuted labels", "25 % permuted labels"."""
-    if labels == "true" or fraction == 1:
-        return f"{labels} labels"
-    return f"{100 * fraction:.4g} % {labels} labels"
+    @property
+    def lesson(self) -> str:
+        """What it learns: "true labels", "permuted labels", "25 % permuted labels"."""
+        if self.labels == "true" or self.fraction == 1:
+            return f"{self.labels} labels"
+        return f"{100 * self.fraction:.4g} % {self.labels} labels"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ def write(results: Results, folder: Path) -> Path:
         "floors.parquet": files.parquet(results.floors),
         "provenance.json": files.provenance(results),
     }
+    if len(results.trainings):
+        tables["trainings.csv"] = files.csv(results.trainings)
     for name, data in tables.items():
         write_atomic(folder / name, data)
     drawn = list(planned(results))

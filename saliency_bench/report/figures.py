@@ -10,30 +10,21 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from saliency_bench.report import view
-from saliency_bench.report.curves import accuracy_figure, stage_figure
+from saliency_bench.report import captions, doses, view
+from saliency_bench.report.bars import bar_figure
+from saliency_bench.report.curves import accuracy_figure, level_figure, stage_figure
 from saliency_bench.report.heatmap import retained_figure
-from saliency_bench.report.mapgrid import MOST_STAGES, map_figure
+from saliency_bench.report.learning import training_figure
+from saliency_bench.report.mapgrid import map_figure
 from saliency_bench.results import Results
 
-STAGES = (
-    "Similarity of each map with the untouched network's ({similarity}) along {check}, mean over "
-    "images and draws with its 95 % interval. Ceiling: nothing changed; stage 0 stands there. "
-    "Null: maps that share only the explainer. Floor: maps of two draws of "
-    "that stage on one image; where every layer is redrawn, of two unrelated networks."
-)
-RETAINED = (
-    "Share of the map that is left along {check} ({similarity}): (score - null) / (ceiling - "
-    "null). Colours are clipped to 0 and 1, numbers are not; area is the mean over the cascade; "
-    "hatched is undefined."
-)
-MAPS = (
-    "Maps of one image along {check}, channels summed, each in units of its own 99th percentile of "
-    "|m|: size cannot be compared between maps. Colours diverge about 0 where the untouched map "
-    "has negative values and else start at 0. Hatched is undefined. At most "
-    f"{MOST_STAGES} stages, evenly spaced."
-)
-ACCURACY = "Accuracy of the network at each stage of {check}; dashed: chance."
+_COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
+    "stages": (captions.STAGES, stage_figure),
+    "twins": (captions.TWINS, bar_figure),
+    "levels": (captions.LEVELS, level_figure),
+    "retained": (captions.RETAINED, retained_figure),
+}
+"""Figures of one similarity under one check, by the head of their file names."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +44,16 @@ class Planned:
 
 def planned(results: Results) -> Iterator[Planned]:
     """The figures this run has the numbers for, in the report's order."""
-    for check in view.checks(results):
+    for check in view.ran(results):
         for similarity in view.similarities(results, check):
-            if not view.curves(results, check, similarity):
-                continue  # every explainer was not applicable, or failed
-            names = {"check": check, "similarity": similarity}
-            yield Planned(
-                stem("stages", check, similarity),
-                STAGES.format(**names),
-                partial(stage_figure, results, check, similarity),
-            )
-            yield Planned(
-                stem("retained", check, similarity),
-                RETAINED.format(**names),
-                partial(retained_figure, results, check, similarity),
-            )
+            if view.curves(results, check, similarity):  # else none applied, or all failed
+                yield from _compared(results, check, similarity)
+        if check in view.dosed(results):
+            yield _doses(results, check)
         yield from _accuracy(results, check)
         yield from _maps(results, check)
+    if len(results.trainings):
+        yield Planned("training", captions.TRAINING, partial(training_figure, results))
 
 
 def stem(*parts: str) -> str:
@@ -79,19 +63,51 @@ def stem(*parts: str) -> str:
     return safe if safe == name else f"{safe}_{zlib.crc32(name.encode()):08x}"
 
 
+def _compared(results: Results, check: str, similarity: str) -> Iterator[Planned]:
+    names = {
+        "check": check,
+        "similarity": similarity,
+        "last": list(view.stage_names(results, check).values())[-1],
+        "statistic": captions.STATISTICS[view.expectation(results, check).statistic],
+    }
+    for kind in _kinds(results, check):
+        caption, draw = _COMPARED[kind]
+        yield Planned(
+            stem(kind, check, similarity),
+            caption.format(**names),
+            partial(draw, results, check, similarity),
+        )
+
+
+def _kinds(results: Results, check: str) -> list[str]:
+    if not view.twins(results, check):
+        return ["stages", "retained"]
+    # A heat map of a single level would repeat the bars.
+    return ["twins", "levels", "retained"] if len(view.levels(results, check)) > 1 else ["twins"]
+
+
+def _doses(results: Results, check: str) -> Planned:
+    caption = doses.CAPTION.format(check=check)
+    return Planned(stem("doses", check), caption, partial(doses.dose_figure, results, check))
+
+
 def _accuracy(results: Results, check: str) -> Iterator[Planned]:
+    if view.twins(results, check) and len(results.trainings):
+        return  # how they learned says more
     known = results.networks.loc[results.networks["check"] == check, "accuracy"]
     if known.notna().any():
-        caption = ACCURACY.format(check=check)
+        caption = captions.ACCURACY.format(check=check)
         yield Planned(stem("accuracy", check), caption, partial(accuracy_figure, results, check))
 
 
 def _maps(results: Results, check: str) -> Iterator[Planned]:
     examples = results.examples
     if examples is not None and examples.maps.get(check):
+        twins = view.twins(results, check)
+        columns = captions.NETWORKS_SHOWN if twins else captions.STAGES_SHOWN
         for image in range(len(examples.pixels)):
             yield Planned(
                 stem("maps", check, str(image)),
-                MAPS.format(check=check),
+                captions.MAPS.format(check=check, columns=columns),
                 partial(map_figure, results, check, image),
             )

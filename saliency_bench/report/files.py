@@ -35,6 +35,7 @@ def provenance(results: Results) -> bytes:
         "schema_version": SCHEMA_VERSION,
         "valid": results.valid,
         "problems": list(results.problems),
+        "guards": list(results.guards),
     }
     # Json has no NaN; the detour over text turns those at any depth into null.
     plain = json.loads(json.dumps(facts, default=_plain), parse_constant=lambda _: None)

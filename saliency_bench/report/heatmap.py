@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import AREA
+from saliency_bench.protocols import AREA, TWINS
 from saliency_bench.report import style, view
 from saliency_bench.results import Results
 
@@ -29,9 +29,11 @@ Array = NDArray[np.floating[Any]]
 
 @mpl.rc_context(style.STYLE)
 def retained_figure(results: Results, check: str, similarity: str) -> Figure:
-    """`retained` of every explainer at every stage and over the area; hatched: undefined."""
+    """`retained` of every explainer at every stage and where it is judged; hatched: undefined."""
     tables = view.curves(results, check, similarity)
-    names = {stage: name for stage, name in view.stage_names(results, check).items() if stage > 0}
+    # Twins are the ceiling: they retain 1 of themselves.
+    first = TWINS if view.twins(results, check) else 0
+    names = {s: name for s, name in view.stage_names(results, check).items() if s > first}
     columns = [*names, AREA]
     values = np.array([t["retained"].reindex(columns).to_numpy(float) for t in tables.values()])
     outside = _BESIDE + style.length(tables)
@@ -47,7 +49,9 @@ def retained_figure(results: Results, check: str, similarity: str) -> Figure:
     kept = style.thinned(len(names), int(across / style.TICK))
     labels = [style.shortened(name, style.NAME) for name in names.values()]
     stages.set_xticks(kept, [labels[i] for i in kept], rotation=90)
-    whole.set_xticks([0], ["area"], rotation=90, fontweight="bold")
+    whole.set_xticks(
+        [0], [view.expectation(results, check).statistic], rotation=90, fontweight="bold"
+    )
     _name_rows(stages, whole, list(tables), view.controls(results))
     figure.colorbar(painted, cax=key, extend="both", ticks=[0, 0.5, 1])
     style.entitle(figure, check, f"retained, {similarity}")

@@ -78,12 +78,13 @@ def map_figure(results: Results, check: str, image: int) -> Figure:
     maps, conditions = examples.maps[check], examples.conditions.get(check, {})
     stages = _shown_stages(maps)
     named = [conditions.get(stage, f"stage {stage}") for stage in stages[1:]]
+    untouched = "true labels" if view.twins(results, check) else view.UNTOUCHED
     controls = [name for name in maps if name in view.controls(results)]
     rows = {n: float(i) for i, n in enumerate(n for n in maps if n not in controls)}
     rows |= {n: i + _BREAK for i, n in enumerate(controls, start=len(rows))}
     pixels = examples.pixels[image]
     figure, axes = _canvas(
-        heads=["input", view.UNTOUCHED, *named],
+        heads=["input", untouched, *named],
         depth=max(rows.values()) + 1,
         shape=pixels.shape[0] / pixels.shape[1],
     )

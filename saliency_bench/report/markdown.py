@@ -4,42 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import view
+from saliency_bench.report import doses, sentences, view
 from saliency_bench.report.figures import Planned
-from saliency_bench.report.terminal import LEGEND, NECESSARY, validity
 from saliency_bench.results import Results
-
-MEANING = f"""\
-A verdict is **{NECESSARY}**. A map can pass and still point at the wrong pixels, and noise keyed \
-by the weights passes too: do not rank explainers by it.
-
-- **pass**: what is left of the map is below the threshold of its similarity, interval included.
-- **fail**: more is left than the threshold allows; so much of the map was never about what the \
-network learned.
-- **inconclusive**: the interval contains the threshold; more draws or images may decide.
-- **undefined**: the question has no answer here (constant or vanished maps, a map that does not \
-repeat, a network at chance).
-
-`retained` is 0 when a map shares no more with its changed self than maps of other images do, and \
-1 when nothing changed. SSIM, HOG and MSE depend on how maps are scaled: they carry no \
-verdict unless a threshold was set for them."""
-
-READING = """\
-`summary.csv` has a row per check, explainer, similarity and stage; stage -1 is the area over the \
-cascade. `scores.parquet` has a row per image and draw behind it, `floors.parquet` the similarity \
-of the maps of two draws, `networks.csv` what each condition did to the network.
-
-The null is what two maps score that share nothing but the explainer, the ceiling what they score \
-when nothing changed. The floor of a stage is what the maps of two draws of that stage score on \
-one image. Halfway down a cascade two draws share layers; at the last stage, where every layer is \
-redrawn, they are two unrelated networks, and only that floor stands in the row of the area. If it \
-is high, the input alone dictates that much of the map: then magnitude survives a broken network \
-whatever the explainer does, and signs tell more."""
 
 _LONGEST = 200
 
@@ -48,16 +21,19 @@ def text(results: Results, drawn: Iterable[Planned]) -> str:
     """The whole report; the figures `drawn` lie in `figures/` beside it."""
     sections = [
         ("Saliency sanity report", _opening(results)),
+        ("Warnings and notes", _remarks(results)),
         ("Verdicts", _verdicts(results)),
-        ("What a verdict means", MEANING),
+        ("What a verdict means", sentences.meaning(results)),
         ("Behind the verdicts", _reasons(results, applicable=True)),
         ("False verdicts to expect", escape(str(results.provenance.get("false_verdicts", "")))),
+        ("Is retained calibrated?", _calibration(results)),
         ("Not applicable", _reasons(results, applicable=False)),
         ("Figures", "\n\n".join(map(_figure, drawn))),
+        ("The networks", _trainings(results)),
         ("The network at each stage", _networks(results)),
         ("Undefined pairs", _undefined(results)),
         ("How it was run", table(["what", "value"], flattened(results.provenance))),
-        ("How to read the files", READING),
+        ("How to read the files", sentences.reading(results)),
     ]
     shown = [f"## {title}\n\n{body}" for title, body in sections if body]
     return "\n\n".join(shown).removeprefix("#") + "\n"
@@ -91,16 +67,45 @@ def flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _opening(results: Results) -> str:
-    version = f"schema_version: {SCHEMA_VERSION}"
-    if results.valid:
-        return f"**{escape(validity(results))}**\n\n{version}"
-    problems = "\n".join(f"- {escape(problem)}" for problem in results.problems)
-    return f"**The run is NOT valid, use none of its verdicts:**\n\n{problems}\n\n{version}"
+    """What takes verdicts away, or that nothing does."""
+    parts = [f"**{escape(sentences.validity(results))}**"]
+    if results.problems:
+        parts = ["**The run is NOT valid, use none of its verdicts:**", _listed(results.problems)]
+    if results.guards:
+        parts = ["**Guards that failed:**", _listed(results.guards), *parts]
+    return "\n\n".join([*parts, f"schema_version: {SCHEMA_VERSION}"])
+
+
+def _remarks(results: Results) -> str:
+    return _listed(sentences.remarks(results))
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(line)}" for line in lines)
 
 
 def _verdicts(results: Results) -> str:
-    parts = [_verdict_table(results, check) for check in view.checks(results)]
-    return "\n\n".join([*parts, *map(escape, LEGEND)])
+    refused = sentences.refusals(results)
+    parts = [_overview(results)] if len(view.ran(results)) > 1 else []
+    for check in view.checks(results):
+        body = escape(refused[check]) if check in refused else _verdict_table(results, check)
+        parts.append(f"### {escape(check)}\n\n{body}")
+    return "\n\n".join([*parts, *map(escape, sentences.LEGEND)])
+
+
+def _overview(results: Results) -> str:
+    """A row per explainer, the verdicts of all checks beside one another."""
+    known, found = view.controls(results), view.side_by_side(results)
+    cells = [(check, "retained [95 % interval]") for check in view.ran(results)]
+    parts = ["### All checks", escape(sentences.necessary(results))]
+    for control, head in ((False, "explainer"), (True, "control")):
+        rows = [[name, *_beside(found[name])] for name in found if (name in known) == control]
+        parts.append(table([head, *chain.from_iterable(cells)], rows))
+    return "\n\n".join(filter(None, parts))
+
+
+def _beside(rows: Iterable[view.Row | None]) -> Iterator[str]:
+    return chain.from_iterable((row.outcome, row.retained) if row else ("-", "-") for row in rows)
 
 
 def _verdict_table(results: Results, check: str) -> str:
@@ -115,7 +120,6 @@ def _verdict_table(results: Results, check: str) -> str:
         if row.control
     ]
     parts = [
-        f"### {escape(check)}",
         table(["explainer", "verdict", "retained [95 % interval]", *similarities], tested),
         table(
             ["control", "must be", "verdict", "retained [95 % interval]", *similarities], controls
@@ -131,7 +135,7 @@ def _outcome(row: view.Row) -> str:
 def _reasons(results: Results, *, applicable: bool) -> str:
     return "\n".join(
         f"- {escape(check)}, {escape(', '.join(names))}: {escape(why)}"
-        for check in view.checks(results)
+        for check in view.ran(results)
         for why, names in view.reasons(
             row
             for row in view.verdict_rows(results, check)
@@ -140,9 +144,33 @@ def _reasons(results: Results, *, applicable: bool) -> str:
     )
 
 
+def _calibration(results: Results) -> str:
+    found = (_doses(results, check) for check in view.dosed(results))
+    return _listed(chain.from_iterable(found))
+
+
+def _doses(results: Results, check: str) -> list[str]:
+    return doses.dose_sentences(results, check)
+
+
 def _figure(drawn: Planned) -> str:
     caption = escape(drawn.caption)
     return f"![{drawn.stem}](figures/{drawn.stem}.png)\n\n{caption}"
+
+
+def _trainings(results: Results) -> str:
+    """How far every network was trained, and what it learned."""
+    ends = results.trainings.drop_duplicates("network", keep="last")
+    columns = (ends[name] for name in ("network", "epoch", "train_accuracy", "test_accuracy"))
+    rows = [
+        [str(network), str(epochs), view.number(learned), view.number(tested)]
+        for network, epochs, learned, tested in zip(*columns, strict=True)
+    ]
+    trained = table(["network", "epochs", "training accuracy", "test accuracy"], rows)
+    chance = view.chance(results)
+    if not trained or chance is None:
+        return trained
+    return f"{trained}\n\nChance is {chance:.2g}: what a network of random labels must not beat."
 
 
 def _networks(results: Results) -> str:

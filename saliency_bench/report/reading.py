@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.results import Results
+from saliency_bench.results import TRAININGS, Results
 from saliency_bench.store import read_json
 
 
@@ -29,9 +29,16 @@ def read(folder: Path) -> Results:
             verdicts=_csv(folder / "verdicts.csv"),
             provenance=facts,
             problems=tuple(facts["problems"]),
+            guards=tuple(facts.get("guards", ())),
+            trainings=_trainings(folder / "trainings.csv"),
         )
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{folder} must hold a finished run; {error}") from None
+
+
+def _trainings(path: Path) -> pd.DataFrame:
+    # A run that trained nothing has no such table.
+    return _csv(path) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
 
 
 def _csv(path: Path) -> pd.DataFrame:

@@ -48,7 +48,7 @@ STYLE: Any = {
 """Rc settings of every figure; `pdf.fonttype` 42 keeps text editable."""
 
 # From Okabe and Ito's palette, told apart under every common colour vision deficiency.
-BLUE, VERMILLION = "#0072B2", "#D55E00"
+BLUE, VERMILLION, ORANGE = "#0072B2", "#D55E00", "#E69F00"
 INK, SUBDUED, SHADE = "#222222", "#6E6E6E", "#F1F1F1"
 
 

@@ -9,19 +9,15 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from saliency_bench.report import view
+from saliency_bench.report import sentences, view
 from saliency_bench.results import Results
-
-NECESSARY = (
-    "necessary, not sufficient: a pass says the map depends on the weights, not that it is right"
-)
-LEGEND = (
-    "* the similarity the verdict is taken on",
-    "! a similarity whose own verdict is another one",
-)
 
 ROOMY = 96
 """Columns that the default similarities need."""
+
+_NAME = 21
+_CHECK = 35
+"""Columns that an explainer's name takes, and a verdict with `retained` beside it."""
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "undefined": "yellow"}
 
@@ -29,41 +25,25 @@ _MUST = {"": "none due", "pass": "must pass", "fail": "must fail"}
 
 
 def verdict_table(results: Results, *, width: int = 110) -> Table:
-    """The verdicts of every check: explainers, then controls, then how to take them.
+    """The verdicts of all checks beside one another, then of each, then how to take them.
 
     In fewer than `ROOMY` columns, similarities that carry no verdict are left out.
     """
+    checks = view.ran(results)
+    tables = [_check_table(results, check, _columns(results, check, width)) for check in checks]
+    if len(checks) > 1:
+        tables.insert(0, _overview(results, checks, width))
     grid = Table.grid()
-    for check in view.checks(results):
-        grid.add_row(_check_table(results, check, _columns(results, check, width)))
-    for line in _notes(results):
-        grid.add_row(line)
+    spaced = [part for table in tables for part in (table, Text())]
+    for part in (*_opening(results), *spaced, *_notes(results)):
+        grid.add_row(part)
     return grid
 
 
-def validity(results: Results) -> str:
-    """One sentence: whether the run's verdicts can be used."""
-    if not results.valid:
-        return f"The run is NOT valid, use none of its verdicts: {'; '.join(results.problems)}"
-    rows = _rows(results)
-    due = [row for row in rows if row.expected]
-    if not due:
-        why = _unchecked(rows)
-        return f"Nothing speaks against the run, but {why}: its instrument is unchecked."
-    right = sum(row.ok for row in due)
-    return f"The run is valid: {right} of {len(due)} controls got the verdict they must get."
-
-
-def _unchecked(rows: list[view.Row]) -> str:
-    """Why no control was held to a verdict."""
-    silent = view.reasons(row for row in rows if row.verdict == "none")
-    if silent and not any(row.verdict in _COLOURS for row in rows):
-        return f"no verdict was given, to controls neither ({'; '.join(silent)})"
-    return "no control ran"
-
-
-def _rows(results: Results) -> list[view.Row]:
-    return [row for check in view.checks(results) for row in view.verdict_rows(results, check)]
+def _opening(results: Results) -> list[Text]:
+    """What takes verdicts away: failed guards, checks that could not be run."""
+    failed = [Text(f"guard failed: {line}", style="bold red") for line in results.guards]
+    return failed + [Text(line, style="bold") for line in sentences.refusals(results).values()]
 
 
 def _columns(results: Results, check: str, width: int) -> dict[int, str]:
@@ -75,16 +55,33 @@ def _columns(results: Results, check: str, width: int) -> dict[int, str]:
     return {place: name for place, name in names.items() if name in set(judged["similarity"])}
 
 
+def _overview(results: Results, checks: list[str], width: int) -> Table:
+    """A row per explainer: its verdict under each check, `retained` beside or below it."""
+    beside = width >= _NAME + len(checks) * _CHECK
+    table = _table("all checks")
+    for check in checks:
+        table.add_column(Text(check.replace("_", " ")), max_width=13 if beside else 20)
+        if beside:
+            table.add_column(Text("retained [95 %]"), no_wrap=True)
+    known = view.controls(results)
+    found = view.side_by_side(results)
+    for control, names in groupby(found, known.__contains__):
+        if control:
+            table.add_section()
+            table.add_row(Text("controls", style="italic"))
+        for name in names:
+            cells = [cell for row in found[name] for cell in _judged(row, beside=beside)]
+            table.add_row(Text("  " * control + name), *cells)
+    return table
+
+
+def _judged(row: view.Row | None, *, beside: bool) -> list[Text]:
+    cells = [_verdict(row), Text(row.retained)] if row else [Text("-"), Text("-")]
+    return cells if beside else [Text("\n").join(cells)]
+
+
 def _check_table(results: Results, check: str, columns: dict[int, str]) -> Table:
-    table = Table(
-        title=Text(check, style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("explainer", min_width=20, max_width=20, overflow="fold")
+    table = _table(check)
     table.add_column("verdict", max_width=13)
     table.add_column(Text("retained [95 %]"), no_wrap=True)
     for name in columns.values():
@@ -92,8 +89,21 @@ def _check_table(results: Results, check: str, columns: dict[int, str]) -> Table
     rows = view.verdict_rows(results, check)
     for row in rows:
         if not row.control:
-            table.add_row(*_cells(row, row.verdict, columns))
+            table.add_row(*_cells(row, columns))
     _add_controls(table, [row for row in rows if row.control], columns)
+    return table
+
+
+def _table(title: str) -> Table:
+    table = Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("explainer", min_width=20, max_width=20, overflow="fold")
     return table
 
 
@@ -105,23 +115,24 @@ def _add_controls(table: Table, rows: list[view.Row], columns: Iterable[int]) ->
             Text(f"controls: {_MUST.get(expected, f'must be {expected}')}", style="italic")
         )
         for row in group:
-            outcome = ", ok" if row.ok else ", WRONG"
-            verdict = row.verdict + outcome * bool(expected)
-            table.add_row(*_cells(row, verdict, columns, indent="  "))
+            table.add_row(*_cells(row, columns, indent="  "))
 
 
 def _expected(row: view.Row) -> str:
     return row.expected
 
 
-def _cells(row: view.Row, verdict: str, columns: Iterable[int], *, indent: str = "") -> list[Text]:
+def _cells(row: view.Row, columns: Iterable[int], *, indent: str = "") -> list[Text]:
+    # Text, not str: a name with brackets in it is no markup.
+    others = [_retained(row.others[place]) for place in columns]
+    return [Text(indent + row.explainer), _verdict(row), Text(row.retained), *others]
+
+
+def _verdict(row: view.Row) -> Text:
     colour = _COLOURS.get(row.verdict, "")
     if row.control:
         colour = "dim" if row.ok else "bold red"
-    shown = Text(verdict, style=colour)
-    # Text, not str: a name with brackets in it is no markup.
-    others = [_retained(row.others[place]) for place in columns]
-    return [Text(indent + row.explainer), shown, Text(row.retained), *others]
+    return Text(row.outcome, style=colour)
 
 
 def _retained(cell: str) -> Text:
@@ -129,11 +140,23 @@ def _retained(cell: str) -> Text:
 
 
 def _notes(results: Results) -> list[Text]:
-    told = (
-        row
-        for row in _rows(results)
-        if not row.control and (row.disagrees or row.verdict not in ("pass", "fail"))
-    )
-    behind = [Text(f"{', '.join(names)}: {why}") for why, names in view.reasons(told).items()]
-    state = Text(validity(results), style="bold" if results.valid else "bold red")
-    return [Text(), Text("   ".join(LEGEND)), *behind, Text(NECESSARY), state]
+    remarks = [Text(line, style="yellow") for line in sentences.remarks(results)]
+    necessary = Text(sentences.necessary(results))
+    state = Text(sentences.validity(results), style="bold" if results.valid else "bold red")
+    legend = Text("   ".join(sentences.LEGEND))
+    return [legend, *map(Text, _behind(results)), *remarks, necessary, state]
+
+
+def _behind(results: Results) -> list[str]:
+    """Why verdicts are neither pass nor fail, or similarities disagree; a guard said it above."""
+    checks = view.ran(results)
+    return [
+        f"{check}, " * (len(checks) > 1) + f"{', '.join(names)}: {why}"
+        for check in checks
+        if check not in sentences.guarded(results)
+        for why, names in view.reasons(
+            row
+            for row in view.verdict_rows(results, check)
+            if not row.control and (row.disagrees or row.verdict not in ("pass", "fail"))
+        ).items()
+    ]

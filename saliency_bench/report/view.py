@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from saliency_bench.protocols import AREA
+from saliency_bench.protocols import AREA, TWINS, Expectation
 from saliency_bench.results import Results
 
 UNTOUCHED = "untouched"
@@ -24,7 +25,7 @@ class Row:
         control: whether it is one, and so not under test.
         expected: the verdict a control must get; empty if none is due under this check.
         ok: whether the control got it.
-        retained: area of the primary similarity with its interval.
+        retained: what the verdict is taken on, with its interval.
         others: `retained` by every similarity; `*` the primary, `!` another verdict than its.
         reason: the sentence behind the verdict.
         disagrees: whether any similarity has another verdict than the primary.
@@ -39,6 +40,11 @@ class Row:
     others: tuple[str, ...]
     reason: str
     disagrees: bool
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, and whether it is the one that is due."""
+        return self.verdict + (", ok" if self.ok else ", WRONG") * bool(self.expected)
 
 
 def number(value: float) -> str:
@@ -56,7 +62,57 @@ def interval(value: float, low: float, high: float) -> str:
 
 def checks(results: Results) -> list[str]:
     """The checks of the run, in its order."""
-    return _names(results.verdicts["check"])
+    return _names([*results.verdicts["check"], *refused(results)])
+
+
+def refused(results: Results) -> dict[str, str]:
+    """Why a check could not be run at all, by check."""
+    return dict(results.provenance.get("checks_not_applicable", {}))
+
+
+def ran(results: Results) -> list[str]:
+    """The checks of the run that could be run, in its order."""
+    return [check for check in checks(results) if check not in refused(results)]
+
+
+def expectation(results: Results, check: str) -> Expectation:
+    """What a check promised; the default of a run that did not write it down."""
+    told = dict(results.provenance.get("expectations", {}).get(check, {}))
+    return Expectation(**told | {"guards": tuple(told.get("guards", ()))})
+
+
+def twins(results: Results, check: str) -> bool:
+    """Whether the ceilings of a check are those of networks trained alike."""
+    return expectation(results, check).anchor == "twins"
+
+
+def dosed(results: Results) -> list[str]:
+    """The checks under which explainers ran whose `retained` is known beforehand."""
+    judged = any(line is not None for line in results.provenance.get("thresholds", {}).values())
+    known = judged and results.provenance.get("doses")
+    return [check for check in ran(results) if known and not twins(results, check)]
+
+
+def chance(results: Results) -> float | None:
+    """Accuracy that guessing has; None where that is not known."""
+    told = results.provenance.get("chance")
+    return told if told is not None and np.isfinite(told) else None
+
+
+def levels(results: Results, check: str) -> dict[int, float]:
+    """Share of the labels that are randomized, by stage of a check with twins; not of the twins."""
+    networks = results.networks
+    later = networks[(networks["check"] == check) & (networks["stage"] > TWINS)]
+    first = later.drop_duplicates("stage").sort_values("stage")
+    return {int(s): float(d) for s, d in zip(first["stage"], first["depth"], strict=True)}
+
+
+def learned(results: Results, check: str) -> float | None:
+    """Training accuracy that a check asks of networks of randomized labels, if it does."""
+    # A run keeps the settings of a check as text.
+    settings = str(results.provenance.get("checks", {}).get(check, ""))
+    found = re.search(r"\bmin_train_accuracy=([\d.]+)", settings)
+    return float(found[1]) if found else None
 
 
 def similarities(results: Results, check: str) -> list[str]:
@@ -65,9 +121,10 @@ def similarities(results: Results, check: str) -> list[str]:
 
 
 def controls(results: Results) -> set[str]:
-    """The explainers whose verdict is known beforehand under any check of the run."""
+    """The explainers whose verdict is known beforehand, under this check or another one."""
     due = results.verdicts["control"].map(_given)
-    return set(_names(results.verdicts.loc[due, "explainer"]))
+    known = results.provenance.get("controls", ())
+    return set(_names(results.verdicts.loc[due, "explainer"])) | set(known)
 
 
 def stage_names(results: Results, check: str) -> dict[int, str]:
@@ -98,6 +155,14 @@ def verdict_rows(results: Results, check: str) -> list[Row]:
     area = areas[areas["check"] == check].set_index(["explainer", "similarity"])
     names, known = similarities(results, check), controls(results)
     return [_row(verdict, area, names, known) for _, verdict in verdicts.iterrows()]
+
+
+def side_by_side(results: Results) -> dict[str, tuple[Row | None, ...]]:
+    """By explainer, controls last: its row under every check that ran."""
+    known = controls(results)
+    found = [{row.explainer: row for row in verdict_rows(results, c)} for c in ran(results)]
+    names = sorted(dict.fromkeys(name for rows in found for name in rows), key=known.__contains__)
+    return {name: tuple(rows.get(name) for rows in found) for name in names}
 
 
 def reasons(rows: Iterable[Row]) -> dict[str, list[str]]:

@@ -49,7 +49,7 @@ def test_a_finished_run_is_recognised_and_a_lost_table_made_anew(command, small,
     first = command(*small)
     whole = scores()
     with monkeypatch.context() as patched:
-        patched.setattr(models, "as_loaded", None)
+        patched.setattr(models, "with_others", None)
         assert command(*small) == first
     (RUN / "scores.parquet").unlink()
     assert command(*small).status == 0

@@ -53,6 +53,19 @@ def test_a_file_to_train_on_leaves_the_other_whole(tmp_path, images):
     np.testing.assert_array_equal(dataset.train_pixels, images[:4])
 
 
+def test_a_limit_leaves_the_first_images_to_train_on(tmp_path, images):
+    learn = write(tmp_path, "learn.npz", x=images[:4], y=np.arange(4))
+    explained = write(tmp_path, x=images, y=np.arange(10))
+    dataset = Npz(explained, train_path=learn, train_limit=3).load()
+    np.testing.assert_array_equal(dataset.train_labels, [0, 1, 2])
+    np.testing.assert_array_equal(dataset.train_pixels, images[:3])
+    assert len(dataset.pixels) == 10
+    assert len(Npz(explained, train_limit=3).load().train_labels) == 3
+    assert Npz(explained, train_limit=3).fingerprint() != Npz(explained).fingerprint()
+    with pytest.raises(ValueError, match="train_limit must be at least 1, got 0"):
+        Npz(explained, train_limit=0)
+
+
 def test_mean_and_std_lead_to_model_units(tmp_path):
     x = np.full((1, 2, 2, 3), 0.75)
     dataset = Npz(write(tmp_path, x=x), mean=[0.25, 0.5, 0.75], std=0.5).load()

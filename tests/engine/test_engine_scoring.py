@@ -40,8 +40,14 @@ def maps_of(values):
     return np.asarray(values, np.float32)[:, None, None, None]
 
 
+def scorer_of(measures, reference):
+    scorer = Scorer(measures, numpy_study.scene(len(reference)))
+    scorer.refer(None, reference)
+    return scorer
+
+
 def column(reference, changed, **settings):
-    scorer = Scorer({"p": Product()}, numpy_study.scene(len(reference)), maps_of(reference))
+    scorer = scorer_of({"p": Product()}, maps_of(reference))
     return scorer.columns(maps_of(changed), **settings)["p"]
 
 
@@ -88,7 +94,7 @@ def test_a_single_image_has_no_null():
 
 
 def test_floor_compares_the_maps_of_consecutive_draws():
-    scorer = Scorer({"p": Product()}, numpy_study.scene(2), maps_of([7, 7]))
+    scorer = scorer_of({"p": Product()}, maps_of([7, 7]))
     first = scorer.columns(maps_of([2, 3]))["p"]
     second = scorer.columns(maps_of([5, 11]), continues=True)["p"]
     third = scorer.columns(maps_of([13, 0]), continues=True)["p"]
@@ -101,7 +107,7 @@ def test_floor_compares_the_maps_of_consecutive_draws():
 
 
 def test_maps_that_are_only_held_are_the_draw_before():
-    scorer = Scorer({"p": Product()}, numpy_study.scene(2), maps_of([7, 7]))
+    scorer = scorer_of({"p": Product()}, maps_of([7, 7]))
     scorer.hold(maps_of([2, 3]))
     assert scorer.columns(maps_of([5, 11]), continues=True)["p"]["floor"].tolist() == [10, 33]
 
@@ -130,7 +136,7 @@ def test_statuses_of_every_similarity(measure):
     reference[1], changed[2] = 3.0, 0.0
     reference[3, 5, 5], changed[4, 5, 5] = np.nan, np.inf
     reference[5] = changed[5] = 1.0
-    scorer = Scorer({"m": measure}, numpy_study.scene(6), reference)
+    scorer = scorer_of({"m": measure}, reference)
     scored = scorer.columns(changed)["m"]
     assert status(scored) == [
         "ok",
@@ -146,7 +152,7 @@ def test_statuses_of_every_similarity(measure):
 
 def test_a_measure_that_refuses_leaves_its_reason_and_the_others_their_scores():
     small = np.random.default_rng(0).standard_normal((6, 5, 5, 1)).astype(np.float32)
-    scorer = Scorer({"ssim": SSIM(), "rank": Spearman()}, numpy_study.scene(6), small)
+    scorer = scorer_of({"ssim": SSIM(), "rank": Spearman()}, small)
     columns = scorer.columns(small)
     assert "at least 7x7" in str(columns["ssim"])
     np.testing.assert_allclose(columns["rank"]["score"], 1)
@@ -160,7 +166,7 @@ class Picky(Product):
 
 
 def test_a_measure_may_refuse_changed_maps_only():
-    scorer = Scorer({"p": Picky()}, numpy_study.scene(2), maps_of([1, 1]))
+    scorer = scorer_of({"p": Picky()}, maps_of([1, 1]))
     assert str(scorer.columns(maps_of([-1, 1]))["p"]) == "it takes no negative maps"
     after = scorer.columns(maps_of([1, 2]), continues=True)["p"]
     assert after["score"].tolist() == [1, 2]
@@ -169,9 +175,25 @@ def test_a_measure_may_refuse_changed_maps_only():
 
 def test_scores_of_identical_maps_are_the_ceiling_and_need_no_scaling():
     maps = np.random.default_rng(0).standard_normal((6, 8, 8, 2)).astype(np.float32)
-    scorer = Scorer({"m": Spearman()}, numpy_study.scene(6), maps)
+    scorer = scorer_of({"m": Spearman()}, maps)
     np.testing.assert_allclose(scorer.columns(3 * maps)["m"]["score"], 1)
 
 
 def test_status_codes_fit_their_field():
     assert len(STATUSES) <= np.iinfo(scoring.PAIR["status"]).max
+
+
+def test_with_several_references_scores_are_means_and_the_mildest_status_counts():
+    scorer = scorer_of({"p": Product()}, maps_of([2, 0, 0, 5, 1]))
+    scorer.refer(("twins", 1, 0), maps_of([4, 6, 0, 0, np.nan]))
+    found = scorer.columns(maps_of([3, 3, 3, 0, 1]), [None, ("twins", 1, 0)])["p"]
+    # Means of 2*3 and 4*3; what is known of nothing and 6*3; nothing; nothing; 1*1 and nothing.
+    np.testing.assert_array_equal(found["score"], [9, 18, np.nan, np.nan, 1])
+    assert [STATUSES[code] for code in found["status"]] == [
+        "ok", "ok", "constant_reference", "constant_reference", "ok",
+    ]  # fmt: skip
+    one, other = (
+        scorer.columns(maps_of([3, 3, 3, 0, 1]), [m])["p"] for m in (None, ("twins", 1, 0))
+    )
+    both = np.nanmean([one["null"][:2], other["null"][:2]], axis=0)
+    np.testing.assert_allclose(found["null"][:2], both)

@@ -33,16 +33,17 @@ CONTROLS = {
     "random_frozen": ex.RandomFrozen(),
     "random_fresh": ex.RandomFresh(),
     "weight_hash": ex.WeightHash(),
+    "mixture": ex.Mixture(),
 }
 EVERY = {**EXPLAINERS, **CONTROLS}
 SEES_NO_MODEL = {"edge_detector", "input_magnitude", "constant", "centre_prior", "random_frozen"}
 KEYED_BY_IMAGE = {"random_frozen", "weight_hash"}
 """Not stochastic: their noise belongs to the image, whatever explainer seed is in force."""
-KEYED_BY_WEIGHTS = {"random_fresh", "weight_hash"}
+KEYED_BY_WEIGHTS = {"random_fresh", "weight_hash", "mixture"}
 """In the order of the model's variables, which is another one in another kind of model."""
 ONE_CHANNEL = {
     "grad_cam", "grad_cam_small", "occlusion", "constant", "centre_prior", "random_frozen",
-    "random_fresh", "weight_hash",
+    "random_fresh", "weight_hash", "mixture",
 }  # fmt: skip
 
 every = pytest.mark.parametrize("name", EVERY)

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
-from saliency_bench.models import CNN, MLP, Application, Saved, Training, trains
+from saliency_bench.models import CNN, MLP, Application, Function, Saved, Training, trains
 
 
 def test_settings_are_built_and_hashed_without_tensorflow_or_scikit_learn():
@@ -23,6 +24,10 @@ def test_settings_are_built_and_hashed_without_tensorflow_or_scikit_learn():
     [
         (CNN(), CNN(kernel=3)),
         (CNN(), CNN(training=Training(epochs=3))),
+        (CNN(), CNN(training=Training(stop_accuracy=None))),
+        (Function(int), Function(str)),
+        (Function(int), Function(partial(int, 1))),
+        (Function(int), Function(int, Training(epochs=3))),
         (MLP(), MLP(units=(2500, 1500))),
         (CNN(), MLP()),
         (Application(), Application("VGG16")),
@@ -47,7 +52,8 @@ def test_fingerprint_of_weights_is_that_of_their_content(tmp_path):
     assert one.fingerprint() != other.fingerprint()
 
 
-def test_only_our_networks_are_trained():
+def test_what_is_trained():
+    assert trains(Function(int))
     assert trains(CNN())
     assert trains(MLP())
     assert not trains(Application())
@@ -62,7 +68,10 @@ def test_only_our_networks_are_trained():
         (lambda: CNN(units=0), "kernel and units must be at least 1"),
         (lambda: MLP(units=()), r"units must be at least 1, got \[\]"),
         (lambda: Training(epochs=0), "epochs and batch_size must be at least 1, got 0, 64"),
-        (lambda: Training(learning_rate=0), "learning_rate must be positive, got 0"),
+        (lambda: Training(learning_rate=0), "learning_rate must be positive and finite, got 0"),
+        (lambda: Training(stop_accuracy=0), r"stop_accuracy must be in \(0, 1\], got 0"),
+        (lambda: Training(stop_accuracy=1.1), r"stop_accuracy must be in \(0, 1\], got 1.1"),
+        (lambda: Training(weight_decay=-1), "weight_decay must be at least 0, got -1"),
         (lambda: Saved("model.keras", std=0), "std must be positive"),
         (lambda: Application(options={"weights": None}), "options must not set .*weights"),
     ],

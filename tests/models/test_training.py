@@ -1,28 +1,43 @@
-import random
-from dataclasses import replace
+"""What one training does: its data, its stop, its progress, and what it leaves alone."""
 
+import io
+import random
+from contextlib import redirect_stderr
+
+import keras
 import numpy as np
 import pytest
 
-from saliency_bench.datasets import Digits
 from saliency_bench.models import CNN, MLP, Training
+from saliency_bench.models.training import accuracy, batches, fit, optimizer_of, scores
 
-TINY = CNN(filters=(4,), kernel=3, units=8, training=Training(epochs=3, batch_size=8))
-
-
-def same(model, other):
-    weights = zip(model.get_weights(), other.get_weights(), strict=True)
-    return all(np.array_equal(one, two) for one, two in weights)
+QUICK = Training(epochs=3, batch_size=8, stop_accuracy=None)
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def lesson(stripes):
+    return stripes.preprocessing(stripes.train_pixels), stripes.train_labels
 
 
-@pytest.fixture(scope="module")
-def loaded(stripes, cache):
-    return TINY.load(stripes, seed=0, cache=cache)
+def small(seed=0, *middle):
+    initializer = keras.initializers.GlorotUniform(seed=seed)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            *middle,
+            keras.layers.Dense(2, kernel_initializer=initializer),
+        ]
+    )
+
+
+def taught(network, lesson, training=QUICK, *, seed=0):
+    history, reached = fit(network, *lesson, training, seed=seed, name="pupil")
+    return network.get_weights(), history, reached
+
+
+def same(weights, others):
+    return all(np.array_equal(one, two) for one, two in zip(weights, others, strict=True))
 
 
 def test_the_paper_network_has_its_layers():
@@ -42,76 +57,149 @@ def test_the_perceptron_has_its_layers():
 
 def test_the_seed_decides_the_first_weights_and_equal_shapes_differ():
     first, again, other = (MLP(units=(4, 4)).network((2, 2, 1), 4, seed=s) for s in (0, 0, 1))
-    assert same(first, again)
-    assert not same(first, other)
+    assert same(first.get_weights(), again.get_weights())
+    assert not same(first.get_weights(), other.get_weights())
     kernels = [layer.kernel.numpy() for layer in first.layers[1:]]
     assert not np.array_equal(kernels[0], kernels[1])
 
 
-def test_it_learns(loaded, stripes):
-    scores = np.asarray(loaded.model(stripes.images))
-    np.testing.assert_array_equal(scores.argmax(axis=1), stripes.labels)
+def test_a_seed_decides_the_order_of_the_images_and_nothing_else_does(lesson):
+    weights = taught(small(), lesson)[0]
+    keras.utils.set_random_seed(5)
+    assert same(weights, taught(small(), lesson)[0])
+    assert not same(weights, taught(small(), lesson, seed=1)[0])
 
 
-def test_the_cache_gives_the_same_network_again(loaded, stripes, cache):
-    files = list(cache.iterdir())
-    assert [file.stem for file in files] == [loaded.facts["key"]]
-    written = files[0].stat().st_mtime_ns
-    assert same(loaded.model, TINY.load(stripes, seed=0, cache=cache).model)
-    assert files[0].stat().st_mtime_ns == written
+def test_one_step_of_gradient_descent_is_that_of_the_mean_loss(lesson):
+    images, labels = lesson
+    network = small()
+    kernel = network.get_weights()[0]
+    rate = Training("sgd", 0.1, epochs=1, batch_size=len(images), stop_accuracy=None)
+    after = taught(network, lesson, rate)[0][0]
+    rows = images.reshape(len(images), -1).astype(np.float64)
+    exp = np.exp(rows @ kernel)
+    error = exp / exp.sum(axis=1, keepdims=True) - np.eye(2)[labels]
+    np.testing.assert_allclose(after, kernel - 0.1 * rows.T @ error / len(images), atol=1e-6)
 
 
-def test_a_damaged_cache_file_is_trained_again(loaded, stripes, cache, capsys):
-    file = next(cache.iterdir())
-    file.write_bytes(file.read_bytes()[:100])
-    again = TINY.load(stripes, seed=0, cache=cache)
-    assert "training again" in capsys.readouterr().err
-    assert len(list(cache.iterdir())) == 1
-    for one, two in zip(loaded.model.get_weights(), again.model.get_weights(), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-4)
+def test_every_epoch_sees_every_image_once_in_an_order_of_its_own():
+    images, labels = np.arange(10, dtype=np.float32), np.arange(10) + 100
+    training = Training(epochs=3, batch_size=4)
+    rows = [(x.numpy(), y.numpy()) for x, y in batches(images, labels, training, seed=0)]
+    assert [len(x) for x, _ in rows] == [4, 4, 2] * 3
+    epochs = np.concatenate([x for x, _ in rows]).reshape(3, 10)
+    np.testing.assert_array_equal(np.sort(epochs), np.tile(images, (3, 1)))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+    np.testing.assert_array_equal(np.concatenate([y for _, y in rows]), epochs.ravel() + 100)
 
 
-def test_whatever_decides_the_weights_is_in_the_key(loaded, stripes, tmp_path):
-    quick = replace(TINY, training=Training(epochs=1, batch_size=64))
-    permuted = replace(stripes, train_labels=1 - stripes.train_labels)
-    shifted = replace(stripes, train_pixels=stripes.train_pixels[::-1])
-    runs = [(stripes, 0), (stripes, 1), (permuted, 0), (shifted, 0)]
-    keys = {quick.load(data, seed=seed, cache=tmp_path).facts["key"] for data, seed in runs}
-    assert len(keys | {loaded.facts["key"]}) == 5
+def test_history_has_an_entry_per_epoch_and_the_images_are_learned(lesson):
+    _, history, reached = taught(small(), lesson, Training(epochs=4, stop_accuracy=None))
+    assert len(history) == 4
+    assert history[-1][0] < history[0][0]
+    assert 0 <= reached <= 1
 
 
-def test_a_training_that_was_stopped_leaves_nothing_behind(stripes, tmp_path, monkeypatch):
-    def stopped(*_, **__):
-        raise KeyboardInterrupt
+def test_it_stops_at_the_accuracy_in_inference_mode(lesson):
+    """Half of what it sees in training is dropped: there it never gets everything right."""
+    middle = [keras.layers.Dropout(0.95, seed=0)]
+    training = Training("adam", 0.01, epochs=60, batch_size=8, stop_accuracy=1.0)
+    _, history, reached = taught(small(0, *middle), lesson, training)
+    assert reached == 1
+    assert len(history) < 60
+    assert history[-1][1] < 1
 
-    monkeypatch.setattr("keras.Model.save", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        TINY.load(stripes, seed=0, cache=tmp_path)
-    assert list(tmp_path.iterdir()) == []
+
+def test_accuracy_is_undefined_once_it_cannot_be_reached():
+    class Wrong:
+        batch = 10
+        asked = 0
+
+        def __call__(self, images):
+            self.asked += len(images)
+            return np.eye(2)[np.zeros(len(images), int)]
+
+    images, labels = np.zeros((100, 1, 1, 1), np.float32), np.repeat([0, 1], [10, 90])
+    assert accuracy(Wrong(), images, labels) == 0.1
+    assert accuracy(Wrong(), images, labels, least=0.1) == 0.1
+    outputs = Wrong()
+    assert np.isnan(accuracy(outputs, images, labels, least=0.95))
+    assert outputs.asked == 20
 
 
-def test_global_random_state_is_left_alone(stripes, tmp_path):
+@pytest.mark.parametrize("ending", ["softmax", "by hand", "log softmax"])
+def test_every_ending_is_trained_like_logits(lesson, ending):
+    ends = {
+        "softmax": keras.layers.Softmax(),
+        "by hand": ByHand(),
+        "log softmax": keras.layers.Activation("log_softmax"),
+    }
+    plain, ended = small(), keras.Sequential([small(), ends[ending]])
+    weights, others = taught(plain, lesson)[0], taught(ended, lesson)[0]
+    for one, other in zip(weights, others, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class ByHand(keras.layers.Layer):
+    def call(self, logits):
+        raised = keras.ops.exp(logits)
+        return raised / keras.ops.sum(raised, axis=1, keepdims=True)
+
+
+def test_logits_that_look_like_probabilities_at_first_are_logits(lesson):
+    network = small()
+    network.layers[-1].set_weights([np.zeros((64, 2)), np.array([0.25, 0.75])])
+    assert taught(network, lesson, Training(epochs=20))[2] == 1
+
+
+def test_what_a_network_was_compiled_with_has_no_part(lesson):
+    plain, compiled = small(), small()
+    compiled.compile("sgd", "mse")
+    assert same(taught(plain, lesson)[0], taught(compiled, lesson)[0])
+
+
+def test_dropout_repeats_itself(lesson):
+    from saliency_bench.models.fresh import fresh
+
+    def dropped():
+        with fresh(3):
+            return small(0, keras.layers.Dropout(0.5))
+
+    assert same(taught(dropped(), lesson)[0], taught(dropped(), lesson)[0])
+
+
+def test_global_random_state_is_left_alone(lesson):
     before = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
-    replace(TINY, training=Training(epochs=1)).load(stripes, seed=0, cache=tmp_path)
+    taught(small(), lesson)
     assert random.getstate() == before[0]
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
 
 
-@pytest.mark.parametrize("missing", ["train_pixels", "train_labels"])
-def test_nothing_to_train_on(stripes, tmp_path, missing):
-    with pytest.raises(ValueError, match=r"training needs labelled images.*stripes has none"):
-        TINY.load(replace(stripes, **{missing: None}), seed=0, cache=tmp_path)
+def test_weight_decay_is_that_of_keras():
+    assert optimizer_of(Training(weight_decay=0.1)).weight_decay == 0.1
+    assert optimizer_of(Training("adamw")).weight_decay == 0.004
+    assert optimizer_of(Training("adamw", weight_decay=0.0)).weight_decay == 0
 
 
-def test_an_unknown_optimizer(stripes, tmp_path):
-    settings = replace(TINY, training=Training(optimizer="adamant"))
+def test_one_line_is_told_in_the_end(lesson):
+    with redirect_stderr(io.StringIO()) as told:
+        taught(small(), lesson)
+    (line,) = told.getvalue().splitlines()
+    assert line.startswith("pupil: trained 3 epochs, loss ")
+
+
+def test_a_training_that_diverges_is_named(lesson):
+    training = Training("sgd", 1e30, epochs=3, batch_size=8)
+    with pytest.raises(ValueError, match=r"learning_rate must .* got 1e\+30: pupil") as raised:
+        taught(small(0, keras.layers.Dense(4)), lesson, training)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_optimizer():
     with pytest.raises(ValueError, match="name of a Keras optimizer, got adamant"):
-        settings.load(stripes, seed=0, cache=tmp_path)
+        optimizer_of(Training(optimizer="adamant"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_paper_network_reads_digits(tmp_path, seed):
-    digits = Digits().load()
-    model = CNN().load(digits, seed=seed, cache=tmp_path).model
-    assert np.mean(np.asarray(model(digits.images)).argmax(axis=1) == digits.labels) > 0.97
+def test_scores_are_compiled_for_as_many_rows_as_are_trained_on():
+    assert scores(small(), QUICK).batch == 8

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench.results import Examples, Results
+from saliency_bench.protocols import TWINS, NetworkName
+from saliency_bench.results import TRAININGS, Examples, Results
 
 CHECK = "parameter_randomization"
 EXPLAINERS = (
@@ -175,6 +176,97 @@ def _verdict(value: float, limit: float) -> str:
     if value - 0.05 > limit:
         return "fail"
     return "pass" if value + 0.05 < limit else "inconclusive"
+
+
+TWIN_CHECK = "data_randomization"
+NETWORKS = 3
+
+
+def twins_of(levels: tuple[float, ...] = (1.0,), **settings: object) -> Results:
+    """A run of a check with retrained twins at these levels of corruption."""
+    lessons = [NetworkName("permuted", level).lesson for level in levels]
+    stages = ("twin, true labels", *lessons)
+    results = Recipe(stages=stages, check=TWIN_CHECK, **settings)()
+    depths = dict(enumerate((0.0, *levels), start=TWINS))
+    networks, scores = (
+        table.assign(depth=table["stage"].map(depths).fillna(0.0))
+        for table in (results.networks, results.scores)
+    )
+    facts = {
+        "checks": {TWIN_CHECK: "DataRandomization(labels='permuted', min_train_accuracy=0.95)"},
+        "expectations": {
+            TWIN_CHECK: {
+                "expects": "change", "anchor": "twins", "statistic": "last", "no_verdict": "",
+                "guards": [],
+            }
+        },
+    }  # fmt: skip
+    return replace(
+        results, networks=networks, scores=scores, summary=_anchored(results.summary, len(levels)),
+        trainings=trainings_of(levels), provenance={**results.provenance, **facts},
+    )  # fmt: skip
+
+
+def _anchored(summary: pd.DataFrame, levels: int) -> pd.DataFrame:
+    """Twins agree by 0.8 and are the ceiling of all stages; the last stage is what is judged."""
+    summary = summary.copy()
+    known = summary["mean"].notna()
+    summary["ceiling"] = np.where(known, 0.8, np.nan)
+    twins = known & (summary["stage"] == TWINS)
+    summary.loc[twins, ["mean", "low", "high"]] = 0.8, 0.7, 0.9
+    beyond = summary["mean"] - summary["null"]
+    summary["retained"] = beyond / (summary["ceiling"] - summary["null"])
+    kept = summary.columns.difference(["stage", "verdict"])
+    last = summary.loc[summary["stage"] == TWINS + levels, kept]
+    summary.loc[summary["stage"] == -1, kept] = last.to_numpy()
+    return summary
+
+
+def trainings_of(levels: tuple[float, ...] = (1.0,)) -> pd.DataFrame:
+    """Networks of true labels that learn within 8 epochs, others within 30."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for level in (0.0, *levels):
+        epochs = 8 + int(22 * level)
+        for draw in range(NETWORKS):
+            name = NetworkName("permuted" if level else "true", level, draw)
+            gains = np.sort(rng.random(epochs))
+            test = 0.97 - 0.87 * level + 0.02 * draw
+            rows += [
+                (str(name), *name, epoch, 2 - gain, 0.1 + 0.88 * gain, 0.99 - 0.01 * draw, test)
+                for epoch, gain in enumerate(gains, start=1)
+            ]
+    return pd.DataFrame(rows, columns=list(TRAININGS))
+
+
+def both_of(**settings: object) -> Results:
+    """A run of parameter and of data randomization."""
+    one, two = Recipe(**settings)(), twins_of(**settings)
+    tables = ("scores", "floors", "networks", "summary", "verdicts")
+    joined = {name: pd.concat([getattr(one, name), getattr(two, name)]) for name in tables}
+    examples = Examples(
+        one.examples.pixels, one.examples.titles,
+        {**one.examples.maps, **two.examples.maps},
+        {**one.examples.conditions, **two.examples.conditions},
+    )  # fmt: skip
+    return replace(two, **joined, examples=examples)
+
+
+@pytest.fixture(scope="session")
+def make_twins() -> Callable[..., Results]:
+    return twins_of
+
+
+@pytest.fixture(scope="session")
+def twins() -> Results:
+    """Two explainers, the controls, two similarities, labels that are random throughout."""
+    return twins_of(explainers=("gradient", "guided_backprop"), similarities=SIMILARITIES[:2])
+
+
+@pytest.fixture(scope="session")
+def both() -> Results:
+    """Two checks on two explainers and the controls."""
+    return both_of(explainers=("gradient", "guided_backprop"), similarities=SIMILARITIES[:2])
 
 
 @pytest.fixture(scope="session")

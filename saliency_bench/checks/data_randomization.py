@@ -1,0 +1,199 @@
+"""Data randomization: networks trained on randomized labels, beside twins trained on true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+
+from saliency_bench.checks.base import Repeated, require_one_of
+from saliency_bench.protocols import (
+    TWINS,
+    Condition,
+    Expectation,
+    NetworkName,
+    Place,
+    ProofError,
+    Scene,
+    Study,
+    TrainedNetwork,
+)
+
+Randomized = Literal["permuted", "uniform"]
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """The weights of another network of the same architecture.
+
+    Attributes:
+        name: what that network learned.
+        stage: place among the levels of corruption.
+        depth: share of its labels that are randomized.
+        draw: which one of its kind.
+        network: the network, trained.
+        moves_output: whether it is another one than the untouched.
+        references: see `Condition`.
+        repredict: explain the class that it predicts.
+    """
+
+    name: str
+    stage: int
+    depth: float
+    draw: int
+    network: TrainedNetwork
+    moves_output: bool
+    references: tuple[Place, ...] = ()
+    repredict: bool = False
+
+    @contextmanager
+    def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
+        """The scene under that network's weights.
+
+        Raises:
+            ProofError: if they are not the ones that were trained.
+        """
+        with network.changed(self._values(network.model)):
+            if network.fingerprint() != self.network.fingerprint:
+                raise ProofError(
+                    f"the stored weights are not those of {self.name} {self.draw}; remove "
+                    f"{self.network.file}"
+                )
+            if self.repredict:
+                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
+            yield scene
+
+    def _values(self, model: Any) -> dict[int, Any]:
+        """Its weights by position in `model.variables`, where they differ from the live ones."""
+        with np.load(self.network.file, allow_pickle=False) as stored:
+            return {
+                position: stored[str(position)]
+                for position, variable in enumerate(model.variables)
+                if not np.array_equal(stored[str(position)], variable.numpy())
+            }
+
+
+@dataclass(frozen=True)
+class DataRandomization:
+    """Data randomization test (Adebayo et al., 2018, section 4), with retrained twins.
+
+    Networks are trained on true and on randomized labels, each from first weights of its own.
+    The similarity of a true-label network's map with its twins' is the ceiling; that with a
+    random-label network's lies between the null, where the map is about the labels, and the
+    ceiling, where it is not.
+
+    Attributes:
+        labels: `permuted` shuffles the labels (the paper's), `uniform` draws them anew.
+        fractions: shares of the labels that are randomized, each a level of corruption; the
+            verdict is taken on 1.
+        networks: how many of each kind; at least 3 for a verdict.
+        min_train_accuracy: what a random-label network must reach on its own labels.
+        min_test_accuracy: what a true-label network must reach on the images to explain.
+        chance_margin: how far above chance a network of purely random labels may be there.
+    """
+
+    expects: ClassVar[str] = "change"
+    anchor: ClassVar[str] = "twins"
+    statistic: ClassVar[str] = "last"
+
+    labels: Randomized = "permuted"
+    fractions: Sequence[float] = (1.0,)
+    networks: int = 3
+    min_train_accuracy: float = 0.95
+    min_test_accuracy: float = 0.7
+    chance_margin: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_one_of("labels", self.labels, get_args(Randomized))
+        object.__setattr__(self, "fractions", tuple(sorted(set(map(float, self.fractions)))))
+        if not self.fractions or not 0 < self.fractions[0] <= self.fractions[-1] <= 1:
+            raise ValueError(
+                f"fractions must lie above 0 and at most at 1; got {list(self.fractions)}"
+            )
+        if self.networks < 2:
+            raise ValueError(f"networks must be at least 2, for a twin; got {self.networks}")
+        for name in ("min_train_accuracy", "min_test_accuracy", "chance_margin"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1]; got {getattr(self, name)}")
+
+    def conditions(self, study: Study) -> tuple[Condition, ...]:
+        """The repeat, the twins, then every network of every level of corruption.
+
+        Trains what is not yet trained.
+
+        Raises:
+            NotApplicable: if networks cannot be trained here.
+            ValueError: if the model under test is not the one that its training gives.
+        """
+        names = self._names(study)
+        self._require_own(study)
+        conditions: list[Condition] = [Repeated(references=((TWINS, self.networks - 1),))]
+        for stage, row in enumerate(names, start=TWINS):
+            for draw, name in enumerate(row):
+                others = [other for other in range(self.networks) if other != draw]
+                twins = others if stage == TWINS else [draw]
+                conditions.append(
+                    Retrained(
+                        name=("twin, " if stage == TWINS else "") + name.lesson,
+                        stage=stage,
+                        depth=name.fraction,
+                        draw=draw,
+                        network=study.weights(name),
+                        moves_output=name != NetworkName(),
+                        references=tuple((TWINS, twin) for twin in twins),
+                        repredict=study.target == "repredict",
+                    )
+                )
+        return tuple(conditions)
+
+    def expectation(self, study: Study) -> Expectation:
+        """A verdict on labels that are random throughout, if the networks are worth one."""
+        reason = ""
+        if self.fractions[-1] < 1:
+            reason = "no network was trained on labels that are random throughout"
+        return Expectation("change", "twins", "last", reason, tuple(self._guards(study)))
+
+    def _names(self, study: Study) -> list[list[NetworkName]]:
+        """The networks by stage, true labels first, and draw.
+
+        The network under test is the last of its kind: figures show each stage's first network,
+        and so a twin beside it.
+        """
+        draws = [(draw + 1) % self.networks for draw in range(self.networks)]
+        true = [NetworkName(draw=draw) for draw in draws]
+        return [true] + [
+            [NetworkName(self.labels, fraction, draw) for draw in range(self.networks)]
+            for fraction in self.fractions
+        ]
+
+    def _require_own(self, study: Study) -> None:
+        if study.weights(NetworkName()).fingerprint != study.network.fingerprint():
+            raise ValueError(
+                "the model must be the one that its training gives, the network "
+                f"{str(NetworkName())!r} of these weights; its own are others"
+            )
+
+    def _guards(self, study: Study) -> Iterator[str]:
+        """Why networks are not worth a verdict, a line each."""
+        for name in (name for row in self._names(study) for name in row):
+            network = study.weights(name)
+            learned, tested = network.train_accuracy, network.test_accuracy
+            highest = network.chance + self.chance_margin
+            if name.labels != "true" and not learned >= self.min_train_accuracy:
+                yield (
+                    f"the network of {name} learned {learned:.2f} of its labels; at least "
+                    f"{self.min_train_accuracy} (min_train_accuracy) is asked for"
+                )
+            if name.labels == "true" and not tested >= self.min_test_accuracy:
+                yield (
+                    f"the network of {name} is right on {tested:.2f} of the test images; at least "
+                    f"{self.min_test_accuracy} (min_test_accuracy) is asked for"
+                )
+            if name.fraction == 1 and not tested <= highest:
+                yield (
+                    f"the network of {name} is right on {tested:.2f} of the test images; at most "
+                    f"{highest:.2f} (chance and chance_margin) is to be had by guessing"
+                )

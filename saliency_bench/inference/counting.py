@@ -1,0 +1,178 @@
+"""One explainer's compared pairs of maps, as arrays, and how the undefined ones count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.inference.intervals import Interval, interval, pseudo_values
+from saliency_bench.protocols import TWINS, Floats, Ints
+
+Died = Literal["null", "out"]
+Blank = Literal["null", "ceiling", "out"]
+
+SCORED = ("ok", "died", "constant_reference", "nan")
+"""What can become of a pair of maps; a pair's `kind` is its place here, or `ABSENT`."""
+FAILURES = ("not_applicable", "error")
+"""What can become of an explainer as a whole."""
+OK, DIED, ABSENT = 0, 1, -1
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The compared pairs of maps of one (check, explainer, similarity).
+
+    Attributes:
+        stages: `[L]` numbers of the stages.
+        score: `[L, D, I]`, as are the others; NaN where unknown.
+        null: similarity of maps that share nothing but the explainer.
+        ceiling: similarity if nothing had changed.
+        kind: index into `SCORED`, or `ABSENT`.
+    """
+
+    stages: Ints
+    score: Floats
+    null: Floats
+    ceiling: Floats
+    kind: NDArray[np.int8]
+
+    def take(self, stages: NDArray[np.bool_]) -> Pairs:
+        """The stages where the mask `[L]` is True."""
+        return Pairs(
+            self.stages[stages],
+            self.score[stages],
+            self.null[stages],
+            self.ceiling[stages],
+            self.kind[stages],
+        )
+
+    @property
+    def n_draws(self) -> int:
+        """Draws with at least one pair."""
+        return int((self.kind != ABSENT).any((0, 2)).sum())
+
+    @property
+    def n_images(self) -> int:
+        """Images with at least one pair."""
+        return int((self.kind != ABSENT).any((0, 1)).sum())
+
+    def share(self, status: str) -> float:
+        """Share of the pairs with this status; NaN without pairs."""
+        present = np.count_nonzero(self.kind != ABSENT)
+        found = np.count_nonzero(self.kind == SCORED.index(status))
+        return found / present if present else float("nan")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Pairs once it is settled how the undefined ones count.
+
+    Attributes:
+        score: `[L, D, I]` of the draws and images that count at all; 0 where left out.
+        null: as `score`.
+        ceiling: as `score`.
+        weights: sum to 1 in all; each stage's living pairs share alike.
+        twins: `[L]` at which stages the score is a mean over twins, as every ceiling is; None
+            where ceilings are not.
+    """
+
+    score: Floats
+    null: Floats
+    ceiling: Floats
+    weights: Floats
+    twins: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def similarity(self) -> Interval:
+        """The mean score."""
+        return self._interval(self._networks[0], np.ones(1))
+
+    @cached_property
+    def retained(self) -> Interval:
+        """`mean(score - null) / mean(ceiling - null)`.
+
+        NaN where twins may agree no better than unrelated networks: no interval of a ratio is
+        bounded if that of its denominator holds 0 (Fieller, 1954).
+        """
+        score, ceiling = self._networks
+        found = self._interval(score - self.null, ceiling - self.null)
+        if self.twins is not None and self.room.low <= 0:
+            return Interval(*np.full((3, *np.shape(found.value)), np.nan))
+        return found
+
+    @cached_property
+    def room(self) -> Interval:
+        """`mean(ceiling - null)`: what there is to be retained."""
+        return self._interval(self._networks[1] - self.null, np.ones(1))
+
+    def mean(self, values: Floats) -> float:
+        """Weighted mean of `values`; NaN if nothing counts."""
+        return float(np.sum(self.weights * values)) if self.weights.size else float("nan")
+
+    @property
+    def _networks(self) -> tuple[Floats, Floats]:
+        """Score and ceiling such that draws are independent."""
+        if self.twins is None or self._few:
+            return self.score, self.ceiling
+        ceiling = pseudo_values(self.ceiling, self.weights)
+        score = pseudo_values(self.score, self.weights)
+        return np.where(self.twins[:, None, None], score, self.score), ceiling
+
+    @property
+    def _few(self) -> bool:
+        """Whether the twins are too few to tell how much networks differ."""
+        return bool(self.score.shape[1] < 3)
+
+    def _interval(self, numerator: Floats, denominator: Floats) -> Interval:
+        found = interval(numerator, denominator, self.weights)
+        if self.twins is None or not self._few:
+            return found
+        return Interval(found.value, *np.full((2, *np.shape(found.value)), np.nan))
+
+
+def count(
+    pairs: Pairs,
+    *,
+    died: Died = "null",
+    blank: Blank = "out",
+    twins: bool = False,
+) -> Counted:
+    """Settle how the undefined pairs count; the defaults are the variant that is reported.
+
+    Args:
+        pairs: of one stage or of several.
+        died: a map that vanished under the change has changed ("null"), or says nothing ("out").
+        blank: as what a constant reference and a NaN count.
+        twins: whether the ceilings are means over twins.
+    """
+    null, ceiling = _filled(pairs.null), _filled(pairs.ceiling)
+    fills = {"null": null, "ceiling": ceiling}
+    score, alive = pairs.score, pairs.kind != ABSENT
+    for here, how in ((pairs.kind == DIED, died), (pairs.kind > DIED, blank)):
+        if how == "out":
+            alive = alive & ~here
+        else:
+            score = np.where(here, fills[how], score)
+    lively = np.ix_(alive.any((1, 2)), alive.any((0, 2)), alive.any((0, 1)))
+    alive = alive[lively]
+    per_stage = alive.sum((1, 2), keepdims=True)
+    weights = alive / (per_stage * len(alive))
+    score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
+    stages = pairs.stages[lively[0].ravel()]
+    return Counted(score, null, ceiling, weights, stages == TWINS if twins else None)
+
+
+def _filled(values: Floats) -> Floats:
+    """Unknown values get their stage's mean; a stage without any gets the mean of all."""
+    known = np.isfinite(values)
+    if known.all():
+        return values
+    counts = known.sum((1, 2))
+    totals = np.where(known, values, 0.0).sum((1, 2))
+    overall = totals.sum() / counts.sum() if counts.any() else np.nan
+    means = np.where(counts > 0, totals / np.maximum(counts, 1), overall)
+    return np.where(known, values, means[:, None, None])

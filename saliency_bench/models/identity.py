@@ -1,0 +1,66 @@
+"""What tells architectures apart, so that the cache never gives one network for another."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import marshal
+import secrets
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from saliency_bench import network as networks
+from saliency_bench.steps import source_digest
+
+
+def of_function(build: Callable[..., Any]) -> Iterator[str]:
+    """Name and source of a function, and the arguments that are bound to it."""
+    while isinstance(build, functools.partial):
+        yield repr((build.args, sorted(build.keywords.items())))
+        build = build.func
+    named = build if inspect.isroutine(build) or inspect.isclass(build) else type(build)
+    yield f"{named.__module__}.{named.__qualname__}"
+    yield _source(named)
+
+
+def of_network(model: Any) -> dict[str, Any]:
+    """Of a network not yet trained: its configuration, its classes' sources, its first weights.
+
+    Its names are part of it: it was built by `fresh`, so they do not depend on other networks.
+    """
+    classes = {type(layer) for layer in model._flatten_layers()}
+    foreign = sorted(_named(c) for c in classes if c.__module__.partition(".")[0] != "keras")
+    return {
+        "configuration": _configuration(model),
+        "classes": foreign,
+        "first_weights": networks.fingerprint(model),
+    }
+
+
+def _named(layer: type) -> tuple[str, str]:
+    return f"{layer.__module__}.{layer.__qualname__}", _source(layer)
+
+
+def _source(thing: Any) -> str:
+    """Hash of a source; of what has no file, a function's code; else it is never met again."""
+    found = source_digest(thing)
+    if found is not None:
+        return found
+    if inspect.isfunction(thing):
+        return hashlib.blake2b(marshal.dumps(thing.__code__), digest_size=16).hexdigest()
+    return secrets.token_hex(16)
+
+
+def _configuration(model: Any) -> str | None:
+    """None for a subclassed model that does not say: its source stands for it."""
+    import keras
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # it will not be read back
+            config = keras.saving.serialize_keras_object(model)
+        return json.dumps(config, sort_keys=True, default=repr)
+    except Exception:  # a user's `get_config` may raise anything
+        return None

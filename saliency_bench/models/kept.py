@@ -1,0 +1,85 @@
+"""Trained weights in a file: by position, so that subclassed models are kept like all others."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.protocols import Epoch
+from saliency_bench.store import write_atomic
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A trained network's weights and how it got them.
+
+    Attributes:
+        values: of `model.variables`, in their order.
+        train_accuracy: on what it was trained on, in inference mode.
+        history: an entry per epoch.
+    """
+
+    values: Sequence[NDArray[Any]]
+    train_accuracy: float
+    history: tuple[Epoch, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the weights, as `network.fingerprint` gives it of a model that has them."""
+        digest = hashlib.sha256()
+        for value in self.values:
+            digest.update(np.ascontiguousarray(value).view(np.uint8).data)
+        return digest.hexdigest()[:32]
+
+
+def save(kept: Kept, file: Path) -> None:
+    """Write arrays "0", "1", ... and the rest to an .npz file, all or nothing.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        allow_pickle=False,
+        train_accuracy=np.float64(kept.train_accuracy),
+        history=np.array(kept.history, np.float64),
+        fingerprint=np.array(kept.fingerprint),
+        **{str(position): value for position, value in enumerate(kept.values)},
+    )
+    write_atomic(file, buffer.getvalue())
+
+
+def read(file: Path) -> Kept:
+    """What `save` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged.
+    """
+    try:
+        content = io.BytesIO(file.read_bytes())
+        with np.load(content, allow_pickle=False) as stored:
+            count = sum(name.isdecimal() for name in stored.files)
+            kept = Kept(
+                values=[stored[str(position)] for position in range(count)],
+                train_accuracy=float(stored["train_accuracy"]),
+                history=tuple((float(loss), float(right)) for loss, right in stored["history"]),
+            )
+            intact = str(stored["fingerprint"]) == kept.fingerprint
+    except FileNotFoundError:
+        raise
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
+        intact = False
+    if not intact:
+        raise ValueError(f"{file} is damaged")
+    return kept

@@ -1,0 +1,257 @@
+"""Networks of one architecture on true or randomized labels, each trained once and then found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from saliency_bench import randomize
+from saliency_bench.datasets.content import digest, digest_of_array
+from saliency_bench.models import hindrances, identity, kept
+from saliency_bench.models.base import LoadedModel, as_loaded, fitting
+from saliency_bench.models.fresh import fresh
+from saliency_bench.models.training import Training, accuracy, fit, optimizer_of, scores
+from saliency_bench.protocols import Dataset, NetworkName, Networks, TrainedNetwork, Untrainable
+from saliency_bench.store import read_json, write_json
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """The settings of networks that are trained here."""
+
+    @property
+    def training(self) -> Training:
+        """How they are trained."""
+        ...
+
+    def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
+        """The untrained Keras model for images `[H, W, C]`."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Hash of all settings."""
+        ...
+
+
+class Trainer:
+    """Trains networks by name, or finds them in the cache: the files are the networks.
+
+    What was trained in this process and what an earlier one left give the same numbers.
+
+    Args:
+        settings: architecture and training.
+        dataset: all of it, not only the images that will be explained.
+        seed: of the network under test; every other network's follows from it and its name.
+        cache: the folder of trained networks, shared by all runs.
+
+    Raises:
+        ValueError: if the dataset has no labelled images to train on.
+    """
+
+    def __init__(self, settings: Trainable, dataset: Dataset, *, seed: int, cache: Path) -> None:
+        if dataset.train_pixels is None or dataset.train_labels is None:
+            raise ValueError(
+                f"training needs labelled images to train on, dataset {dataset.name} has none; "
+                "give dataset.train_path, or take model=saved or model=application"
+            )
+        self._settings = settings
+        self._dataset = dataset
+        self._pixels: NDArray[np.float32] = dataset.train_pixels
+        self._labels: NDArray[np.int64] = dataset.train_labels
+        self._seed = seed
+        self._cache = Path(cache)
+        self._console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+        self._starts: dict[str, NetworkName] = {}
+        self._trained: dict[NetworkName, TrainedNetwork] = {}
+
+    @property
+    def trained(self) -> Mapping[NetworkName, TrainedNetwork]:
+        """Those that were asked for so far."""
+        return MappingProxyType(self._trained)
+
+    @cached_property
+    def regularizers(self) -> tuple[str, ...]:
+        """What in the architecture or the training hinders memorizing, in words."""
+        training = self._settings.training
+        words = [
+            *hindrances.of_network(self._network(NetworkName())),
+            *hindrances.of_training(training, optimizer_of(training)),
+        ]
+        return tuple(dict.fromkeys(words))
+
+    def __call__(self, name: NetworkName) -> TrainedNetwork:
+        """The network of this name.
+
+        Raises:
+            ValueError: if it cannot be built or trained, or starts as another one does.
+        """
+        if name not in self._trained:
+            self._trained[name] = self._found_or_trained(name)
+        return self._trained[name]
+
+    def load(self) -> LoadedModel:
+        """The network under test."""
+        name = NetworkName()
+        trained, model = self(name), self._network(name)
+        self._assign(model, kept.read(trained.file))
+        facts = {
+            "key": trained.file.stem,
+            "parameters": model.count_params(),
+            **asdict(self._settings.training),
+            "epochs_trained": len(trained.history),
+            "train_accuracy": trained.train_accuracy,
+            "test_accuracy": trained.test_accuracy,
+        }
+        return fitting(LoadedModel(model, None, model.name, facts), self._dataset)
+
+    def _found_or_trained(self, name: NetworkName) -> TrainedNetwork:
+        network = self._network(name)
+        labels = self._lesson(name)
+        start = identity.of_network(network)
+        self._require_own_start(start["first_weights"], name)
+        file = self._cache / f"{self._key(name, labels, start)}.npz"
+        held = self._found(file)
+        if held is None:
+            held = self._taught(network, labels, name)
+            kept.save(held, file)
+        else:
+            self._assign(network, held)
+        tested, chance = self._tested(network, file)
+        return TrainedNetwork(
+            held.fingerprint, file, held.train_accuracy, tested, chance, held.history
+        )
+
+    def _network(self, name: NetworkName) -> Any:
+        shape, seed = self._pixels.shape[1:], self._seed_of(name)
+        with fresh(seed):
+            network = self._settings.network(shape, self._n_classes, seed=seed)
+        pupils = replace(self._dataset, pixels=self._pixels, labels=self._labels)
+        fitting(LoadedModel(network, None, network.name), pupils)
+        return network
+
+    def _seed_of(self, name: NetworkName) -> int:
+        """No two networks start, or see the images, alike."""
+        if name == NetworkName():
+            return self._seed
+        key = (name.labels, str(float(name.fraction)), name.draw)
+        return int(randomize.stream("network", self._seed, *key).integers(2**31))
+
+    def _lesson(self, name: NetworkName) -> NDArray[np.int64]:
+        if name.labels == "true":
+            return self._labels
+        return randomize.labels(
+            self._labels,
+            seed=self._seed,
+            draw=name.draw,
+            policy=name.labels,
+            fraction=name.fraction,
+        )
+
+    def _require_own_start(self, first_weights: str, name: NetworkName) -> None:
+        other = self._starts.setdefault(first_weights, name)
+        if other != name:
+            raise ValueError(
+                f"networks must start from weights of their own, got the same ones for {name} and "
+                f"{other}; a seed that is fixed in the model must not be"
+            )
+
+    def _found(self, file: Path) -> kept.Kept | None:
+        try:
+            return kept.read(file)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            self._console.print(f"training again: {error}")
+            return None
+
+    def _taught(self, network: Any, labels: NDArray[np.int64], name: NetworkName) -> kept.Kept:
+        history, reached = fit(
+            network,
+            self._dataset.preprocessing(self._pixels),
+            labels,
+            self._settings.training,
+            seed=self._seed_of(name),
+            name=f"{network.name}, {name}",
+        )
+        return kept.Kept([v.numpy() for v in network.variables], reached, history)
+
+    @staticmethod
+    def _assign(network: Any, held: kept.Kept) -> None:
+        for variable, value in zip(network.variables, held.values, strict=True):
+            variable.assign(value)
+
+    def _tested(self, network: Any, file: Path) -> tuple[float, float]:
+        """Accuracy on the images to explain, kept beside the weights, and that of guessing."""
+        pixels, labels = self._dataset.pixels, self._dataset.labels
+        if labels is None:
+            return math.nan, math.nan
+        chance = float(np.bincount(labels).max() / len(labels))
+        beside = file.with_name(f"{file.stem}-{self._test_key}.json")
+        try:
+            known = read_json(beside)
+        except ValueError:  # damaged: no more is lost than a few seconds
+            known = None
+        if known is None:
+            outputs = scores(network, self._settings.training)
+            right = accuracy(outputs, pixels, labels, units=self._dataset.preprocessing)
+            known = {"test_accuracy": right}
+            write_json(beside, known)
+        return float(known["test_accuracy"]), chance
+
+    def _key(self, name: NetworkName, labels: NDArray[np.int64], start: Mapping[str, Any]) -> str:
+        """Hash of all that decides the weights."""
+        return digest(
+            {
+                "model": self._settings.fingerprint(),
+                "start": start,
+                "images": self._images_key,
+                "labels": digest_of_array(labels),
+                "training": asdict(self._settings.training),
+                "seed": self._seed_of(name),
+                "versions": [
+                    version(n) for n in ("saliency-bench", "keras", "tensorflow", "numpy")
+                ],
+            }
+        )
+
+    @cached_property
+    def _images_key(self) -> list[Any]:
+        units = repr(self._dataset.preprocessing)
+        return [self._pixels.shape, digest_of_array(self._pixels), units]
+
+    @cached_property
+    def _test_key(self) -> str:
+        units = repr(self._dataset.preprocessing)
+        arrays = [self._dataset.pixels, self._dataset.labels]
+        return digest({"test": [units, *(digest_of_array(a) for a in arrays if a is not None)]})
+
+    @cached_property
+    def _n_classes(self) -> int:
+        """Of the true labels: a network's shape does not depend on what it is taught."""
+        explained = -1 if self._dataset.labels is None else int(self._dataset.labels.max())
+        return max(len(self._dataset.classes), int(self._labels.max()) + 1, explained + 1)
+
+
+def with_others(
+    model: Any, dataset: Dataset, *, seed: int, cache: Path
+) -> tuple[LoadedModel, Networks]:
+    """The model of a config's `_target_`, and what trains others like it.
+
+    Raises:
+        TypeError: it is neither a model of ours nor a Keras model.
+        ValueError: it cannot be had, or does not fit the dataset.
+    """
+    if not isinstance(model, Trainable):
+        return as_loaded(model, dataset, seed=seed, cache=cache), Untrainable()
+    trainer = Trainer(model, dataset, seed=seed, cache=cache)
+    return trainer.load(), trainer

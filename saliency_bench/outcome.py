@@ -1,0 +1,54 @@
+"""What the loop tells while it works, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told what is being done, how far it is."""
+
+    def start(self, total: int) -> None:
+        """`total` steps are to come."""
+        ...
+
+    def step(self, what: str) -> None:
+        """One step, `what`, is about to be done."""
+        ...
+
+    def done(self) -> None:
+        """Nothing more is to come."""
+        ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def start(self, total: int) -> None:
+        """Nothing."""
+
+    def step(self, what: str) -> None:
+        """Nothing."""
+
+    def done(self) -> None:
+        """Nothing."""
+
+
+@dataclass
+class Outcome:
+    """What a loop left behind besides its cells.
+
+    Attributes:
+        refused: why an explainer does not apply.
+        failed: what an explainer raised.
+        checks: why a check does not apply.
+        computed: how many cells were computed now; the others were there.
+        damaged: how many cells were there but damaged, and so computed anew.
+    """
+
+    refused: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, str] = field(default_factory=dict)
+    computed: int = 0
+    damaged: int = 0
