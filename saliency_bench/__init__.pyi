@@ -1,9 +1,12 @@
 from . import checks as checks
+from . import datasets as datasets
 from . import explainers as explainers
+from . import models as models
 from . import network as network
 from . import randomize as randomize
 from . import similarities as similarities
 from .results import Results as Results
+from .study import Options as Options
 from .study import evaluate as evaluate
 
 __version__: str

@@ -198,6 +198,40 @@ def test_twins_that_do_not_agree_leave_it_undefined_and_not_passed(twins):
     assert "networks trained alike do not agree" in found["reason"]
 
 
+def test_a_map_that_vanished_under_a_twin_is_left_out_and_has_not_changed():
+    table = scored(score=0.3, null=0.1)
+    gone = (table["stage"] == TWINS) & (table["draw"] == 1) & (table["image"] < 4)
+    table.loc[gone, ["score", "ceiling"]] = np.nan
+    table.loc[gone, "status"] = "died"
+    row = summarize(evidence(table)).set_index("stage").loc[TWINS]
+    assert row[["mean", "ceiling", "retained"]].tolist() == pytest.approx([0.7, 0.7, 1])
+    assert row["undefined"] == pytest.approx(4 / 36)
+
+
+def test_a_network_whose_maps_are_all_blank_is_not_counted():
+    table = scored()
+    blank = (table["stage"] == 2) & (table["draw"] == 1)
+    table.loc[blank, "status"] = "constant_reference"
+    table.loc[blank, ["score", "ceiling"]] = np.nan
+    found = verdict(table)
+    assert found["verdict"] == "inconclusive"
+    assert "this run has 2" in found["reason"]
+
+
+@pytest.mark.parametrize(("deepest", "expected"), [(0.02, "pass"), (0.6, "fail")])
+def test_of_several_levels_the_last_is_judged_and_each_has_a_row(deepest, expected):
+    table = scored(score=0.5)
+    last = table[table["stage"] == 2].assign(stage=3, score=deepest)
+    levels = pd.concat([networks(), networks().tail(NETWORKS).assign(stage=3)], ignore_index=True)
+    levels.loc[levels["stage"] == 2, ["depth", "accuracy"]] = 0.5, 0.6
+    found = evidence(table, last, networks=levels)
+    retained = summarize(found).set_index("stage")["retained"]
+    assert retained[[2, 3, AREA]].tolist() == pytest.approx(
+        [0.5 / 0.7, deepest / 0.7, deepest / 0.7]
+    )
+    assert judge(found, summarize(found))["verdict"].item() == expected
+
+
 CONTROLS = {
     "edge_detector": ("fail", {"twins": 1.0, "score": 1.0, "null": 0.3}),
     "random_frozen": ("fail", {"twins": 1.0, "score": 1.0, "null": 0.0}),

@@ -19,7 +19,7 @@ SCORED = ("ok", "died", "constant_reference", "nan")
 """What can become of a pair of maps; a pair's `kind` is its place here, or `ABSENT`."""
 FAILURES = ("not_applicable", "error")
 """What can become of an explainer as a whole."""
-OK, DIED, ABSENT = 0, 1, -1
+OK, DIED, CONSTANT, ABSENT = 0, 1, 2, -1
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,11 @@ class Counted:
         """`mean(ceiling - null)`: what there is to be retained."""
         return self._interval(self._networks[1] - self.null, np.ones(1))
 
+    @property
+    def n_draws(self) -> int:
+        """Draws with at least one pair that counts."""
+        return int(self.score.shape[1])
+
     def mean(self, values: Floats) -> float:
         """Weighted mean of `values`; NaN if nothing counts."""
         return float(np.sum(self.weights * values)) if self.weights.size else float("nan")
@@ -125,7 +130,7 @@ class Counted:
     @property
     def _few(self) -> bool:
         """Whether the twins are too few to tell how much networks differ."""
-        return bool(self.score.shape[1] < 3)
+        return self.n_draws < 3
 
     def _interval(self, numerator: Floats, denominator: Floats) -> Interval:
         found = interval(numerator, denominator, self.weights)
@@ -151,8 +156,11 @@ def count(
     """
     null, ceiling = _filled(pairs.null), _filled(pairs.ceiling)
     fills = {"null": null, "ceiling": ceiling}
-    score, alive = pairs.score, pairs.kind != ABSENT
-    for here, how in ((pairs.kind == DIED, died), (pairs.kind > DIED, blank)):
+    alike = (pairs.stages == TWINS) & twins
+    # Among twins no map is the changed one: what vanished there was no reference either.
+    kind = np.where(alike[:, None, None] & (pairs.kind == DIED), CONSTANT, pairs.kind)
+    score, alive = pairs.score, kind != ABSENT
+    for here, how in ((kind == DIED, died), (kind > DIED, blank)):
         if how == "out":
             alive = alive & ~here
         else:
@@ -162,8 +170,7 @@ def count(
     per_stage = alive.sum((1, 2), keepdims=True)
     weights = alive / (per_stage * len(alive))
     score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
-    stages = pairs.stages[lively[0].ravel()]
-    return Counted(score, null, ceiling, weights, stages == TWINS if twins else None)
+    return Counted(score, null, ceiling, weights, alike[lively[0].ravel()] if twins else None)
 
 
 def _filled(values: Floats) -> Floats:

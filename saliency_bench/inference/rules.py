@@ -137,6 +137,18 @@ def _few_defined(case: Case) -> Verdict | None:
     return Verdict("undefined", f"too few pairs have a score: {', '.join(shares)}")
 
 
+def _few_twins(case: Case) -> Verdict | None:
+    """A network whose maps are all blank is nobody's twin."""
+    networks = case.reported.n_draws
+    if not case.twins or networks >= MIN_DRAWS:
+        return None
+    return Verdict(
+        "inconclusive",
+        f"a verdict needs {MIN_DRAWS} networks of a kind whose maps say something, this run has "
+        f"{networks}",
+    )
+
+
 def _no_null(case: Case) -> Verdict | None:
     images = case.judged.n_images
     if images >= MIN_IMAGES and np.isfinite(_null(case)):
@@ -191,7 +203,15 @@ _GIVEN: tuple[Rule, ...] = (_failed, _descriptive, _no_threshold, _no_sign, _gua
 _ALWAYS: tuple[Rule, ...] = (*_GIVEN, _few_draws, _weak_network)
 _ORDER: dict[str, tuple[Rule, ...]] = {
     # A map that is the same for every image repeats and has no room: so room is asked first.
-    "change": (*_ALWAYS, _able_when_redrawn, _few_defined, _no_null, _no_room, _irreproducible),
+    "change": (
+        *_ALWAYS,
+        _able_when_redrawn,
+        _few_defined,
+        _few_twins,
+        _no_null,
+        _no_room,
+        _irreproducible,
+    ),
     # Here the score itself is judged, against 1: the null does not enter.
     "keep": (*_ALWAYS, _few_defined),
     "rise": (_failed, _descriptive, _no_rule),

@@ -36,7 +36,8 @@ def summarize(evidence: Evidence) -> pd.DataFrame:
     """One row per (check, explainer, similarity, stage), and one per area.
 
     In each row `retained = (mean - null) / (ceiling - null)`. Undefined pairs enter as reported
-    throughout: a map that died counts as null, a constant reference and a NaN are left out.
+    throughout: a map that died counts as null (among twins, where none is the changed one, it is
+    left out); a constant reference and a NaN are left out.
 
     Returns:
         Columns `SUMMARY`. `stage = -1` is the area over the stages from 1 on (the last one alone
