@@ -167,8 +167,10 @@ def _loaded(request: Request) -> tuple[Dataset, LoadedModel, Networks]:
 
     config = request.config
     retrains = any(check.anchor == "twins" for check in request.parts["check"].values())
-    model = request.model or _function(config, retrains=retrains)
-    dataset = request.dataset.load(train=models.trains(model))
+    trains = retrains if request.model is None else request.model.trains
+    dataset = request.dataset.load(train=trains)
+    # A function's model is as finished as it comes where there is nothing to train it on.
+    model = request.model or _function(config, trains=trains and dataset.train_labels is not None)
     if dataset.labels is None and config.target == "label":
         raise ValueError(f"target=label needs labels; {dataset.name} has none: target=predicted")
     cache = RESULTS / "cache"
@@ -182,12 +184,12 @@ def _loaded(request: Request) -> tuple[Dataset, LoadedModel, Networks]:
     return dataset.first(config.n_images), loaded, weights
 
 
-def _function(config: DictConfig, *, retrains: bool) -> Any:
+def _function(config: DictConfig, *, trains: bool) -> Any:
     """What a user's own function gives: a finished model, or networks to be trained."""
     from saliency_bench import models
 
     build, training = settings.function(config.model, "model")
-    if retrains:
+    if trains:
         return models.Function(build, training or models.Training())
     return settings.called(build, "model")
 

@@ -195,6 +195,16 @@ def test_a_finished_network_gets_the_check_that_needs_no_training(command, small
     assert set(table["explainer"]) == set(refused["explainer"])
 
 
+def test_a_function_without_training_data_is_taken_as_it_comes(command, small, tmp_path):
+    (tmp_path / "my_finished.py").write_text(BUILD)
+    np.savez(tmp_path / "unlabelled.npz", x=stripes(8, 0)[0])
+    own = ["model=function", "model._target_=my_finished.build", "target=predicted"]
+    rest = [setting for setting in small if not setting.startswith(("model", "dataset"))]
+    done = command("+experiment=sanity", *rest, *own, "dataset=npz", "dataset.path=unlabelled.npz")
+    assert list(provenance()["checks_not_applicable"]) == ["data_randomization"], done.err
+    assert provenance()["accuracy"] is None
+
+
 def test_alone_the_check_of_a_finished_network_is_refused(refused, small):
     assert "needs the training data" in refused("+experiment=data_randomization", *small)
 
