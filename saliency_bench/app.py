@@ -93,7 +93,8 @@ def run(config: DictConfig) -> int:
 
 def _way_on(error: Exception, folder: Path) -> str:
     """What else to say of an error: cells that are saved stay, and a bug can be looked into."""
-    if isinstance(error, OSError) and (folder / "run.json").is_file():
+    missing = isinstance(error, FileNotFoundError)
+    if isinstance(error, OSError) and not missing and (folder / "run.json").is_file():
         return f"; what is saved stays, to go on: {_command(folder)}"
     if not isinstance(error, settings.TELLING):
         return " (hydra.verbose=true shows where)"

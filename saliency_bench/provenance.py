@@ -99,11 +99,14 @@ def notes(study: Study) -> list[str]:
 
 
 def warnings(study: Study) -> list[str]:
-    """What makes it harder for a network to learn random labels, if any was to."""
+    """What makes networks of random labels, if there are any, less of a test."""
     if all(name.labels == "true" for name in study.weights.trained):
         return []
-    hindrances = ", ".join(study.weights.regularizers)
-    return [f"memorizing random labels is hindered by: {hindrances}"] if hindrances else []
+    told = {
+        "memorizing random labels is hindered by": study.weights.regularizers,
+        "all networks start alike, trained on true labels or not, in": study.weights.alike,
+    }
+    return [f"{what}: {', '.join(found)}" for what, found in told.items() if found]
 
 
 def of_outcome(outcome: Outcome) -> dict[str, Any]:

@@ -226,7 +226,7 @@ def _evidence(
         floors,
         tables.networks(study, store, steps),
         expectations={
-            name: Expectation() if name in outcome.checks else check.expectation(study)
+            name: _promised(check) if name in outcome.checks else check.expectation(study)
             for name, check in study.checks.items()
         },
         signed={name: explainer.signed for name, explainer in study.explainers.items()},
@@ -234,6 +234,11 @@ def _evidence(
         chance=chance(study.labels),
         controls=study.controls,
     )
+
+
+def _promised(check: Any) -> Expectation:
+    """What a check promises in general."""
+    return Expectation(check.expects, check.anchor, check.statistic)
 
 
 def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> NDArray[np.float32]:

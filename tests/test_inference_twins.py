@@ -232,6 +232,21 @@ def test_of_several_levels_the_last_is_judged_and_each_has_a_row(deepest, expect
     assert judge(found, summarize(found))["verdict"].item() == expected
 
 
+def test_twins_are_asked_to_agree_beyond_their_own_null():
+    table = scored(twins=0.6 + centred(0.02), score=0.0)
+    assert verdict(table)["verdict"] == "pass"
+    table.loc[table["stage"] == TWINS, "null"] = 0.6
+    found = verdict(table)
+    assert found["verdict"] == "undefined"
+    assert "beyond their own null twins agree by 0.00" in found["reason"]
+
+
+def test_too_few_networks_hold_no_control_to_a_verdict():
+    tables = [scored(name, networks=2, **values) for name, (_, values) in CONTROLS.items()]
+    found = verdicts(*tables, controls=DUE, networks=networks(rows=2))
+    assert problems(found.reset_index()) == ()
+
+
 CONTROLS = {
     "edge_detector": ("fail", {"twins": 1.0, "score": 1.0, "null": 0.3}),
     "random_frozen": ("fail", {"twins": 1.0, "score": 1.0, "null": 0.0}),

@@ -100,7 +100,7 @@ class Counted:
         """
         score, ceiling = self._networks
         found = self._interval(score - self.null, ceiling - self.null)
-        if self.twins is not None and self.room.low <= 0:
+        if self.twins is not None and not self.room.low > 0:
             return Interval(*np.full((3, *np.shape(found.value)), np.nan))
         return found
 

@@ -22,7 +22,8 @@ from saliency_bench.inference.counting import (
     Pairs,
     count,
 )
-from saliency_bench.protocols import Expectation, Floats, Ints
+from saliency_bench.inference.intervals import Interval
+from saliency_bench.protocols import TWINS, Expectation, Floats, Ints
 
 KEYS = ["check", "explainer", "similarity"]
 _AXES = ("stage", "draw", "image")
@@ -129,6 +130,12 @@ class Case:
     def twins(self) -> bool:
         """Whether the ceilings are similarities of twins."""
         return self.expectation.anchor == "twins"
+
+    @cached_property
+    def agreement(self) -> Interval | None:
+        """How far twins agree beyond what their maps of different images share; None without."""
+        alike = self.pairs.take(self.pairs.stages == TWINS)
+        return self.counted(alike).room if self.twins else None
 
     @cached_property
     def reported(self) -> Counted:

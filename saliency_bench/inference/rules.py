@@ -157,25 +157,26 @@ def _no_null(case: Case) -> Verdict | None:
 
 
 def _no_room(case: Case) -> Verdict | None:
-    reported = case.reported
-    room = reported.room
-    # Twins are few: they must agree beyond doubt, or there is nothing a map could have lost.
-    agreed = room.low > 0 if case.twins else True
-    if room.value >= MARGIN and agreed:
+    if case.reported.room.value >= MARGIN and (case.agreement is None or _agreed(case.agreement)):
         return None
     # Against itself the ceiling is 1. Twins can disagree altogether: then a score near their
     # ceiling is no sign of invariance, so closeness to 1 is asked of both.
-    if reported.similarity.value > 1 - MARGIN:
+    if case.reported.similarity.value > 1 - MARGIN:
         return Verdict("fail", f"the maps are invariant to everything: {_levels(case)}")
-    if case.twins:
+    if case.agreement is not None:
         return Verdict(
             "undefined",
-            f"the maps of networks trained alike do not agree: {_levels(case)}; beyond the null "
-            f"twins agree by {_numbers(room)}",
+            f"the maps of networks trained alike do not agree: {_levels(case)}; beyond their own "
+            f"null twins agree by {_numbers(case.agreement)}",
         )
     return Verdict(
         "undefined", f"unchanged maps agree no better than unrelated ones: {_levels(case)}"
     )
+
+
+def _agreed(agreement: Interval) -> bool:
+    """Whether twins agree beyond doubt: they are few, and else no map has anything to lose."""
+    return bool(agreement.value >= MARGIN and agreement.low > 0)
 
 
 def _irreproducible(case: Case) -> Verdict | None:

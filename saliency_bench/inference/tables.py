@@ -11,8 +11,8 @@ import pandas as pd
 from saliency_bench.inference.counting import FAILURES, Counted, Pairs
 from saliency_bench.inference.evidence import KEYS, Case, Evidence, Key, cases
 from saliency_bench.inference.intervals import UPPER
-from saliency_bench.inference.rules import MARGIN, SIGNED, decide
-from saliency_bench.protocols import AREA, SCHEMA_VERSION
+from saliency_bench.inference.rules import MARGIN, MIN_DRAWS, SIGNED, decide
+from saliency_bench.protocols import AREA, SCHEMA_VERSION, TWINS
 
 SUMMARY = (
     *("schema_version", "check", "explainer", "similarity", "stage", "n_images", "n_draws"),
@@ -183,8 +183,10 @@ def _control(evidence: Evidence, check: str, explainer: str) -> str:
         return ""
     # Maps keyed by the weights must pass where weights are redrawn; another target or input does
     # not touch them, and with twins nothing but the weights' meaning is shared.
-    changed = evidence.networks.loc[evidence.networks["check"] == check, "variables_changed"]
-    if changed.empty or expectation.guards:  # nothing ran, or nothing can be said
+    networks = evidence.networks[evidence.networks["check"] == check]
+    changed = networks["variables_changed"]
+    few = expectation.anchor == "twins" and (networks["stage"] == TWINS).sum() < MIN_DRAWS
+    if networks.empty or expectation.guards or few:  # nothing ran, or nothing can be said
         return ""
     if expected == "pass" and (expectation.anchor == "twins" or not (changed > 0).any()):
         return ""

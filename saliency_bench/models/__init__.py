@@ -1,7 +1,7 @@
 """Models to explain maps of. Each class holds settings; its `load()` does the work."""
 
 from saliency_bench.models.application import Application
-from saliency_bench.models.base import LoadedModel, Model, as_loaded, trains
+from saliency_bench.models.base import LoadedModel, Model, as_loaded
 from saliency_bench.models.function import Function
 from saliency_bench.models.networks import CNN, MLP
 from saliency_bench.models.saved import Saved
@@ -19,6 +19,5 @@ __all__ = [
     "Trainer",
     "Training",
     "as_loaded",
-    "trains",
     "with_others",
 ]

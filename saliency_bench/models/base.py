@@ -51,11 +51,6 @@ class Model(Protocol):
         ...
 
 
-def trains(model: Any) -> bool:
-    """Whether the model of a config's `_target_` is trained on the dataset of the run."""
-    return isinstance(model, Model) and model.trains
-
-
 def as_loaded(model: Any, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
     """The model of a config's `_target_`: ours, or any callable's that returned a Keras model.
 

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from saliency_bench import network as networks
 from saliency_bench.steps import source_digest
 
@@ -38,6 +40,14 @@ def of_network(model: Any) -> dict[str, Any]:
         "classes": foreign,
         "first_weights": networks.fingerprint(model),
     }
+
+
+def of_first_weights(model: Any) -> Iterator[tuple[str, str]]:
+    """Path and hash of each variable of a network not yet trained, constant ones apart."""
+    for variable in model.variables:
+        value = np.asarray(variable.numpy())
+        if value.size > 1 and (value != value.flat[0]).any():
+            yield variable.path, hashlib.blake2b(value.tobytes(), digest_size=16).hexdigest()
 
 
 def _named(layer: type) -> tuple[str, str]:

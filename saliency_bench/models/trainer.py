@@ -72,6 +72,7 @@ class Trainer:
         self._cache = Path(cache)
         self._console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
         self._starts: dict[str, NetworkName] = {}
+        self._alike: dict[str, None] = {}
         self._trained: dict[NetworkName, TrainedNetwork] = {}
 
     @property
@@ -88,6 +89,11 @@ class Trainer:
             *hindrances.of_training(training, optimizer_of(training)),
         ]
         return tuple(dict.fromkeys(words))
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Variables that start alike in several networks, though not constant."""
+        return tuple(self._alike)
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
         """The network of this name.
@@ -118,7 +124,7 @@ class Trainer:
         network = self._network(name)
         labels = self._lesson(name)
         start = identity.of_network(network)
-        self._require_own_start(start["first_weights"], name)
+        self._require_own_start(network, name)
         file = self._cache / f"{self._key(name, labels, start)}.npz"
         held = self._found(file)
         if held is None:
@@ -128,8 +134,9 @@ class Trainer:
             self._assign(network, held)
         tested, chance = self._tested(network, file)
         return TrainedNetwork(
-            held.fingerprint, file, held.train_accuracy, tested, chance, held.history
-        )
+            held.fingerprint, file, held.train_accuracy, tested, chance,
+            train_chance=_most_frequent(labels), seen=self._seen, history=held.history,
+        )  # fmt: skip
 
     def _network(self, name: NetworkName) -> Any:
         shape, seed = self._pixels.shape[1:], self._seed_of(name)
@@ -157,13 +164,16 @@ class Trainer:
             fraction=name.fraction,
         )
 
-    def _require_own_start(self, first_weights: str, name: NetworkName) -> None:
-        other = self._starts.setdefault(first_weights, name)
-        if other != name:
+    def _require_own_start(self, network: Any, name: NetworkName) -> None:
+        drawn = dict(identity.of_first_weights(network))
+        others = {path: self._starts.setdefault(print_, name) for path, print_ in drawn.items()}
+        alike = [path for path, other in others.items() if other != name]
+        if alike and len(alike) == len(drawn):
             raise ValueError(
                 f"networks must start from weights of their own, got the same ones for {name} and "
-                f"{other}; a seed that is fixed in the model must not be"
+                f"{others[alike[0]]}; a seed that is fixed in the model must not be"
             )
+        self._alike.update(dict.fromkeys(alike))
 
     def _found(self, file: Path) -> kept.Kept | None:
         try:
@@ -195,7 +205,7 @@ class Trainer:
         pixels, labels = self._dataset.pixels, self._dataset.labels
         if labels is None:
             return math.nan, math.nan
-        chance = float(np.bincount(labels).max() / len(labels))
+        chance = _most_frequent(labels)
         beside = file.with_name(f"{file.stem}-{self._test_key}.json")
         try:
             known = read_json(beside)
@@ -218,6 +228,7 @@ class Trainer:
                 "labels": digest_of_array(labels),
                 "training": asdict(self._settings.training),
                 "seed": self._seed_of(name),
+                **compute(),
                 "versions": [
                     version(n) for n in ("saliency-bench", "keras", "tensorflow", "numpy")
                 ],
@@ -236,10 +247,29 @@ class Trainer:
         return digest({"test": [units, *(digest_of_array(a) for a in arrays if a is not None)]})
 
     @cached_property
+    def _seen(self) -> float:
+        """Share of the images to explain that are among those to train on."""
+        known = set(randomize.image_keys(self._pixels).tolist())
+        return float(np.mean([key in known for key in randomize.image_keys(self._dataset.pixels)]))
+
+    @cached_property
     def _n_classes(self) -> int:
         """Of the true labels: a network's shape does not depend on what it is taught."""
         explained = -1 if self._dataset.labels is None else int(self._dataset.labels.max())
         return max(len(self._dataset.classes), int(self._labels.max()) + 1, explained + 1)
+
+
+def compute() -> dict[str, Any]:
+    """What of the process decides the bits of a training: its threads, if not one."""
+    import tensorflow as tf
+
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return {} if threads == 1 else {"threads": threads}
+
+
+def _most_frequent(labels: NDArray[np.int64]) -> float:
+    """Share of the most frequent label."""
+    return float(np.bincount(labels).max() / len(labels))
 
 
 def with_others(
@@ -252,6 +282,7 @@ def with_others(
         ValueError: it cannot be had, or does not fit the dataset.
     """
     if not isinstance(model, Trainable):
-        return as_loaded(model, dataset, seed=seed, cache=cache), Untrainable()
+        why = "it needs the training data and how to train on it, and this model is finished"
+        return as_loaded(model, dataset, seed=seed, cache=cache), Untrainable(why)
     trainer = Trainer(model, dataset, seed=seed, cache=cache)
     return trainer.load(), trainer

@@ -51,6 +51,8 @@ class TrainedNetwork:
         train_accuracy: on the images and labels it was trained on, in inference mode.
         test_accuracy: on all images to explain and their true labels; NaN without labels.
         chance: share of the most frequent class among those labels; NaN without labels.
+        train_chance: the same of the labels it was trained on.
+        seen: share of the images to explain that are among those it was trained on.
         history: an entry per epoch.
     """
 
@@ -59,6 +61,8 @@ class TrainedNetwork:
     train_accuracy: float = field(repr=False, compare=False)
     test_accuracy: float = field(repr=False, compare=False)
     chance: float = field(repr=False, compare=False)
+    train_chance: float = field(default=0.0, repr=False, compare=False)
+    seen: float = field(default=0.0, repr=False, compare=False)
     history: tuple[Epoch, ...] = field(default=(), repr=False, compare=False)
 
 
@@ -73,6 +77,11 @@ class Networks(Protocol):
     @property
     def regularizers(self) -> tuple[str, ...]:
         """What in the architecture or the training hinders memorizing, in words."""
+        ...
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Variables that start alike in several networks, such as those of a pretrained part."""
         ...
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
@@ -101,6 +110,11 @@ class Untrainable:
 
     @property
     def regularizers(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    @property
+    def alike(self) -> tuple[str, ...]:
         """None."""
         return ()
 

@@ -36,10 +36,9 @@ def dose_figure(results: Results, check: str) -> Figure:
     for place, (similarity, threshold, found) in enumerate(_judged(results, check)):
         colour, marker = _LOOKS[place % len(_LOOKS)]
         _draw(axes, found, _SIDE * (2 * place - 1), colour, marker)
-        axes.plot(
-            [-0.05, threshold, threshold], [threshold, threshold, -0.05], color=colour, ls=":"
-        )
-        axes.lines[-1].set_label(f"threshold {threshold:g}: a share of {threshold:g}")
+        share = _share_at(threshold, found)
+        axes.plot([-0.05, share, share], [threshold, threshold, -0.05], color=colour, ls=":")
+        axes.lines[-1].set_label(f"threshold {threshold:g}: a share of {view.number(share)}")
         axes.collections[-1].set_label(style.shortened(similarity, style.NAME))
     axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05))
     style.entitle(figure, check, "calibration of retained")
@@ -63,7 +62,7 @@ def dose_sentences(results: Results, check: str) -> list[str]:
     return [
         f"{check}, {similarity}: retained {'rises' if _rises(found) else 'does NOT rise'} "
         f"monotonically with the share that survives ({_listed(found)}); {_coverage(found)}. Its "
-        f"threshold {threshold:g} sits at a share of {threshold:g}."
+        f"threshold {threshold:g} sits at a share of {view.number(_share_at(threshold, found))}."
         for similarity, threshold, found in _judged(results, check)
     ]
 
@@ -78,6 +77,13 @@ def _judged(results: Results, check: str) -> Iterator[tuple[str, float, pd.DataF
 
 def _rises(found: pd.DataFrame) -> bool:
     return bool((np.diff(found["retained"]) > 0).all())
+
+
+def _share_at(retained: float, found: pd.DataFrame) -> float:
+    """The share of which so much was found to be retained, on lines between doses; else NaN."""
+    if not _rises(found):
+        return np.nan
+    return float(np.interp(retained, found["retained"], found.index, left=np.nan, right=np.nan))
 
 
 def _coverage(found: pd.DataFrame) -> str:

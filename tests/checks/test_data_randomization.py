@@ -33,6 +33,8 @@ class Drawn:
     train: float = 1.0
     true: float = 0.9
     random: float = 0.1
+    base: float = 0.1
+    seen: float = 0.0
 
     regularizers = ()
 
@@ -56,7 +58,9 @@ class Drawn:
         for variable, value in zip(self.model.variables, self.own, strict=True):
             variable.assign(value)
         tested = self.true if name.labels == "true" else self.random
-        return TrainedNetwork(print_of_it, file, self.train, tested, chance=0.1)
+        return TrainedNetwork(
+            print_of_it, file, self.train, tested, self.base, self.base, self.seen
+        )
 
 
 @pytest.fixture
@@ -64,7 +68,8 @@ def study(model_of, images, targets, tmp_path):
     model = model_of("functional")
     scene = Scene(images, targets, image_keys(images))
     network = KerasNetwork(model, batch_size=5)
-    return Study(network, scene, {}, {}, {}, weights=Drawn(model, tmp_path), seed=7)
+    weights = Drawn(model, tmp_path)
+    return Study(network, scene, {}, {}, {}, labels=targets, weights=weights, seed=7)
 
 
 def at(conditions, stage):
@@ -178,7 +183,7 @@ def test_good_networks_trip_no_guard(study):
     ("accuracies", "words"),
     [
         ({"train": 0.94}, "permuted labels 0 learned 0.94 of its labels; at least 0.95"),
-        ({"random": 0.21}, "permuted labels 0 is right on 0.21 of the test images; at most 0.20"),
+        ({"random": 0.21}, "permuted labels 0 is right on 0.21 of the test images; at most 0.19"),
         ({"true": 0.69}, "true labels 1 is right on 0.69 of the test images; at least 0.7"),
         ({"train": np.nan}, "learned nan"),
         ({"random": np.nan, "true": np.nan}, "right on nan"),
@@ -187,7 +192,39 @@ def test_good_networks_trip_no_guard(study):
 def test_guards_trip_on_networks_that_prove_nothing(study, accuracies, words):
     lines = guards(study, **accuracies)
     assert len(lines) in (3, 6)
+    assert len(set(lines)) == len(lines)
     assert any(words in line for line in lines)
+
+
+def test_naming_the_most_frequent_class_is_no_learning(study):
+    weights = replace(study.weights, train=0.96, true=0.96, random=0.96, base=0.96)
+    lines = DataRandomization().expectation(replace(study, weights=weights)).guards
+    # .96 + .04 * .9 * .95 of the random labels, .96 + .04 * .9 * .7 of the test images.
+    assert "learned 0.96 of its labels; at least 0.99" in lines[3]
+    assert "true labels 1 is right on 0.96 of the test images; at least 0.99" in lines[0]
+    assert len(lines) == 6
+
+
+def test_explaining_images_that_were_trained_on_trips_a_guard(study):
+    weights = replace(study.weights, seen=0.5)
+    (line,) = DataRandomization().expectation(replace(study, weights=weights)).guards
+    assert line.startswith("50% of the images to explain are among those")
+
+
+def test_a_level_that_is_not_judged_trips_no_guard(study):
+    class Levels(Drawn):
+        def made(self, name):
+            made = super().made(name)
+            return replace(made, train_accuracy=0.5) if name.fraction == 0.25 else made
+
+    weights = Levels(study.weights.model, study.weights.folder)
+    assert CURVE.expectation(replace(study, weights=weights)).guards == ()
+
+
+def test_images_without_labels_are_refused_before_anything_is_trained(study):
+    with pytest.raises(NotApplicable, match="needs labels of the images to explain"):
+        DataRandomization().conditions(replace(study, labels=None))
+    assert not study.weights.trained
 
 
 def test_partly_random_labels_may_be_tested_above_chance(study):

@@ -159,6 +159,22 @@ def test_networks_that_start_alike_are_refused(stripes, tmp_path):
     assert "\n" not in str(raised.value)
 
 
+def pretrained():
+    model = sequential()
+    kernel = next(layer.kernel for layer in model.layers if hasattr(layer, "kernel"))
+    kernel.assign(np.arange(np.prod(kernel.shape)).reshape(kernel.shape))
+    return model
+
+
+def test_weights_in_which_all_networks_start_alike_are_named(stripes, tmp_path):
+    free, partly = trainer(sequential, stripes, tmp_path), trainer(pretrained, stripes, tmp_path)
+    for made in (free, partly):
+        made(NetworkName())
+        made(PERMUTED)
+    assert free.alike == ()
+    assert [path.rpartition("/")[2] for path in partly.alike] == ["kernel"]
+
+
 def number():
     return 3
 

@@ -9,7 +9,7 @@ from saliency_bench import network as networks
 from saliency_bench import randomize
 from saliency_bench.datasets import Digits
 from saliency_bench.models import CNN, Saved, Trainer, Training, with_others
-from saliency_bench.models.trainer import fit
+from saliency_bench.models.trainer import compute, fit
 from saliency_bench.progress import Bar
 from saliency_bench.protocols import NetworkName, NotApplicable, Preprocessing
 
@@ -92,6 +92,24 @@ def test_every_name_is_another_network(taught, cache):
     assert list(taught.trained) == NAMES
     assert len({network.fingerprint for network in taught.trained.values()}) == len(NAMES)
     assert files(cache) == sorted(network.file for network in taught.trained.values())
+
+
+def test_what_guessing_has_and_what_was_seen_are_told(taught, stripes, tmp_path):
+    labels = stripes.train_labels
+    assert taught(PERMUTED).train_chance == np.bincount(labels).max() / len(labels)
+    assert taught(PERMUTED).seen == 0
+    half = len(stripes.pixels) // 2
+    known = stripes.pixels.copy()
+    known[:half] = stripes.train_pixels[:half]
+    assert trainer(replace(stripes, pixels=known), tmp_path)(NAMES[0]).seen == half / len(known)
+
+
+def test_the_number_of_threads_is_part_of_the_key_if_it_is_not_one(monkeypatch):
+    threads = "tensorflow.config.threading.get_intra_op_parallelism_threads"
+    monkeypatch.setattr(threads, lambda: 1)
+    assert compute() == {}
+    monkeypatch.setattr(threads, lambda: 4)
+    assert compute() == {"threads": 4}
 
 
 def test_a_network_is_trained_once(taught):
