@@ -160,19 +160,20 @@ def test_networks_that_start_alike_are_refused(stripes, tmp_path):
 
 
 def pretrained():
-    model = sequential()
+    model = functional()
     kernel = next(layer.kernel for layer in model.layers if hasattr(layer, "kernel"))
     kernel.assign(np.arange(np.prod(kernel.shape)).reshape(kernel.shape))
     return model
 
 
 def test_weights_in_which_all_networks_start_alike_are_named(stripes, tmp_path):
-    free, partly = trainer(sequential, stripes, tmp_path), trainer(pretrained, stripes, tmp_path)
+    free, partly = (trainer(build, stripes, tmp_path) for build in (functional, pretrained))
     for made in (free, partly):
         made(NetworkName())
         made(PERMUTED)
     assert free.alike == ()
-    assert [path.rpartition("/")[2] for path in partly.alike] == ["kernel"]
+    (path,) = partly.alike
+    assert path.endswith("kernel")
 
 
 def number():
