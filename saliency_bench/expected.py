@@ -50,8 +50,7 @@ def surprises(results: Results, expected: Expected) -> Iterator[str]:
         under = f" under {check}" if several else ""
         for where, explainer, stated in _stated(expected, checks):
             if where in ("", f"{check}."):
-                for line in _against(results, verdicts, explainer, stated):
-                    yield line.format(under)
+                yield from (line + under for line in _against(results, verdicts, explainer, stated))
 
 
 def _stated(expected: Expected, checks: Collection[str]) -> Iterator[tuple[str, str, Any]]:
@@ -66,14 +65,14 @@ def _stated(expected: Expected, checks: Collection[str]) -> Iterator[tuple[str, 
 def _against(
     results: Results, verdicts: Mapping[tuple[str, str], str], explainer: str, stated: Any
 ) -> Iterator[str]:
-    """What of one explainer is not as stated; with a place for the name of the check."""
+    """What of one explainer is not as stated."""
     if explainer not in results.provenance["explainers"]:
         return
     if stated == NOT_APPLICABLE:
         if explainer not in results.provenance[NOT_APPLICABLE]:
-            yield f"{explainer} was expected not to apply to this model{{}}; it does"
+            yield f"{explainer} was expected not to apply to this model; it does"
         return
     for similarity, verdict in stated.items():
         found = verdicts.get((explainer, similarity), "none")
         if found != verdict:
-            yield f"{explainer} was expected to be {verdict} on {similarity}{{}}; it is {found}"
+            yield f"{explainer} was expected to be {verdict} on {similarity}; it is {found}"

@@ -19,6 +19,8 @@ SCORED = ("ok", "died", "constant_reference", "nan")
 """What can become of a pair of maps; a pair's `kind` is its place here, or `ABSENT`."""
 FAILURES = ("not_applicable", "error")
 """What can become of an explainer as a whole."""
+MIN_DRAWS = 3
+"""Fewer changed networks say too little about changed networks."""
 OK, DIED, CONSTANT, ABSENT = 0, 1, 2, -1
 
 
@@ -130,7 +132,7 @@ class Counted:
     @property
     def _few(self) -> bool:
         """Whether the twins are too few to tell how much networks differ."""
-        return self.n_draws < 3
+        return self.n_draws < MIN_DRAWS
 
     def _interval(self, numerator: Floats, denominator: Floats) -> Interval:
         found = interval(numerator, denominator, self.weights)

@@ -11,12 +11,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from saliency_bench.inference.counting import DIED, OK, SCORED, Blank, Counted, Died
+from saliency_bench.inference.counting import (
+    DIED,
+    MIN_DRAWS,
+    OK,
+    SCORED,
+    Blank,
+    Counted,
+    Died,
+)
 from saliency_bench.inference.evidence import Case
 from saliency_bench.inference.intervals import Interval, mean_interval
 
-MIN_DRAWS = 3
-"""Fewer changed networks say too little about changed networks."""
 MIN_IMAGES = 5
 """An image and its four partners: fewer images have no null."""
 MIN_DEFINED = 1 / 3

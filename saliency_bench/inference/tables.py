@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from saliency_bench.inference.counting import FAILURES, Counted, Pairs
+from saliency_bench.inference.counting import FAILURES, MIN_DRAWS, Counted, Pairs
 from saliency_bench.inference.evidence import KEYS, Case, Evidence, Key, cases
 from saliency_bench.inference.intervals import UPPER
-from saliency_bench.inference.rules import MARGIN, MIN_DRAWS, SIGNED, decide
+from saliency_bench.inference.rules import MARGIN, SIGNED, decide
 from saliency_bench.protocols import AREA, SCHEMA_VERSION, TWINS
 
 SUMMARY = (
