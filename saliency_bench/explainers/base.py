@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import CodeType, FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import Bound, Floats, Ints
+from saliency_bench.code import described
+from saliency_bench.protocols import Bound, Explainer, Floats, Ints
 from saliency_bench.randomize import image_keys
+
+Upsample = Literal["bilinear", "nearest", "bicubic"]
+"""How a layer's map is brought to the size of the image."""
 
 
 class Method(ABC):
@@ -57,6 +58,42 @@ class Method(ABC):
 
 
 @dataclass(frozen=True)
+class Wrapped(Method):
+    """A method made of another explainer's maps; it says of itself what that one does.
+
+    Attributes:
+        base: the explainer whose maps are used.
+    """
+
+    base: Explainer
+
+    @property
+    def signed(self) -> bool:  # type: ignore[override]
+        """As the base."""
+        return self.base.signed
+
+    @property
+    def class_specific(self) -> bool:  # type: ignore[override]
+        """As the base."""
+        return self.base.class_specific
+
+    @property
+    def stochastic(self) -> bool:  # type: ignore[override]
+        """As the base."""
+        return self.base.stochastic
+
+    @property
+    def uses_gradients(self) -> bool:  # type: ignore[override]
+        """As the base."""
+        return self.base.uses_gradients
+
+    @property
+    def multiplies_input(self) -> bool:  # type: ignore[override]
+        """As the base."""
+        return self.base.multiplies_input
+
+
+@dataclass(frozen=True)
 class Function(Method):
     """Any callable `f(model, images, targets) -> maps` as an explainer.
 
@@ -68,11 +105,7 @@ class Function(Method):
 
     def __repr__(self) -> str:
         """By name and content, not address: it keys the cells, and two lambdas are two."""
-        function = self.function
-        if not inspect.isfunction(function):
-            return f"Function({function!r})"
-        digest = hashlib.blake2b(repr(_content(function)).encode(), digest_size=8).hexdigest()
-        return f"Function({function.__module__}.{function.__qualname__}, {digest})"
+        return f"Function({described(self.function)})"
 
     def bind(self, model: Any) -> Bound:
         """The function with its model."""
@@ -84,36 +117,6 @@ class Function(Method):
             return maps[..., None] if maps.ndim == 3 else maps
 
         return bound
-
-
-def _content(function: FunctionType) -> tuple[Any, ...]:
-    """What a function does: its code, defaults and closure, and those of its module it calls."""
-    found: dict[FunctionType, tuple[Any, ...]] = {}
-    waiting = [function]
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            closed = [cell.cell_contents for cell in one.__closure__ or ()]
-            found[one] = _code(one.__code__), one.__defaults__, one.__kwdefaults__, closed
-            named = [one.__globals__.get(name) for name in _names(one.__code__)]
-            waiting += [f for f in named if inspect.isfunction(f) and _beside(f, function)]
-    return tuple(found.values())
-
-
-def _beside(function: FunctionType, other: FunctionType) -> bool:
-    return function.__module__ == other.__module__
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _code(code: CodeType) -> tuple[Any, ...]:
-    constants = [_code(c) if isinstance(c, CodeType) else c for c in code.co_consts]
-    return code.co_code, code.co_names, constants
 
 
 def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -136,6 +139,13 @@ def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray
         first = int(np.argwhere(~np.isfinite(images))[0][0])
         raise ValueError(f"images must be finite; image {first} holds NaN or infinity")
     return images.astype(np.float32), targets.astype(np.int64)
+
+
+def require_upsample(how: str | None) -> None:
+    """Raise `ValueError` if a map cannot be brought to the size of the image like this."""
+    if how is not None and how not in get_args(Upsample):
+        known = ", ".join(get_args(Upsample))
+        raise ValueError(f"upsample must be one of {known} or None; got {how!r}")
 
 
 @dataclass(frozen=True)

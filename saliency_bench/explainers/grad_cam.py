@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.base import Method, Upsample, require_upsample
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 TINY = 1e-20
 """Maps whose largest value is below lose their small ones in float32."""
-
-Upsample = Literal["bilinear", "nearest", "bicubic"]
 
 
 def _weighted_features(relu: bool) -> Callable[[Any, Any], Any]:
@@ -48,11 +46,7 @@ class GradCAM(Method):
     output: Output = "logit"
 
     def __post_init__(self) -> None:
-        if self.upsample is not None and self.upsample not in get_args(Upsample):
-            raise ValueError(
-                f"upsample must be one of {', '.join(get_args(Upsample))} or None; "
-                f"got {self.upsample!r}"
-            )
+        require_upsample(self.upsample)
 
     @property
     def signed(self) -> bool:  # type: ignore[override]
@@ -79,7 +73,7 @@ class GuidedGradCAM(Method):
 
     def bind(self, model: Any) -> Bound:
         """Compile both parts for `model`; `NotApplicable` if one of them is."""
-        guided = network.input_gradient(model, self.output, rule=network.guided_relu)
+        guided = network.input_gradient(model, self.output, rule=network.GuidedRelu())
         cam = GradCAM(layer=self.layer, output=self.output).bind(model)
 
         def bound(

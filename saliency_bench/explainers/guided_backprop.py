@@ -1,4 +1,4 @@
-"""Guided backpropagation."""
+"""The gradient with a changed pass through ReLUs."""
 
 from __future__ import annotations
 
@@ -18,4 +18,18 @@ class GuidedBackprop(Method):
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if a ReLU is missing or out of reach."""
-        return network.input_gradient(model, self.output, rule=network.guided_relu)
+        return network.input_gradient(model, self.output, rule=network.GuidedRelu())
+
+
+@dataclass(frozen=True)
+class Deconvnet(Method):
+    """The gradient, with ReLUs applied to the signal that comes back (Zeiler & Fergus, 2014).
+
+    A ReLU lets positive signals pass whether it was open or not.
+    """
+
+    output: Output = "logit"
+
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`; `NotApplicable` if a ReLU is missing or out of reach."""
+        return network.input_gradient(model, self.output, rule=network.DeconvRelu())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.batches import Kernel, Traced
-from saliency_bench.network.trace import last_feature_map
+from saliency_bench.network.batches import Kernel
+from saliency_bench.network.forward import Traced
+from saliency_bench.network.rules import Rule
 from saliency_bench.protocols import NotApplicable, Output
 
 
@@ -22,21 +22,21 @@ def input_gradient(
     model: Any,
     output: Output = "logit",
     *,
-    rule: Callable[[], AbstractContextManager[None]] = nullcontext,
+    rule: Rule | None = None,
 ) -> Kernel:
     """Images `[N, H, W, C]` and targets to the derivative of each target's score, same shape.
 
     Args:
         model: any built Keras model.
         output: what is derived.
-        rule: a change of the backward pass, in force while the forward pass is traced.
+        rule: a change of what goes forward or comes back while the model is traced.
 
     Raises:
         NotApplicable: if the output does not depend on the input by differentiable steps.
     """
 
     def body(traced: Traced) -> Any:
-        return _derivative(traced.target_scores, traced.images, "the input")
+        return derivative(traced.target_scores, traced.images)
 
     return Kernel(model, body, output, rule=rule)
 
@@ -64,8 +64,8 @@ def feature_gradient(
     """
 
     def body(traced: Traced) -> Any:
-        features = last_feature_map(traced.calls, layer)
-        gradients = _derivative(traced.target_scores, features, "the feature map")
+        features = traced.features(layer)
+        gradients = derivative(traced.target_scores, features, "the feature map")
         # Products and means of half-precision gradients underflow.
         maps = combine(tf.cast(features, tf.float32), tf.cast(gradients, tf.float32))
         if upsample is None:
@@ -75,8 +75,19 @@ def feature_gradient(
     return Kernel(model, body, output)
 
 
-def _derivative(scores: Any, by: Any, what: str) -> Any:
-    (gradient,) = tf.gradients(scores, by)
+def derivative(scores: Any, by: Any, what: str = "the input", *, start: Any = None) -> Any:
+    """Inside a graph: the derivative of each row's score by its rows of a tensor.
+
+    Args:
+        scores: `[B]`.
+        by: a tensor on the way to them.
+        what: the tensor's name in a refusal.
+        start: `[B]` the signal at the scores; default 1.
+
+    Raises:
+        NotApplicable: if the scores do not depend on the tensor by differentiable steps.
+    """
+    (gradient,) = tf.gradients(scores, by, start)
     if gradient is None:
         raise NotApplicable(f"the output does not depend on {what} by differentiable steps")
     return tf.convert_to_tensor(gradient)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from saliency_bench.network.batches import Kernel, evaluating
 from saliency_bench.network.gradients import target_score
 from saliency_bench.network.weights import fingerprint
-from saliency_bench.protocols import BLOCK, Floats, Ints, ProofError
+from saliency_bench.protocols import BLOCK, Floats, Ints, Output, ProofError
 
 
 class KerasNetwork:
@@ -22,25 +22,26 @@ class KerasNetwork:
     Args:
         model: any built Keras model; it comes back exactly as it was.
         batch_size: rows evaluated at once.
+        output: what is explained.
 
     Raises:
         ValueError: if the model has no logit that can be explained, or no weights.
     """
 
-    def __init__(self, model: Any, *, batch_size: int = BLOCK) -> None:
+    def __init__(self, model: Any, *, batch_size: int = BLOCK, output: Output = "logit") -> None:
         if not model.variables:
             raise ValueError(f"the model must be built and have weights; {model.name!r} has none")
         self.model = model
         self._change = (0, 0)
         with evaluating(batch_size):
-            self._outputs = Kernel(model, lambda traced: traced.scores)
-            self._scores = target_score(model)
+            self._outputs = Kernel(model, lambda traced: traced.scores, output)
+            self._scores = target_score(model, output)
         self._variables = list(model.variables)
         self._untouched = [tf.identity(variable.value) for variable in self._variables]
         self._differs = tf.function(self._compare).get_concrete_function()
 
     def outputs(self, images: Floats) -> NDArray[np.float32]:
-        """Logits `[N, K]` of images `[N, H, W, C]` under the live weights."""
+        """Logits, or what else is explained, `[N, K]` of images `[N, H, W, C]`: live weights."""
         return self._outputs(images)
 
     def score(self, images: Floats, targets: Ints) -> NDArray[np.float32]:

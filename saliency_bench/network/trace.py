@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import difflib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -16,10 +17,17 @@ from saliency_bench.protocols import NotApplicable
 
 @dataclass(frozen=True)
 class Call:
-    """One execution of one layer: the layer and the tensor it returned."""
+    """One execution of one layer.
+
+    Attributes:
+        layer: that ran.
+        output: the tensor it returned.
+        operations: names of the graph's operations it created, those of inner layers among them.
+    """
 
     layer: Any
     output: Any
+    operations: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -71,8 +79,11 @@ def _recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
 
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
+        graph = tf.compat.v1.get_default_graph()
+        before = len(graph.get_operations())
         output = original(*args, **kwargs)
-        calls.append(Call(layer, output))
+        created = graph.get_operations()[before:]
+        calls.append(Call(layer, output, frozenset(op.name for op in created)))
         return output
 
     return call
@@ -117,11 +128,18 @@ def own_variables(layer: Any) -> list[Any]:
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
-def last_feature_map(calls: list[Call], name: str | None = None) -> Any:
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+def near(name: object, known: Iterable[object]) -> str:
+    """The known names that look like a wrong one, else all of them, for a message."""
+    names = list(dict.fromkeys(map(str, known)))
+    return ", ".join(difflib.get_close_matches(str(name), names) or names)
+
+
+def last_feature_map(calls: list[Call], scores: Any, name: str | None = None) -> Any:
     """The output tensor `[N, h, w, K]` of the layer CAM methods explain.
 
-    By default the last layer in execution order, at any depth, whose output is larger than 1x1
-    and lies at or behind a layer with weights.
+    By default the last layer in execution order, at any depth, whose output is larger than 1x1,
+    lies at or behind a layer with weights, and leads to the scores.
 
     Raises:
         NotApplicable: if there is no such layer.
@@ -131,19 +149,32 @@ def last_feature_map(calls: list[Call], name: str | None = None) -> Any:
         return _named_feature_map(calls, name)
     learned = False
     found = None
+    leading = _leading_to(scores)
     for call in calls:
         learned = learned or bool(own_variables(call.layer))
-        if learned and _is_feature_map(call.output):
+        if learned and _is_feature_map(call.output) and call.output.op.name in leading:
             found = call.output
     if found is None:
         raise NotApplicable("no layer with weights has a feature map larger than 1x1")
     return found
 
 
+def _leading_to(tensor: Any) -> set[str]:
+    """Names of the operations that a tensor is made of."""
+    found: set[str] = set()
+    waiting = [tensor.op]
+    while waiting:
+        op = waiting.pop()
+        if op.name not in found:
+            found.add(op.name)
+            waiting += [given.op for given in op.inputs]
+    return found
+
+
 def _named_feature_map(calls: list[Call], name: str) -> Any:
     outputs = [call.output for call in calls if call.layer.name == name]
     if not outputs:
-        known = ", ".join(dict.fromkeys(c.layer.name for c in calls if _is_feature_map(c.output)))
+        known = near(name, (call.layer.name for call in calls if _is_feature_map(call.output)))
         raise ValueError(f"layer must be one with a feature map ({known}); got {name!r}")
     if not _is_feature_map(outputs[-1]):
         raise NotApplicable(f"the output of layer {name!r} is not a feature map larger than 1x1")

@@ -13,6 +13,7 @@ from saliency_bench.protocols.scenes import (
     ProofError,
     Scene,
     TargetMode,
+    TargetOutput,
 )
 from saliency_bench.protocols.studies import (
     AREA,
@@ -61,6 +62,7 @@ __all__ = [
     "Scene",
     "Study",
     "TargetMode",
+    "TargetOutput",
     "TrainedNetwork",
     "Untrainable",
 ]

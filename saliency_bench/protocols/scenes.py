@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,17 @@ BLOCK = 32
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 TargetMode = Literal["label", "predicted", "repredict"]
-Output = Literal["logit", "probability"]
+
+
+class TargetOutput(Protocol):
+    """What is explained instead of a class logit: a function of a model's output."""
+
+    def __call__(self, output: Any, /) -> Any:
+        """A `network.ModelOutput`, in a graph, to scores `[N]` or `[N, K]`; targets pick one."""
+        ...
+
+
+Output = Literal["logit", "probability"] | TargetOutput
 
 
 class NotApplicable(Exception):

@@ -1,0 +1,32 @@
+"""DeepLIFT with the rescale rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from saliency_bench import network
+from saliency_bench.explainers.base import Method
+from saliency_bench.protocols import Bound, Output
+
+
+@dataclass(frozen=True)
+class DeepLIFT(Method):
+    """What each input adds to the score's difference from that of a baseline.
+
+    (Shrikumar et al., 2017, rescale rule.) The map sums to the difference of the output between
+    image and baseline.
+
+    Attributes:
+        baseline: what is compared with, model units (0 is grey for a [-1, 1] input).
+        output: what is explained.
+    """
+
+    multiplies_input: ClassVar[bool] = True
+
+    baseline: float = 0.0
+    output: Output = "logit"
+
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`; `NotApplicable` with the layer that has no rule."""
+        return network.differences(model, self.baseline, self.output)

@@ -1,0 +1,294 @@
+"""Linear maps found in a traced graph: a convolution with its bias and BatchNorm is one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from saliency_bench.network.rules import Path, again
+from saliency_bench.protocols import NotApplicable
+
+CORES = {"Conv2D": 0, "DepthwiseConv2dNative": 0, "MatMul": 0, "Conv2DBackpropInput": 2}
+"""Operations with a kernel, which is their input 1, and which of their inputs is the data."""
+
+SHIFTS = frozenset({"AddV2", "Add", "BiasAdd", "Sub", "Mul", "RealDiv", "Neg"})
+"""Operations that scale or shift each value by a constant, if but one input is data."""
+
+SUMS = frozenset({"AddV2", "Add", "AddN", "Sub"})
+POOLS = frozenset({"AvgPool", "Mean", "Sum", "ResizeBilinear", "ResizeNearestNeighbor"})
+PADS = frozenset({"Pad", "PadV2", "SpaceToBatchND"})
+"""Operations that may put zeros around the data of a kernel."""
+
+ALONGSIDE = frozenset({"BatchToSpaceND", "Reshape"})
+"""Moves between a kernel and its shift: of a dilated convolution, of a dense layer over places."""
+
+MOVES = frozenset({
+    "BatchToSpaceND", "BroadcastTo", "Cast", "ConcatV2", "DepthToSpace", "ExpandDims", "GatherNd",
+    "GatherV2", "Identity", "MaxPool", "MirrorPad", "Pack", "Pad", "PadV2", "Reshape",
+    "ReverseV2", "Slice", "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV", "Squeeze",
+    "StridedSlice", "Tile", "Transpose", "Unpack",
+})  # fmt: skip
+"""Operations whose every output value is one of their inputs': the ordinary gradient moves back."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Operations in a row that are one affine map `z = W a + b`, with at most one kernel.
+
+    Scales and shifts before and behind the kernel, such as BatchNorm's, are folded into it.
+
+    Attributes:
+        path: the graph's.
+        operations: in the order they run, each the only consumer of the one before.
+    """
+
+    path: Path
+    operations: tuple[Any, ...]
+
+    @cached_property
+    def core(self) -> Any:
+        """The operation with the kernel; None if there is but a scale and a shift."""
+        return next((op for op in self.operations if op.type in CORES), None)
+
+    @property
+    def kind(self) -> str:
+        """Whether it has a kernel."""
+        return "shift" if self.core is None else "kernel"
+
+    @property
+    def entry(self) -> Any:
+        """The operation at which the signal of the whole chain goes back."""
+        return self.operations[0] if self.core is None else self.core
+
+    @cached_property
+    def output(self) -> Any:
+        """`z`, where the kernel puts it."""
+        top = self.operations[-1].outputs[0]
+        if self.core is None or not any(op.type in ALONGSIDE for op in self._behind):
+            return top
+        put = self.core.outputs[0]
+        return tf.reshape(self._run(self._shifts, put), tf.shape(put))
+
+    @cached_property
+    def data(self) -> list[Any]:
+        """`[a]`, with the zeros around it that the kernel sees."""
+        return [self._padded(self._input)]
+
+    def like(self, value: float) -> list[Any]:
+        """Data of one value, with zeros around it as in `data`."""
+        return [self._padded(tf.fill(tf.shape(self._input), tf.cast(value, self._input.dtype)))]
+
+    @cached_property
+    def weights(self) -> Any:
+        """The kernel, scales folded into it; without one the scale itself."""
+        into, out = _scale(self.path, self._before), _scale(self.path, self._behind)
+        if self.core is None:
+            return self._one if out is None else out
+        return _folded(self.core, self.core.inputs[1], into, out)
+
+    @cached_property
+    def bias(self) -> Any:
+        """`b`: what the chain makes of zeros."""
+        if any(op.type in SHIFTS for op in self._before):
+            before = self._run(self._before, tf.zeros_like(self._input))
+            put = again(self.core, {CORES[self.core.type]: before})
+            return tf.reshape(self._run(self._shifts, put), tf.shape(put))
+        return tf.reshape(self._run(self._shifts, tf.zeros_like(self._one)), self._one.shape)
+
+    def __call__(self, data: Sequence[Any], weights: Any) -> Any:
+        """`W a` for other data and weights."""
+        (values,) = data
+        if self.core is None:
+            return values * weights
+        return again(self.core, {CORES[self.core.type]: values, 1: weights})
+
+    @property
+    def _before(self) -> tuple[Any, ...]:
+        return () if self.core is None else self.operations[: self.operations.index(self.core)]
+
+    @property
+    def _behind(self) -> tuple[Any, ...]:
+        if self.core is None:
+            return self.operations
+        return self.operations[self.operations.index(self.core) + 1 :]
+
+    @property
+    def _shifts(self) -> list[Any]:
+        return [op for op in self._behind if op.type in SHIFTS]
+
+    @property
+    def _input(self) -> Any:
+        first = self.operations[0]
+        return first.inputs[self.path.data(first)[0]]
+
+    @property
+    def _one(self) -> Any:
+        """A one in each channel of the output: `[1, ..., channels]`."""
+        put = self.entry.outputs[0]
+        return tf.ones([1] * (len(put.shape) - 1) + [put.shape[-1]], put.dtype)
+
+    def _padded(self, values: Any) -> Any:
+        return self._run([op for op in self._before if op.type in PADS], values)
+
+    def _run(self, operations: Sequence[Any], values: Any) -> Any:
+        for op in operations:
+            values = again(op, {self.path.data(op)[0]: values})
+        return values
+
+
+def _scale(path: Path, operations: Sequence[Any]) -> Any:
+    """What scales make of a one; None if there is but a shift."""
+    scale = None
+    for op in operations:
+        (index,) = path.data(op)
+        if op.type in {"Mul", "RealDiv"}:
+            scale = again(
+                op, {index: tf.ones([], op.inputs[index].dtype) if scale is None else scale}
+            )
+        elif op.type == "Neg" or (op.type == "Sub" and index == 1):
+            scale = -tf.ones([], op.inputs[index].dtype) if scale is None else -scale
+    return scale
+
+
+def _folded(core: Any, kernel: Any, into: Any, out: Any) -> Any:
+    """A kernel times a scale of its input channels and one of its output channels, if any."""
+    turned = core.type == "Conv2DBackpropInput" or (
+        core.type == "MatMul" and core.get_attr("transpose_b")
+    )
+    if into is not None:
+        flat = tf.reshape(into, [-1])
+        kernel *= flat if turned else flat[:, None]
+    if out is None:
+        return kernel
+    flat = tf.reshape(out, [-1])
+    if core.type == "DepthwiseConv2dNative":
+        outputs = kernel.shape[2] * kernel.shape[3]
+        return kernel * tf.reshape(tf.broadcast_to(flat, [outputs]), kernel.shape[2:])
+    return kernel * (flat[:, None] if turned else flat)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """An operation without a kernel that adds up values with constant weights: a sum, a mean.
+
+    Attributes:
+        path: the graph's.
+        entry: the operation.
+    """
+
+    path: Path
+    entry: Any
+    kind: ClassVar[str] = "blend"
+
+    @property
+    def output(self) -> Any:
+        """What it returns."""
+        return self.entry.outputs[0]
+
+    @cached_property
+    def data(self) -> list[Any]:
+        """Those of its inputs that depend on the images, negated where it subtracts them."""
+        inputs = [self.entry.inputs[index] for index in self.path.data(self.entry)]
+        return [inputs[0], *map(self._sign, inputs[1:])]
+
+    def like(self, value: float) -> list[Any]:
+        """Data of one value."""
+        return [tf.fill(tf.shape(tensor), tf.cast(value, tensor.dtype)) for tensor in self.data]
+
+    @property
+    def weights(self) -> Any:
+        """One: a factor of the weights that it has."""
+        return tf.constant(1.0, self.output.dtype)
+
+    @property
+    def bias(self) -> Any:
+        """None."""
+        return tf.constant(0.0, self.output.dtype)
+
+    def __call__(self, data: Sequence[Any], weights: Any) -> Any:
+        """The operation on other data, times a factor."""
+        first, *others = data
+        indices = self.path.data(self.entry)
+        given = dict(zip(indices, [first, *map(self._sign, others)], strict=True))
+        return weights * again(self.entry, given)
+
+    def _sign(self, tensor: Any) -> Any:
+        return -tensor if self.entry.type == "Sub" else tensor
+
+
+Linear = Chain | Blend
+
+
+def linear_maps(path: Path) -> Iterator[Linear]:
+    """The linear maps of a graph, in the order they run; together they hold all `SHIFTS` and cores.
+
+    Raises:
+        NotApplicable: if an operation of these types is not one of a constant and of data.
+    """
+    chains: dict[str, list[Any]] = {}
+    """By the name of the operation that is last so far."""
+    for op in path.operations:
+        data = path.data(op)
+        if op.type in POOLS or (op.type in SUMS and len(data) > 1):
+            yield Blend(path, op)
+        elif op.type in CORES or op.type in SHIFTS:
+            _require_constant(path, op, data)
+            chains[op.name] = [*_joined(path, op, chains), op]
+    for operations in chains.values():
+        yield Chain(path, tuple(operations))
+
+
+def _require_constant(path: Path, op: Any, data: Sequence[int]) -> None:
+    wanted = [CORES[op.type]] if op.type in CORES else [0] if op.type == "RealDiv" else data[:1]
+    if list(data) != wanted:
+        raise NotApplicable(
+            f"the layer {path.layer(op)!r} has no rule: {op.type} of two tensors that depend on "
+            "the image"
+        )
+    if "data_format" in op.node_def.attr and op.get_attr("data_format") == b"NCHW":
+        raise NotApplicable(f"the layer {path.layer(op)!r} has no rule: its channels come first")
+
+
+def _joined(path: Path, op: Any, chains: dict[str, list[Any]]) -> list[Any]:
+    """The operations before `op` that it continues; they no longer are a chain of their own."""
+    tensor = op.inputs[path.data(op)[0]]
+    through = PADS if op.type in CORES else ALONGSIDE
+    moves: list[Any] = []
+    while tensor.op.type in through and len(path.consumers(tensor)) == 1:
+        moves = [tensor.op, *moves]
+        tensor = tensor.op.inputs[0]
+    before = chains.get(tensor.op.name)
+    alone = moves if op.type in CORES else []
+    if before is None or len(path.consumers(tensor)) > 1 or not _continues(path, op, before):
+        return alone
+    if tensor.shape[-1] != op.inputs[path.data(op)[0]].shape[-1]:
+        return alone
+    del chains[tensor.op.name]
+    return [*before, *moves]
+
+
+def _continues(path: Path, op: Any, before: Sequence[Any]) -> bool:
+    if op.type not in CORES:
+        return _is_per_channel(path, op)
+    scaled = all(other.type in SHIFTS and _is_per_channel(path, other) for other in before)
+    return scaled and _has_full_kernel(op)
+
+
+def _is_per_channel(path: Path, op: Any) -> bool:
+    """Whether a scale or shift is the same at every place of the image, and keeps the shape."""
+    (index,) = path.data(op)
+    others = [tensor.shape for i, tensor in enumerate(op.inputs) if i != index]
+    return op.outputs[0].shape.rank == op.inputs[index].shape.rank and all(
+        shape.rank is not None and all(size == 1 for size in shape[:-1]) for shape in others
+    )
+
+
+def _has_full_kernel(op: Any) -> bool:
+    """Whether each input channel of a kernel is a channel of the data: not so in groups."""
+    channels = op.inputs[CORES[op.type]].shape[-1]
+    rows = {"Conv2D": 2, "DepthwiseConv2dNative": 2, "MatMul": 0}.get(op.type)
+    return rows is not None and op.inputs[1].shape[rows] == channels

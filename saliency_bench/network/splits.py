@@ -1,0 +1,232 @@
+"""Rules of layer-wise relevance propagation: how a linear map splits relevance among its inputs.
+
+A rule splits the relevance of each output `z_j` among the inputs by their part in it. It is one or
+more `Split`s: a share of the relevance goes back along the terms `a_i w_ij` of some data and
+weights, over their sum. (Bach et al., 2015; Montavon et al., 2019.)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from saliency_bench.network.affine import Linear
+
+Terms = Sequence[tuple[Sequence[Any], Any]]
+"""Data and the weights they go through."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A share of the relevance that goes back along `terms`, over their sum and `bias`."""
+
+    terms: Terms
+    bias: Any = 0.0
+    epsilon: float = 0.0
+    share: Any = None
+    total: Any = None
+    """Their sum with the bias, where it is known."""
+
+    def __call__(self, linear: Linear, relevance: Any) -> list[Any]:
+        """The relevance of each of the map's inputs."""
+        data = [[tf.identity(tensor) for tensor in tensors] for tensors, _ in self.terms]
+        parts = [linear(own, weights) for own, (_, weights) in zip(data, self.terms, strict=True)]
+        sums = _sum(parts) + self.bias if self.total is None else self.total
+        if self.epsilon:
+            sums = tf.where(sums < 0, sums - self.epsilon, sums + self.epsilon)
+        # What has no part in anything gets nothing.
+        signal = tf.math.divide_no_nan(relevance, sums)
+        if self.share is not None:
+            signal *= self.share
+        signals = [tf.gradients(part, own, signal) for part, own in zip(parts, data, strict=True)]
+        products = [
+            [a * c for a, c in zip(own, back, strict=True)]
+            for own, back in zip(data, signals, strict=True)
+        ]
+        return [_sum(list(each)) for each in zip(*products, strict=True)]
+
+
+def _sum(tensors: Sequence[Any]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tf.add_n(list(tensors))
+
+
+class LayerRule(ABC):
+    """How a linear map splits relevance."""
+
+    @abstractmethod
+    def splits(self, linear: Linear) -> list[Split]:
+        """Where the relevance of a linear map goes."""
+
+    def blend(self, linear: Linear) -> list[Split]:
+        """Of a sum or a mean: along its positive parts."""
+        return [Split(_terms(linear, tf.nn.relu))]
+
+    def shift(self, linear: Linear) -> list[Split]:
+        """Of a scale and shift alone: the one input has it all."""
+        return [Split([(linear.like(1.0), tf.constant(1.0, linear.output.dtype))])]
+
+    def __call__(self, linear: Linear, relevance: Any) -> list[Any]:
+        """The relevance of each of a linear map's inputs."""
+        kinds = {"kernel": self.splits, "blend": self.blend, "shift": self.shift}
+        splits = kinds[linear.kind](linear)
+        found = [split(linear, relevance) for split in splits]
+        return [_sum(each) for each in zip(*found, strict=True)]
+
+
+@dataclass(frozen=True)
+class Epsilon(LayerRule):
+    """`R_i = sum_j a_i w_ij / (z_j + epsilon sign(z_j)) R_j`; z holds the bias, which absorbs."""
+
+    epsilon: float = 1e-6
+
+    def splits(self, linear: Linear) -> list[Split]:
+        """Along the map itself."""
+        terms = [(linear.data, linear.weights)]
+        return [Split(terms, epsilon=self.epsilon, total=linear.output)]
+
+    def blend(self, linear: Linear) -> list[Split]:
+        """Along the map itself."""
+        return self.splits(linear)
+
+    def shift(self, linear: Linear) -> list[Split]:
+        """Along the map itself."""
+        return self.splits(linear)
+
+
+@dataclass(frozen=True)
+class Gamma(LayerRule):
+    """Parts of the sign of z count `1 + gamma` times (Montavon et al., 2019).
+
+    For data without negative values, as behind a ReLU, that is `w + gamma max(w, 0)` and the bias
+    alike. Else the parts are told by their own sign and that of z (Andeol et al., 2021), so that
+    no denominator comes near 0.
+    """
+
+    gamma: float = 0.25
+
+    def splits(self, linear: Linear) -> list[Split]:
+        """Along the map and its favoured parts."""
+        if all(_is_positive(tensor) for tensor in linear.data):
+            weights, bias = (w + self.gamma * tf.nn.relu(w) for w in (linear.weights, linear.bias))
+            return [Split([(linear.data, weights)], bias)]
+        rises = tf.cast(linear.output >= 0, linear.output.dtype)
+        return [
+            self._favoured(linear, tf.nn.relu, rises),
+            self._favoured(linear, _negative, 1 - rises),
+        ]
+
+    def _favoured(self, linear: Linear, part: Callable[[Any], Any], share: Any) -> Split:
+        favoured = [(data, self.gamma * weights) for data, weights in _terms(linear, part)]
+        bias = linear.bias + self.gamma * part(linear.bias)
+        return Split([(linear.data, linear.weights), *favoured], bias, share=share)
+
+
+@dataclass(frozen=True)
+class AlphaBeta(LayerRule):
+    """`alpha` times the positive parts of z, less `beta` times the negative ones (Bach et al.).
+
+    Where all parts have one sign they get all, so that relevance is kept.
+    """
+
+    alpha: float = 2.0
+    beta: float = 1.0
+
+    def splits(self, linear: Linear) -> list[Split]:
+        """Along positive and along negative terms."""
+        positive, negative = _terms(linear, tf.nn.relu), _terms(linear, _negative)
+        gain = _total(linear, positive, tf.nn.relu(linear.bias))
+        loss = _total(linear, negative, _negative(linear.bias))
+        return [
+            Split(positive, total=gain, share=tf.where(tf.equal(loss, 0), 1.0, self.alpha)),
+            Split(negative, total=loss, share=tf.where(tf.equal(gain, 0), 1.0, -self.beta)),
+        ]
+
+
+@dataclass(frozen=True)
+class ZPlus(LayerRule):
+    """Along the positive parts of z alone: `alpha = 1, beta = 0` (Montavon et al., 2017)."""
+
+    def splits(self, linear: Linear) -> list[Split]:
+        """Along positive terms."""
+        return [Split(_terms(linear, tf.nn.relu), tf.nn.relu(linear.bias))]
+
+
+@dataclass(frozen=True)
+class WSquare(LayerRule):
+    """`w_ij^2`, whatever the data (Montavon et al., 2017)."""
+
+    def splits(self, linear: Linear) -> list[Split]:
+        """Along squared weights."""
+        return [Split([(linear.like(1.0), tf.square(linear.weights))])]
+
+    def blend(self, linear: Linear) -> list[Split]:
+        """Along its own weights."""
+        return self.splits(linear)
+
+
+@dataclass(frozen=True)
+class Flat(LayerRule):
+    """The same to every input that has a weight (Lapuschkin et al., 2019)."""
+
+    def splits(self, linear: Linear) -> list[Split]:
+        """Along weights of one."""
+        return [Split([(linear.like(1.0), tf.ones_like(linear.weights))])]
+
+    def blend(self, linear: Linear) -> list[Split]:
+        """Along its own weights."""
+        return self.splits(linear)
+
+
+@dataclass(frozen=True)
+class ZBox(LayerRule):
+    """`a_i w_ij - low max(w_ij, 0) - high min(w_ij, 0)` (Montavon et al., 2017).
+
+    Attributes:
+        low: the smallest value an input can have, model units.
+        high: the largest.
+    """
+
+    low: float
+    high: float
+
+    def splits(self, linear: Linear) -> list[Split]:
+        """Along the data less the box's corners."""
+        weights = linear.weights
+        return [
+            Split(
+                [
+                    (linear.data, weights),
+                    (linear.like(-self.low), tf.nn.relu(weights)),
+                    (linear.like(-self.high), _negative(weights)),
+                ]
+            )
+        ]
+
+
+def _total(linear: Linear, terms: Terms, bias: Any) -> Any:
+    return _sum([linear(data, weights) for data, weights in terms]) + bias
+
+
+def _negative(tensor: Any) -> Any:
+    return tf.minimum(tensor, 0)
+
+
+def _terms(linear: Linear, part: Callable[[Any], Any]) -> Terms:
+    """The terms `a w` that are positive (or negative): of equal (or unlike) signs."""
+    terms = [([tf.nn.relu(a) for a in linear.data], part(linear.weights))]
+    if all(_is_positive(tensor) for tensor in linear.data):
+        return terms
+    other = -part(-linear.weights)
+    return [*terms, ([_negative(a) for a in linear.data], other)]
+
+
+def _is_positive(tensor: Any) -> bool:
+    """Whether a tensor has no negative value, as far as the graph tells."""
+    op = tensor.op
+    while op.type in {"MaxPool", "AvgPool", "Mean", "Reshape", "Identity", "Pad", "Transpose"}:
+        op = op.inputs[0].op
+    return op.type in {"Relu", "Relu6", "Sigmoid", "Softplus", "Softmax", "Square", "Abs", "Exp"}

@@ -1,0 +1,146 @@
+"""DeepLIFT: its sum, its slopes by hand, operations that have a rule and those that have none."""
+
+import numpy as np
+import pytest
+
+from saliency_bench import explainers as ex
+from saliency_bench import network
+from saliency_bench.protocols import NotApplicable
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+TARGETS = np.array([0, 1, 2, 1])
+
+
+def images():
+    return np.random.default_rng(5).normal(size=(4, 8, 8, 2)).astype(np.float32)
+
+
+def network_with(*middle):
+    """A network whose biases are not 0, with some layers between a convolution and a dense one."""
+    import keras
+
+    layers = keras.layers
+    stack = [layers.Conv2D(4, 3), *middle, layers.Flatten(), layers.Dense(3)]
+    model = keras.Sequential([keras.Input((8, 8, 2)), *stack])
+    rng = np.random.default_rng(6)
+    for variable in model.variables:
+        if variable.path.endswith(("bias", "beta", "alpha", "moving_mean")):
+            variable.assign(rng.normal(0, 0.3, variable.shape))
+    return model
+
+
+def ways():
+    import keras
+    from keras import layers
+
+    def gate(hidden):
+        return hidden * keras.ops.sigmoid(keras.ops.mean(hidden, axis=(1, 2), keepdims=True))
+
+    activations = ["relu6", "elu", "selu", "softplus", "tanh", "sigmoid", "gelu", "exponential"]
+    return {
+        **{name: [layers.Activation(name)] for name in activations},
+        "leaky": [layers.LeakyReLU()],
+        "prelu": [layers.PReLU()],
+        "norm": [layers.BatchNormalization(), layers.ReLU()],
+        "max pool": [layers.ReLU(), layers.MaxPooling2D()],
+        "overlapping pool": [layers.MaxPooling2D(3, strides=1, padding="same"), layers.ReLU()],
+        "average": [layers.ReLU(), layers.AveragePooling2D(2), layers.UpSampling2D()],
+        "gate": [layers.Lambda(gate, name="gate")],
+        "power": [layers.Lambda(lambda hidden: keras.ops.square(hidden))],
+    }
+
+
+@pytest.mark.parametrize("way", ways())
+def test_it_sums_to_the_difference_from_the_baseline(way):
+    model = network_with(*ways()[way])
+    score = network.target_score(model)
+    difference = score(images(), TARGETS) - score(np.full_like(images(), 0.4), TARGETS)
+    sums = ex.DeepLIFT(0.4)(model, images(), TARGETS).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(sums, difference, rtol=1e-4, atol=1e-5)
+
+
+def test_kinds_of_models_have_the_same_map(model, functional, images, targets):
+    explainer = ex.DeepLIFT(0.2)
+    found, expected = (explainer(m, images, targets) for m in (model, functional))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_slopes_by_hand():
+    """One pixel of two channels; units x + y and x - y, ReLU; score 2 u + 3 v; baseline (1, 3).
+
+    Image (2, 1): u 4 -> 3, slope 1; v -2 -> 1, ReLU 0 -> 1, slope 1/3. Multipliers of x: 2 + 3/3,
+    of y: 2 - 3/3; times the differences 1 and -2: 3 and -2, in all 2 * 3 + 3 * 1 - 2 * 4 = 1.
+    """
+    import keras
+
+    layers = keras.layers
+    hidden = layers.Dense(2, activation="relu", use_bias=False)
+    model = keras.Sequential(
+        [keras.Input((1, 1, 2)), layers.Flatten(), hidden, layers.Dense(1, use_bias=False)]
+    )
+    model.set_weights([np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([[2.0], [3.0]])])
+    # One value for all channels: x counts from 1, y from 3.
+    shifted = keras.Sequential([keras.Input((1, 1, 2)), keras.layers.Rescaling(1.0, [1.0, 3.0])])
+    both = keras.Sequential([keras.Input((1, 1, 2)), shifted, model])
+    image = np.array([1.0, -2.0], np.float32).reshape(1, 1, 1, 2)
+    found = ex.DeepLIFT()(both, image, np.array([0]))
+    np.testing.assert_allclose(found.ravel(), [3.0, -2.0], rtol=1e-6)
+
+
+def test_a_max_pool_hands_a_rise_to_the_images_maximum_and_a_fall_to_the_baselines():
+    """Rows of a 2x1 pool; baseline (1, 2). Image (4, 0): 2 -> 4, to the first; (0, 1): 2 -> 1."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((2, 2, 1)),
+            layers.Lambda(lambda x: x + np.array([1.0, 2.0], np.float32).reshape(1, 2, 1, 1)),
+            layers.MaxPooling2D((2, 1)),
+            layers.Flatten(),
+            layers.Dense(1, kernel_initializer="ones"),
+        ]
+    )
+    columns = np.array([[4.0 - 1, 0.0 - 2], [0.0 - 1, 1.0 - 2]], np.float32)
+    found = ex.DeepLIFT()(model, columns.T.reshape(1, 2, 2, 1), np.array([0]))
+    np.testing.assert_allclose(found[0, :, :, 0].T, [[2.0, 0.0], [0.0, -1.0]], atol=1e-6)
+
+
+def test_without_bias_and_from_0_it_is_gradient_times_input():
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            layers.Conv2D(4, 3, use_bias=False, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(5, use_bias=False, activation="relu"),
+            layers.Dense(3, use_bias=False),
+        ]
+    )
+    found = ex.DeepLIFT()(model, images(), TARGETS)
+    expected = ex.GradientInput()(model, images(), TARGETS)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_image_that_is_the_baseline_has_a_map_of_zeros():
+    model = network_with(*ways()["gelu"])
+    maps = ex.DeepLIFT(0.5)(model, np.full((1, 8, 8, 2), 0.5, np.float32), np.array([1]))
+    np.testing.assert_array_equal(maps, np.zeros((1, 8, 8, 2)))
+
+
+@pytest.mark.parametrize("name", ["normalization", "sine", "swish"])
+def test_a_layer_without_a_rule_is_named(name):
+    import keras
+
+    layers = keras.layers
+    odd = {
+        "normalization": layers.LayerNormalization(name=name),
+        "sine": layers.Lambda(keras.ops.sin, name=name),
+        "swish": layers.Activation("silu", name=name),
+    }
+    with pytest.raises(NotApplicable, match=f"layer '{name}' has no rule"):
+        ex.DeepLIFT().bind(network_with(odd[name]))
