@@ -1,6 +1,15 @@
 """Explainers: a model, images and target classes to raw signed attribution maps."""
 
 from saliency_bench.explainers.base import Function, Method
+from saliency_bench.explainers.cam import (
+    FEM,
+    Activations,
+    EigenCAM,
+    GradCAMPlusPlus,
+    HiResCAM,
+    LayerCAM,
+    ScoreCAM,
+)
 from saliency_bench.explainers.controls import (
     CONTROLS,
     CentrePrior,
@@ -13,32 +22,44 @@ from saliency_bench.explainers.controls import (
     RandomFrozen,
     WeightHash,
 )
+from saliency_bench.explainers.deep_lift import DeepLIFT
 from saliency_bench.explainers.grad_cam import GradCAM, GuidedGradCAM
 from saliency_bench.explainers.gradient import Gradient, GradientInput
-from saliency_bench.explainers.guided_backprop import GuidedBackprop
+from saliency_bench.explainers.guided_backprop import Deconvnet, GuidedBackprop
 from saliency_bench.explainers.integrated_gradients import IntegratedGradients
+from saliency_bench.explainers.lrp import LRP
 from saliency_bench.explainers.occlusion import Occlusion
 from saliency_bench.explainers.smoothgrad import SmoothGrad
 
 __all__ = [
     "CONTROLS",
+    "FEM",
+    "LRP",
+    "Activations",
     "CentrePrior",
     "Constant",
     "Control",
+    "Deconvnet",
+    "DeepLIFT",
     "EdgeDetector",
+    "EigenCAM",
     "Function",
     "GradCAM",
+    "GradCAMPlusPlus",
     "Gradient",
     "GradientInput",
     "GuidedBackprop",
     "GuidedGradCAM",
+    "HiResCAM",
     "InputMagnitude",
     "IntegratedGradients",
+    "LayerCAM",
     "Method",
     "Mixture",
     "Occlusion",
     "RandomFresh",
     "RandomFrozen",
+    "ScoreCAM",
     "SmoothGrad",
     "WeightHash",
 ]

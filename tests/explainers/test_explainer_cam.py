@@ -101,6 +101,11 @@ def test_an_unknown_layer_is_refused_with_the_known_ones(functional, explainer):
         explainer.bind(functional)
 
 
+def test_an_unknown_layer_is_refused_with_the_near_ones_if_any(functional):
+    with pytest.raises(ValueError, match=r"with a feature map \(second\); got 'secnd'"):
+        ex.GradCAM(layer="secnd").bind(functional)
+
+
 def test_a_layer_without_a_feature_map_is_refused(functional):
     with pytest.raises(NotApplicable, match="'head' is not a feature map"):
         ex.GradCAM(layer="head").bind(functional)
