@@ -136,6 +136,7 @@ def _carry_out(request: Request) -> Results:
         save_maps=config.save_maps,
         preprocessing=dataset.preprocessing,
         weights=weights,
+        output=request.output,
     )
     built = study.build(
         loaded.model,

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from saliency_bench import expected, settings
 from saliency_bench.datasets import Source
 from saliency_bench.models import Model
-from saliency_bench.protocols import TargetMode
+from saliency_bench.protocols import Output, TargetMode
 from saliency_bench.steps import source_digest
 from saliency_bench.store import content_key
 
@@ -40,6 +40,7 @@ class Schema:
     threads: int | None = None
     workers: int = 1
     save_maps: bool = False
+    output: Any = "logit"
     dataset: Any = None
     model: Any = None
     check: dict[str, Any] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class Request:
         folder: the run folder.
         parts: explainers, similarities and checks by group.
         dataset: the dataset's settings.
+        output: what is explained.
         model: the model's settings; None if its `_target_` builds the model itself.
         fingerprint: hash of everything that decides the numbers, files included; None if that
             cannot be known before the model is built, or without the source of a `_target_`.
@@ -72,6 +74,7 @@ class Request:
     folder: Path
     parts: dict[str, dict[str, Any]]
     dataset: Any
+    output: Output
     model: Any
     fingerprint: str | None
 
@@ -105,21 +108,22 @@ def requested(config: DictConfig, folder: Path) -> Request:
     dataset = settings.built(config.get("dataset"), "dataset")
     if not isinstance(dataset, Source):
         raise ValueError(f"dataset must have load() and fingerprint(); got {dataset!r}")
+    output = settings.output(config.output, "output")
     if not settings.holds_settings(config.get("model"), "model"):
-        return Request(config, folder, parts, dataset, None, None)
+        return Request(config, folder, parts, dataset, output, None, None)
     model = settings.built(config.model, "model")
     if not isinstance(model, Model):
         raise ValueError(f"model must have trains, load() and fingerprint(); got {model!r}")
     sources = list(_sources(OmegaConf.to_container(config, resolve=True)))
     if None in sources:
-        return Request(config, folder, parts, dataset, model, None)
+        return Request(config, folder, parts, dataset, output, model, None)
     identity = {
         "config": OmegaConf.to_yaml(OmegaConf.masked_copy(config, _DECISIVE)),
         "version": version("saliency-bench"),
         "files": [dataset.fingerprint(), model.fingerprint()],
         "sources": sources,
     }
-    return Request(config, folder, parts, dataset, model, content_key(identity))
+    return Request(config, folder, parts, dataset, output, model, content_key(identity))
 
 
 def _sources(node: Any) -> Iterator[str | None]:

@@ -23,7 +23,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from saliency_bench.protocols import Explainer, ProofError
+from saliency_bench.protocols import Explainer, Output, ProofError, TargetOutput
 
 PICK_MANY = ("check", "explainer", "similarity")
 """Groups of which any number may be chosen; each option holds its own key."""
@@ -68,6 +68,18 @@ def built(node: Any, where: str) -> Any:
     with _told(where):
         _check_types(_plain(node), where)
         return instantiate(node, _convert_="all")
+
+
+def output(value: Any, where: str) -> Output:
+    """What is explained: one of the usual outputs by name, or what a node's `_target_` describes.
+
+    Raises:
+        ValueError: in one line that starts with `where`, if there is no such output.
+    """
+    if not _fits(_plain(value) if isinstance(value, DictConfig) else value, Output):
+        raise ValueError(f"{where} must be {_words(Output)}; got {value!r}")
+    named: Output = built(value, where) if isinstance(value, DictConfig) else value
+    return named
 
 
 def function(node: Any, where: str) -> tuple[Callable[[], Any], Any]:
@@ -231,7 +243,7 @@ def _fits_one(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(_fits(element, inner[0]) for element in value)
     if get_origin(hint) is Mapping:
         return isinstance(value, Mapping) and all(_fits(v, inner[-1]) for v in value.values())
-    if dataclasses.is_dataclass(hint) or hint is Explainer:
+    if dataclasses.is_dataclass(hint) or hint in (Explainer, TargetOutput):
         return isinstance(value, Mapping) and "_target_" in value
     return True
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from saliency_bench.code import described
 from saliency_bench.protocols import (
     BLOCK,
     SCHEMA_VERSION,
@@ -123,7 +124,7 @@ def plan(
     if conditions is None:
         conditions, _ = families(study)
     changes = {name: _changes(name, family) for name, family in conditions.items()}
-    explainers = {name: _identity(explainer) for name, explainer in study.explainers.items()}
+    explainers = {name: identity(explainer) for name, explainer in study.explainers.items()}
     common = {
         "schema": SCHEMA_VERSION,
         "weights": study.network.fingerprint(),
@@ -219,12 +220,12 @@ def _changes(check: str, conditions: Sequence[Condition]) -> list[_Change]:
         stage, draw = _place(condition)
         continues = before is not None and _place(before) == (stage, draw - 1)
         references = tuple(places[place] for place in condition.references)
-        identity = {
-            "condition": _identity(condition),
-            "draw_before": _identity(before) if continues else "",
-            "references": [_identity(reference) for reference in references],
+        told = {
+            "condition": identity(condition),
+            "draw_before": identity(before) if continues else "",
+            "references": [identity(reference) for reference in references],
         }
-        changes.append(_Change(condition, continues, references, identity))
+        changes.append(_Change(condition, continues, references, told))
     return changes
 
 
@@ -250,15 +251,26 @@ def source_digest(thing: type | Callable[..., Any]) -> str | None:
     return hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()
 
 
-def _identity(thing: object) -> str:
+def identity(thing: object) -> str:
     """What tells a thing apart: its repr, and the source of what is not ours in it.
 
     One whose repr is an address, or whose source is unknown, is never met again.
     """
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         text = repr(thing)
+    for function in _functions(thing):
+        text = text.replace(repr(function), described(function))
     text = " ".join([text, *_sources(thing)])
     return f"{text} {secrets.token_hex(8)}" if _is_address(text) else text
+
+
+def _functions(thing: object) -> Iterator[Any]:
+    """The functions among a thing's settings."""
+    if inspect.isfunction(thing):
+        yield thing
+    elif dataclasses.is_dataclass(thing):
+        for setting in dataclasses.fields(thing):
+            yield from _functions(getattr(thing, setting.name))
 
 
 def _sources(thing: object) -> Iterator[str]:

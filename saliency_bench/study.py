@@ -25,6 +25,7 @@ from saliency_bench.protocols import (
     Ints,
     Measure,
     Networks,
+    Output,
     Preprocessing,
     Scene,
     Study,
@@ -32,6 +33,7 @@ from saliency_bench.protocols import (
     Untrainable,
 )
 from saliency_bench.results import Results
+from saliency_bench.steps import identity
 from saliency_bench.store import Store, write_json
 
 
@@ -49,6 +51,8 @@ class Options:
         save_maps: keep the raw maps too.
         preprocessing: pixels in [0, 1] to model units, for the figures.
         weights: trains the networks that a check asks for, e.g. a `models.Trainer`.
+        output: what the network is asked, as its explainers' `output`: it is what must move when
+            the weights change, and what has an accuracy if it classifies.
     """
 
     seed: int = 0
@@ -59,6 +63,7 @@ class Options:
     save_maps: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: Networks = field(default_factory=Untrainable)
+    output: Output = "logit"
 
     def __post_init__(self) -> None:
         for name, value in (("draws", self.draws), ("batch_size", self.batch_size)):
@@ -127,14 +132,18 @@ def build(
         raise ValueError("checks must name at least one; got none")
     given = np.zeros(len(images), np.int64) if targets is None else targets
     images, labels = checked(images, given)
-    net = network.KerasNetwork(model, batch_size=options.batch_size)
-    logits = _finite_outputs(net, images)
-    predicted, classes = logits.argmax(axis=1), logits.shape[1]
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"targets must lie in 0..{classes - 1}; got {labels.min()} to {labels.max()}"
-        )
+    net = network.KerasNetwork(model, batch_size=options.batch_size, output=options.output)
+    outputs = _finite_outputs(net, images)
+    if options.output == "logit":
+        _require_logits(outputs)
+    predicted, classes = outputs.argmax(axis=1), outputs.shape[1]
     explained = predicted if targets is None or options.target != "label" else labels
+    classifies = targets is not None and _classifies(options.output)
+    wanted = labels if classifies else explained
+    if wanted.min() < 0 or wanted.max() >= classes:
+        raise ValueError(
+            f"targets must lie in 0..{classes - 1}; got {wanted.min()} to {wanted.max()}"
+        )
     every = with_controls(explainers)
     return Study(
         network=net,
@@ -142,14 +151,14 @@ def build(
         explainers=every,
         similarities=dict(similarities),
         checks=dict(checks),
-        labels=None if targets is None else labels,
+        labels=labels if classifies else None,
         controls={n: e.expected for n, e in every.items() if isinstance(e, Control)},
         seed=options.seed,
         draws=options.draws,
         target=options.target,
         batch_size=options.batch_size,
         weights=options.weights,
-        settings=provenance.numerics(),
+        settings=provenance.numerics() | _own_output(options.output),
     )
 
 
@@ -241,11 +250,25 @@ def _promised(check: Any) -> Expectation:
     return Expectation(check.expects, check.anchor, check.statistic)
 
 
+def _classifies(output: Output) -> bool:
+    """Whether labels are those of the scores; of a plain function that is not known."""
+    return isinstance(output, str) or getattr(output, "classifies", False)
+
+
+def _own_output(output: Output) -> dict[str, str]:
+    """What the cells must know of an output that is not the usual one."""
+    return {} if output == "logit" else {"output": identity(output)}
+
+
 def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> NDArray[np.float32]:
     logits = net.outputs(images)
     if not np.isfinite(logits).all():
         first = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
         raise ValueError(f"the model's output must be finite; it is not for image {first}")
+    return logits
+
+
+def _require_logits(logits: NDArray[np.float32]) -> None:
     # Whatever the model's end looks like in the graph, such numbers are no logits.
     if (
         logits.shape[1] > 1
@@ -256,7 +279,6 @@ def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> N
             "the model must end in logits, or in a softmax that can be traced back to them; "
             f"its outputs for {len(logits)} images are probabilities: each row sums to 1"
         )
-    return logits
 
 
 def _write_plan(store: Store, steps: Sequence[engine.Step]) -> None:

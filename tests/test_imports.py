@@ -23,7 +23,7 @@ SHARED = {
 """What each group's members share; they must not know one another."""
 
 ENGINE = ["behind", "engine", "outcome", "scoring", "steps", "store", "tables"]
-ENGINE_KNOWS = {*ENGINE, "protocols", "results"}
+ENGINE_KNOWS = {*ENGINE, "code", "protocols", "results"}
 
 
 def imports(path: Path, *, anywhere: bool = True) -> Iterator[str]:
