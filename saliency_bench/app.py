@@ -120,13 +120,13 @@ def _carry_out(request: Request) -> Results:
     """Load, run and report; slow from here on."""
     config, folder = request.config, request.folder
     _begin(request)
-    process.start_tensorflow(threads=_threads(config), deterministic=config.deterministic)
+    process.start_tensorflow(threads=compute_threads(config), deterministic=config.deterministic)
     from rich.console import Console
 
     from saliency_bench import study
     from saliency_bench.progress import Bar
 
-    dataset, loaded, weights = _loaded(request)
+    dataset, loaded, weights = loaded_parts(request)
     options = study.Options(
         seed=config.seed,
         draws=config.draws,
@@ -147,7 +147,7 @@ def _carry_out(request: Request) -> Results:
         similarities=request.parts["similarity"],
         options=options,
     )
-    threading = {"deterministic": config.deterministic, "threads": _threads(config)}
+    threading = {"deterministic": config.deterministic, "threads": compute_threads(config)}
     built = replace(built, settings={**built.settings, **threading})
     bar = Bar(Console(stderr=True, soft_wrap=True, highlight=False, markup=False))
     results = study.run(built, Store(folder), options, progress=bar)
@@ -163,7 +163,7 @@ def _carry_out(request: Request) -> Results:
     return results
 
 
-def _loaded(request: Request) -> tuple[Dataset, LoadedModel, Networks]:
+def loaded_parts(request: Request) -> tuple[Dataset, LoadedModel, Networks]:
     """The images to explain, the model that fits them, and others like it where checks ask."""
     from saliency_bench import models
 
@@ -246,7 +246,7 @@ def _show(results: Results, folder: Path) -> None:
     console.print(f"report: {folder / 'report.md'}", soft_wrap=True, markup=False)
 
 
-def _threads(config: DictConfig) -> int:
+def compute_threads(config: DictConfig) -> int:
     """Compute threads; 0 leaves it to TensorFlow."""
     if config.threads is not None:
         return int(config.threads)

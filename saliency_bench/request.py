@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -77,6 +79,19 @@ class Request:
     output: Output
     model: Any
     fingerprint: str | None
+
+
+def composed(*overrides: str) -> DictConfig:
+    """The configuration of a command line, without running it.
+
+    Raises:
+        ValueError: in one line, if an override is wrong.
+    """
+    try:
+        with initialize_config_dir(settings.config_dir(), version_base="1.3"):
+            return compose("config", overrides=list(overrides))
+    except HydraException as error:
+        raise ValueError(settings.misread(error)) from error
 
 
 def run_dir(config: DictConfig) -> Path:

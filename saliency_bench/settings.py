@@ -173,6 +173,8 @@ def _is_described(node: Any) -> bool:
 
 def _check_leftover(group: str, name: str, chosen: str) -> None:
     """Raise unless a preset set something of what exists but was deselected."""
+    if not HydraConfig.initialized():  # composed without a command line: there is but the user
+        raise ValueError(f"{group}.{name} is set but was not chosen; chosen are: {chosen}")
     given = HydraConfig.get().overrides
     prefixes = (f"{group}.{name}.", f"{group}.{name}=")
     if any(override.lstrip("+~").startswith(prefixes) for override in given.task):

@@ -17,6 +17,17 @@ from saliency_bench.randomize import image_keys
 Upsample = Literal["bilinear", "nearest", "bicubic"]
 """How a layer's map is brought to the size of the image."""
 
+TINY, HUGE = 1e-20, 1e38
+"""Largest absolute values between which a whole map fits into float32."""
+
+
+USUAL = frozenset({"noise", "weights", "shift_invariance"})
+"""Properties that most explainers have beside those that all have: see `properties`.
+
+Some promise `linearity`; `completeness`, with `reference(images)`, the images whose output the
+map starts from; `conservation`, with `conserved(scores)`, what it sums to where nothing is biased.
+"""
+
 
 class Method(ABC):
     """An attribution method: settings in the constructor, data in the call."""
@@ -26,6 +37,7 @@ class Method(ABC):
     stochastic: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = False
+    promises: ClassVar[frozenset[str]] = USUAL
 
     @abstractmethod
     def bind(self, model: Any) -> Bound:
@@ -139,6 +151,17 @@ def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray
         first = int(np.argwhere(~np.isfinite(images))[0][0])
         raise ValueError(f"images must be finite; image {first} holds NaN or infinity")
     return images.astype(np.float32), targets.astype(np.int64)
+
+
+def in_float32(maps: Floats) -> NDArray[np.float32]:
+    """Maps `[N, ...]` in their own unit, unless float32 cannot hold it.
+
+    A map whose largest absolute value is below 1e-20 would lose its small ones there, and one
+    above 1e38 its large ones: it comes in units of that value.
+    """
+    peak = np.abs(maps).max(axis=tuple(range(1, maps.ndim)), keepdims=True)
+    unit = np.where((peak > 0) & (peak < TINY) | (peak > HUGE), peak, 1.0)
+    return np.asarray(maps / unit, np.float32)
 
 
 def require_upsample(how: str | None) -> None:

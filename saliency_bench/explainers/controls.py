@@ -27,6 +27,8 @@ class Control(Method):
 class _ImageOnly(Control):
     """A map made of the image alone."""
 
+    promises: ClassVar[frozenset[str]] = frozenset({"noise"})
+
     def bind(self, model: Any) -> Bound:
         """No model is needed."""
 
@@ -96,6 +98,7 @@ class RandomFrozen(Control):
     """Noise that is fixed per image, whatever the model: it must fail."""
 
     signed: ClassVar[bool] = True
+    promises: ClassVar[frozenset[str]] = frozenset()
 
     seed: int = 0
 
@@ -119,6 +122,7 @@ class RandomFresh(Control):
     signed: ClassVar[bool] = True
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
+    promises: ClassVar[frozenset[str]] = frozenset({"noise", "weights"})
 
     seed: int = 0
 
@@ -147,6 +151,7 @@ class WeightHash(Control):
 
     expected: ClassVar[str] = "pass"
     signed: ClassVar[bool] = True
+    promises: ClassVar[frozenset[str]] = frozenset({"weights"})
 
     def bind(self, model: Any) -> Bound:
         """The model's live weights are hashed at every call."""
@@ -184,6 +189,7 @@ class Mixture(Method):
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False
+    promises: ClassVar[frozenset[str]] = frozenset({"noise", "weights"})
 
     share: float = 0.5
     seed: int = 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from saliency_bench import network
-from saliency_bench.explainers.base import Method
-from saliency_bench.protocols import Bound, Output
+from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.protocols import Bound, Floats, Output
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class DeepLIFT(Method):
     """
 
     multiplies_input: ClassVar[bool] = True
+    promises: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 
     baseline: float = 0.0
     output: Output = "logit"
@@ -30,3 +33,7 @@ class DeepLIFT(Method):
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` with the layer that has no rule."""
         return network.differences(model, self.baseline, self.output)
+
+    def reference(self, images: Floats) -> Floats:
+        """The baseline, once per image."""
+        return np.full_like(images, self.baseline)

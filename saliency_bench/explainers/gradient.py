@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.base import USUAL, Method
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 
 @dataclass(frozen=True)
 class Gradient(Method):
     """Derivative of the target's logit by each input value (Simonyan et al., 2014)."""
+
+    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     output: Output = "logit"
 
@@ -29,6 +31,7 @@ class GradientInput(Method):
     """The gradient times the input (Shrikumar et al., 2016)."""
 
     multiplies_input: ClassVar[bool] = True
+    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     output: Output = "logit"
 

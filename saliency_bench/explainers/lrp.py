@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from saliency_bench import network
 from saliency_bench.explainers.base import Method
-from saliency_bench.protocols import Bound, Output
+from saliency_bench.protocols import Bound, Floats, Output
 
 RULES = ("epsilon", "gamma", "z_plus", "alpha_beta", "w_square", "flat", "z_box")
 
@@ -61,6 +63,7 @@ class LRP(Method):
     output: Output = "logit"
 
     multiplies_input: ClassVar[bool] = True
+    promises: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "conservation"})
 
     def __post_init__(self) -> None:
         for name, least in (("epsilon", 0), ("gamma", 0), ("alpha", 1)):
@@ -87,8 +90,17 @@ class LRP(Method):
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` with the layer that has no rule."""
-        magnitude = set(self.by_place.values()) != {"epsilon"}
-        return network.relevance(model, self._choose, self.output, magnitude=magnitude)
+        return network.relevance(
+            model, self._choose, self.output, magnitude=self._hands_back_magnitude
+        )
+
+    def conserved(self, scores: Floats) -> Floats:
+        """What the map sums to where nothing is biased: the score or its magnitude."""
+        return np.abs(scores) if self._hands_back_magnitude else scores
+
+    @property
+    def _hands_back_magnitude(self) -> bool:
+        return set(self.by_place.values()) != {"epsilon"}
 
     def _choose(self, place: str, layer: str) -> network.LayerRule:
         patterns = [p for p in self.by_place if p not in PLACES and fnmatch.fnmatchcase(layer, p)]

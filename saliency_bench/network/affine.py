@@ -249,6 +249,9 @@ def _require_constant(path: Path, op: Any, data: Sequence[int]) -> None:
             f"the layer {path.layer(op)!r} has no rule: {op.type} of two tensors that depend on "
             "the image"
         )
+    (index,) = data
+    if op.type in SHIFTS and op.outputs[0].shape[1:] != op.inputs[index].shape[1:]:
+        raise NotApplicable(f"the layer {path.layer(op)!r} has no rule: {op.type} that broadcasts")
     if "data_format" in op.node_def.attr and op.get_attr("data_format") == b"NCHW":
         raise NotApplicable(f"the layer {path.layer(op)!r} has no rule: its channels come first")
 

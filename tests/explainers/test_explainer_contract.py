@@ -1,52 +1,61 @@
-"""What every explainer and every control promises, on every kind of model."""
+"""What every explainer of conf/ promises, on every kind of model: a new file is tested."""
 
+import dataclasses
 import random
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from saliency_bench import explainers as ex
-from saliency_bench.network import evaluating, swapped
+from saliency_bench import settings
+from saliency_bench.network import evaluating
+from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import Explainer
-from saliency_bench.randomize import image_keys, redraw
+from saliency_bench.request import composed
 
-EXPLAINERS = {
-    "gradient": ex.Gradient(),
+NAMES = sorted(path.stem for path in Path(settings.config_dir(), "explainer").glob("*.yaml"))
+
+MANY = {"steps": 4, "samples": 8, "count": 4, "segments": 6}
+"""Settings whose number only decides how exact a map is, and what is enough here."""
+
+CHEAP = {"occlusion": {"patch": 5, "stride": 4}, "kernel_shap": {"samples": 64}}
+"""What some need for a small image, or more of."""
+
+VARIANTS = {
     "gradient_of_probability": ex.Gradient(output="probability"),
-    "gradient_input": ex.GradientInput(),
-    "integrated_gradients": ex.IntegratedGradients(steps=4),
     "mean_gradient": ex.IntegratedGradients(steps=2, rule="trapezoid", multiply_by_inputs=False),
-    "smoothgrad": ex.SmoothGrad(ex.Gradient(), samples=3),
-    "ig_smoothgrad": ex.SmoothGrad(ex.IntegratedGradients(steps=2), samples=2),
-    "guided_backprop": ex.GuidedBackprop(),
-    "grad_cam": ex.GradCAM(relu=False),
+    "grad_cam_signed": ex.GradCAM(relu=False),
     "grad_cam_small": ex.GradCAM(upsample=None),
-    "guided_grad_cam": ex.GuidedGradCAM(),
-    "occlusion": ex.Occlusion(patch=5, stride=4),
+    "lrp_gamma": ex.LRP("gamma"),
+    "lrp_deep_taylor": ex.LRP("deep_taylor", low=-5.0, high=5.0),
 }
-CONTROLS = {
-    "edge_detector": ex.EdgeDetector(),
-    "input_magnitude": ex.InputMagnitude(),
-    "constant": ex.Constant(),
-    "centre_prior": ex.CentrePrior(),
-    "random_frozen": ex.RandomFrozen(),
-    "random_fresh": ex.RandomFresh(),
-    "weight_hash": ex.WeightHash(),
-    "mixture": ex.Mixture(),
-}
-EVERY = {**EXPLAINERS, **CONTROLS}
-SEES_NO_MODEL = {"edge_detector", "input_magnitude", "constant", "centre_prior", "random_frozen"}
-KEYED_BY_IMAGE = {"random_frozen", "weight_hash"}
-"""Not stochastic: their noise belongs to the image, whatever explainer seed is in force."""
+
 KEYED_BY_WEIGHTS = {"random_fresh", "weight_hash", "mixture"}
 """In the order of the model's variables, which is another one in another kind of model."""
-ONE_CHANNEL = {
-    "grad_cam", "grad_cam_small", "occlusion", "constant", "centre_prior", "random_frozen",
-    "random_fresh", "weight_hash", "mixture",
-}  # fmt: skip
 
-every = pytest.mark.parametrize("name", EVERY)
+every = pytest.mark.parametrize("name", [*NAMES, *VARIANTS])
+
+
+def cut(explainer, own):
+    """The explainer with few samples, and its base too."""
+    changed = {}
+    for field in dataclasses.fields(explainer):
+        value = getattr(explainer, field.name)
+        if dataclasses.is_dataclass(value) and isinstance(value, Explainer):
+            changed[field.name] = cut(value, {})
+        elif field.name in own or (field.name in MANY and value is not None):
+            changed[field.name] = own.get(field.name, MANY.get(field.name))
+    return dataclasses.replace(explainer, **changed)
+
+
+@cache
+def explainer_of(name):
+    if name in VARIANTS:
+        return VARIANTS[name]
+    built = settings.picked(composed(f"explainer=[{name}]"), "explainer")[name]
+    return cut(built, CHEAP.get(name, {}))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +64,7 @@ def bound_of(model_of):
 
     def bind(name, kind="functional"):
         with evaluating(8):
-            return EVERY[name].bind(model_of(kind))
+            return explainer_of(name).bind(model_of(kind))
 
     return cache(bind)
 
@@ -66,40 +75,27 @@ def maps_of(bound_of, images, targets):
 
 
 def close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-
-
-# ---------------------------------------------------------------- shape and type
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 @every
-def test_instances_are_explainers_with_a_repr_of_their_settings(name):
-    assert isinstance(EVERY[name], Explainer)
-    assert "0x" not in repr(EVERY[name])
+def test_it_has_the_properties_that_all_have_and_those_it_promises(
+    name, functional, images, targets
+):
+    table = check_explainer(explainer_of(name), functional, images, targets)
+    # Few steps are not complete, few references not in expectation: their own tests are about that.
+    sums = {"integrated_gradients", "blur_ig", "guided_ig", "expected_gradients"}
+    loose = {"completeness"} if name in sums else set()
+    broken = table[(table["status"] == "broken") & ~table["property"].isin(loose)]
+    assert broken.to_dict("records") == []
+    assert (table["status"] == "not_testable").sum() == (name == "gradient_of_probability")
 
 
 @every
-def test_maps_are_finite_float32_of_the_images_size(name, maps_of):
-    side = 3 if name == "grad_cam_small" else 12
-    maps = maps_of(name)
-    assert maps.shape == (5, side, side, 1 if name in ONE_CHANNEL else 2)
-    assert maps.dtype == np.float32
-    assert np.isfinite(maps).all()
-    assert maps.any()
-
-
-@pytest.mark.parametrize("name", [name for name in EVERY if not EVERY[name].signed])
-def test_unsigned_maps_have_no_negative_value(name, maps_of):
-    assert maps_of(name).min() >= 0
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float16])
-def test_images_of_any_float_type_are_taken(functional, images, targets, dtype):
-    maps = ex.Gradient()(functional, images.astype(dtype), targets.astype(np.int32))
-    assert maps.dtype == np.float32
-
-
-# ---------------------------------------------------------------- the same map
+def test_settings_are_shown_and_maps_say_something(name, maps_of):
+    assert isinstance(explainer_of(name), Explainer)
+    assert "0x" not in repr(explainer_of(name))
+    assert maps_of(name).any()
 
 
 @every
@@ -110,122 +106,67 @@ def test_an_image_alone_has_the_bits_it_has_in_a_batch(name, bound_of, maps_of, 
         np.testing.assert_array_equal(alone[0], maps_of(name)[index])
 
 
-@every
-def test_maps_do_not_depend_on_the_batch_size(name, functional, maps_of, images, targets):
-    alone = EVERY[name](functional, images[:1], targets[:1])
-    close(alone, maps_of(name)[:1])
-
-
-@every
-def test_order_and_repetition_do_not_matter(name, bound_of, maps_of, images, targets):
-    turned = bound_of(name)(images[::-1], targets[::-1])
-    close(turned[::-1], maps_of(name))
-    np.testing.assert_array_equal(bound_of(name)(images, targets), maps_of(name))
-
-
 @pytest.mark.parametrize("kind", ["sequential", "nested", "subclassed", "tf_function"])
-@pytest.mark.parametrize("name", [name for name in EVERY if name not in KEYED_BY_WEIGHTS])
-def test_kinds_of_models_have_the_same_maps(name, kind, model_of, maps_of, images):
+@pytest.mark.parametrize("name", [n for n in [*NAMES, *VARIANTS] if n not in KEYED_BY_WEIGHTS])
+def test_kinds_of_models_have_the_same_maps(name, kind, maps_of):
     close(maps_of(name, kind), maps_of(name))
 
 
-# ---------------------------------------------------------------- what a map depends on
-
-
-@every
-def test_new_weights_are_seen_by_what_was_bound_before(
-    name, functional, bound_of, maps_of, images, targets
-):
-    before, values = maps_of(name), redraw(functional, functional.variables, seed=0)
-    with swapped(functional, functional.variables, values):
-        live = bound_of(name)(images, targets)
-        fresh = EVERY[name](functional, images, targets)
-    close(live, fresh)
-    assert np.array_equal(live, before) == (name in SEES_NO_MODEL)
-    np.testing.assert_array_equal(bound_of(name)(images, targets), before)
-
-
-@every
-def test_the_target_matters_where_it_is_said_to(name, bound_of, maps_of, images, targets):
-    others = bound_of(name)(images, (targets + 1) % 3)
-    assert np.array_equal(others, maps_of(name)) != EVERY[name].class_specific
-
-
-@every
-def test_keys_matter_where_they_are_said_to(name, bound_of, maps_of, images, targets):
-    bound, keys = bound_of(name), image_keys(images)
-    np.testing.assert_array_equal(bound(images, targets, keys=keys), maps_of(name))
-    moved = not np.array_equal(bound(images, targets, keys=keys + 10**6), maps_of(name))
-    assert moved == (EVERY[name].stochastic or name in KEYED_BY_IMAGE)
-
-
-@pytest.mark.parametrize("name", ["smoothgrad", "guided_backprop", "grad_cam"])
-def test_equal_settings_bound_twice_have_equal_maps(name, functional, maps_of, images, targets):
-    with evaluating(8):
-        again = EVERY[name].bind(functional)(images, targets)
-    np.testing.assert_array_equal(again, maps_of(name))
+@pytest.mark.parametrize("dtype", [np.float64, np.float16])
+def test_images_of_any_float_type_are_taken(functional, images, targets, dtype):
+    maps = ex.Gradient()(functional, images.astype(dtype), targets.astype(np.int32))
+    assert maps.dtype == np.float32
 
 
 # ---------------------------------------------------------------- nothing is left behind
-
-
-def state(model):
-    import keras
-
-    layers = [model, *model._flatten_layers(include_self=False)]
-    return (
-        random.getstate(),
-        np.random.get_state()[1].tolist(),  # noqa: NPY002
-        keras.config.floatx(),
-        [(sorted(layer.__dict__), layer.trainable) for layer in layers],
-        [(v.trainable, v.numpy().tobytes()) for v in model.variables],
-    )
 
 
 def next_draws():
     import keras
     import tensorflow as tf
 
-    return float(tf.random.uniform([])), float(keras.random.uniform([]))
+    return random.random(), float(tf.random.uniform([])), float(keras.random.uniform([]))
 
 
-@pytest.mark.parametrize("kind", ["functional", "tf_function"])
 @every
-def test_nothing_is_left_behind(name, kind, model_of, images, targets):
+def test_no_global_random_state_is_used(name, maps_of, bound_of, images, targets):
     import keras
 
-    model = model_of(kind)
-    predictions = model(images[:1]).numpy()
+    maps_of(name)
     keras.utils.set_random_seed(5)
     undisturbed = next_draws()
     keras.utils.set_random_seed(5)
-    before = state(model)
-    EVERY[name](model, images[:2], targets[:2])
-    assert state(model) == before
+    bound_of(name)(images[:2], targets[:2])
     assert next_draws() == undisturbed
-    np.testing.assert_array_equal(model(images[:1]).numpy(), predictions)
+
+
+def test_a_tf_function_is_one_again(model_of, images, targets):
+    model = model_of("tf_function")
+    before = model(images[:1]).numpy()
+    ex.GuidedBackprop()(model, images[:2], targets[:2])
+    assert "call" not in model.__dict__
+    np.testing.assert_array_equal(model(images[:1]).numpy(), before)
 
 
 def test_nothing_is_left_behind_by_a_refusal(functional, images, targets):
-    before = state(functional)
+    layers = [sorted(layer.__dict__) for layer in functional._flatten_layers()]
     with pytest.raises(ValueError, match="must be one with a feature map"):
         ex.GradCAM(layer="unknown")(functional, images, targets)
-    assert state(functional) == before
+    assert [sorted(layer.__dict__) for layer in functional._flatten_layers()] == layers
 
 
-def test_images_and_targets_are_not_written_to(functional, images, targets):
-    own, wanted = images.copy(), targets.copy()
+@every
+def test_images_and_targets_are_not_written_to(name, bound_of, images, targets):
+    own, wanted = images[:1].copy(), targets[:1].copy()
     own.flags.writeable = wanted.flags.writeable = False
-    for explainer in EVERY.values():
-        explainer(functional, own[:1], wanted[:1])
-    np.testing.assert_array_equal(own, images)
-    np.testing.assert_array_equal(wanted, targets)
+    bound_of(name)(own, wanted)
+    np.testing.assert_array_equal(own, images[:1])
+    np.testing.assert_array_equal(wanted, targets[:1])
 
 
 # ---------------------------------------------------------------- wrong data
 
 
-@every
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
@@ -238,6 +179,7 @@ def test_images_and_targets_are_not_written_to(functional, images, targets):
         ("few_keys", "keys must be one per image"),
     ],
 )
+@pytest.mark.parametrize("name", ["gradient", "smoothgrad", "constant"])
 def test_wrong_data_are_refused(name, functional, images, targets, change, rule):
     images, targets, keys = images.copy(), targets.copy(), None
     match change:
@@ -256,11 +198,13 @@ def test_wrong_data_are_refused(name, functional, images, targets, change, rule)
         case "few_keys":
             keys = [1, 2]
     with pytest.raises(ValueError, match=rule):
-        EVERY[name](functional, images, targets, keys=keys)
+        explainer_of(name)(functional, images, targets, keys=keys)
 
 
-@pytest.mark.parametrize("name", EXPLAINERS)
+@pytest.mark.parametrize("name", [n for n in NAMES if not isinstance(explainer_of(n), ex.Control)])
 def test_targets_that_are_no_class_are_refused(name, bound_of, images):
     """Controls do not ask the model, so they do not know its classes."""
+    if name == "mixture":
+        pytest.skip("it is made of controls")
     with pytest.raises(ValueError, match=r"targets must lie in 0\.\.2; got 3"):
         bound_of(name)(images, np.array([0, 1, 2, 3, 0]))

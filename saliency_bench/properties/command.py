@@ -1,0 +1,136 @@
+"""The command line of the property tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saliency_bench import app, process, settings
+from saliency_bench.protocols import NotApplicable
+from saliency_bench.request import composed, requested
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HOLDS, BROKEN, REFUSED = 0, 1, 2
+"""Exit statuses."""
+
+HELP = """Does an explainer have the properties that every one must have, and those it promises?
+
+    python -m saliency_bench.properties explainer=[grad_cam,smoothgrad]
+    python -m saliency_bench.properties --config-dir my_conf explainer=[brightness] \\
+        model=saved model.path=my.keras dataset=npz dataset.path=my.npz n_images=4
+
+Takes what `python -m saliency_bench` takes to choose explainers, a model and images; without a
+model and a dataset a small network and noise. Exit status: 0 all hold, 1 one is broken,
+2 the request was wrong.
+"""
+
+IMAGES = 4
+"""Images where the command line does not say how many."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Test what a command line names; returns the exit status."""
+    if {"-h", "--help"} & set(arguments):
+        print(HELP, end="")
+        return HOLDS
+    try:
+        return _tested(*_parsed(arguments))
+    except KeyboardInterrupt:
+        return app.INTERRUPTED
+    except Exception as error:  # whatever is wrong with the request
+        print(f"saliency_bench.properties: {settings.one_line(error)}", file=sys.stderr)
+        return REFUSED
+
+
+def _parsed(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Overrides, and whether they say which model and images."""
+    overrides = []
+    folders = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        option, _, value = argument.partition("=")
+        if option == "--config-dir":
+            folders.append(value or (waiting.pop(0) if waiting else ""))
+        elif argument.startswith("-"):
+            raise ValueError(f"options are --config-dir and --help; got {argument!r}")
+        else:
+            overrides.append(argument)
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise ValueError(f"--config-dir must name a folder; got {folder!r}")
+    if folders:
+        paths = ",".join(f"file://{Path(folder).resolve()}" for folder in folders)
+        overrides.append(f"hydra.searchpath=[{paths}]")
+    own = any(o.startswith(("model=", "model.", "dataset=", "dataset.")) for o in overrides)
+    if not any(o.startswith("n_images=") for o in overrides):
+        overrides.append(f"n_images={IMAGES}")
+    return overrides, own
+
+
+def _tested(overrides: Sequence[str], own: bool) -> int:
+    # As with `python -m saliency_bench`, modules of the working directory can be named.
+    config = composed(*overrides)
+    request = requested(config, Path())
+    threads = app.compute_threads(config)
+    process.start_tensorflow(threads=threads, deterministic=config.deterministic)
+    from saliency_bench.properties.table import check_explainer
+
+    if own:
+        dataset, loaded, _ = app.loaded_parts(request)
+        scene = loaded.model, dataset.images, _targets(loaded.model, dataset)
+    else:
+        scene = _small(config.n_images)
+    worst = HOLDS
+    for name, explainer in request.parts["explainer"].items():
+        try:
+            table = check_explainer(explainer, *scene)
+        except NotApplicable as refusal:
+            raise ValueError(f"{name} does not apply: {refusal.reason}") from refusal
+        print(shown(name, table))
+        worst = max(worst, BROKEN if (table["status"] == "broken").any() else HOLDS)
+    return worst
+
+
+def _targets(model: Any, dataset: Any) -> Any:
+    if dataset.labels is not None:
+        return dataset.labels
+    from saliency_bench import network
+
+    return network.KerasNetwork(model).outputs(dataset.images).argmax(axis=1)
+
+
+def _small(count: int) -> tuple[Any, Any, Any]:
+    """A network with convolutions, BatchNorm, pooling and a softmax, and noise."""
+    import keras
+    import numpy as np
+
+    layers = keras.layers
+    initial = [keras.initializers.GlorotUniform(seed) for seed in range(3)]
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Conv2D(8, 3, activation="relu", kernel_initializer=initial[0]),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Conv2D(8, 3, activation="relu", kernel_initializer=initial[1]),
+            layers.Flatten(),
+            layers.Dense(4, activation="softmax", kernel_initializer=initial[2]),
+        ]
+    )
+    images = np.random.default_rng(0).normal(size=(count, 16, 16, 3)).astype(np.float32)
+    return model, images, np.arange(count) % 4
+
+
+def shown(name: str, table: pd.DataFrame) -> str:
+    """A table as text: a line per property."""
+    lines = [name]
+    for law in table.to_dict("records"):
+        size = f"{law['deviation']:.1e} of {law['tolerance']:.0e}" if law["tolerance"] > 0 else ""
+        told = "" if law["status"] == "not_promised" else law["reason"]
+        lines.append(f"  {law['property']:<20} {law['status']:<13} {size:<17} {told}".rstrip())
+    return "\n".join(lines)
