@@ -2,9 +2,9 @@ from . import checks as checks
 from . import datasets as datasets
 from . import explainers as explainers
 from . import models as models
+from . import network as network
 from . import outputs as outputs
 from . import properties as properties
-from . import network as network
 from . import randomize as randomize
 from . import similarities as similarities
 from .results import Results as Results

@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {"tensorflow", "keras"}
 
 SHARED = {
-    "explainers": {"base"},
+    "explainers": {"base", "masking"},
     "similarities": {"prepared", "reduce", "correlation"},
     "faithfulness": {"base"},
     "checks": {"base"},

@@ -29,12 +29,18 @@ from saliency_bench.explainers.guided_backprop import Deconvnet, GuidedBackprop
 from saliency_bench.explainers.integrated_gradients import IntegratedGradients
 from saliency_bench.explainers.lrp import LRP
 from saliency_bench.explainers.occlusion import Occlusion
+from saliency_bench.explainers.rise import RISE
+from saliency_bench.explainers.sensitivity import HSIC, Sobol
 from saliency_bench.explainers.smoothgrad import SmoothGrad
+from saliency_bench.explainers.superpixels import LIME, KernelSHAP
 
 __all__ = [
     "CONTROLS",
     "FEM",
+    "HSIC",
+    "LIME",
     "LRP",
+    "RISE",
     "Activations",
     "CentrePrior",
     "Constant",
@@ -53,6 +59,7 @@ __all__ = [
     "HiResCAM",
     "InputMagnitude",
     "IntegratedGradients",
+    "KernelSHAP",
     "LayerCAM",
     "Method",
     "Mixture",
@@ -61,5 +68,6 @@ __all__ = [
     "RandomFrozen",
     "ScoreCAM",
     "SmoothGrad",
+    "Sobol",
     "WeightHash",
 ]

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method, pairs
-from saliency_bench.protocols import Bound, Floats, Ints, Output
+from saliency_bench.explainers.base import USUAL
+from saliency_bench.explainers.masking import Masking, Probe, require
+from saliency_bench.protocols import Bound, Floats
 
 
 @dataclass(frozen=True)
-class Occlusion(Method):
+class Occlusion(Masking):
     """Drop of the target's score under a sliding patch (Zeiler & Fergus, 2014).
 
     Each pixel gets the mean drop over the patches that cover it; patches reach every border.
@@ -26,17 +27,16 @@ class Occlusion(Method):
         output: what is explained.
     """
 
-    uses_gradients: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     patch: int | None = None
     stride: int | None = None
-    fill: float = 0.0
-    output: Output = "logit"
 
     def __post_init__(self) -> None:
         for name, value in (("patch", self.patch), ("stride", self.stride)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1; got {value}")
+            if value is not None:
+                require(name, value, 1)
         if self.patch is not None and self.stride is not None:
             _require_cover(self.patch, self.stride)
 
@@ -45,25 +45,11 @@ class Occlusion(Method):
         height, width = (network.input_shape(model) or (None, None))[:2]
         if height is not None and width is not None:
             self.patches(height, width)
-        score = network.target_score(model, self.output)
+        return super().bind(model)
 
-        def bound(
-            images: Floats, targets: Ints, *, keys: Ints | None = None
-        ) -> NDArray[np.float32]:
-            images = np.asarray(images, np.float32)
-            whole = score(images, targets)
-            patches = self.patches(images.shape[1], images.shape[2])
-            totals = np.zeros((*images.shape[:3], 1))
-            for batch in pairs(len(images), len(patches), score.batch):
-                covered = np.take(images, batch.image, axis=0)
-                for row, sample in zip(covered, batch.sample, strict=True):
-                    row[patches[sample]] = self.fill
-                drops = whole[batch.image] - score(covered, targets[batch.image])
-                for image, sample, drop in zip(batch.image, batch.sample, drops, strict=True):
-                    totals[image][patches[sample]] += drop
-            return np.asarray(totals / self.times(patches, totals.shape[1:]), np.float32)
-
-        return bound
+    def probe(self, image: NDArray[np.float32], key: int) -> Probe:
+        """The whole image, then each patch."""
+        return _Patches(self.patches(*image.shape[:2]), image.shape[0], image.shape[1])
 
     def patches(self, height: int, width: int) -> list[tuple[slice, slice]]:
         """Rows and columns of every patch; the last ones end at the border.
@@ -79,13 +65,34 @@ class Occlusion(Method):
         across = _spans(width, patch, stride)
         return [(down, right) for down in _spans(height, patch, stride) for right in across]
 
-    @staticmethod
-    def times(patches: list[tuple[slice, slice]], shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """How many patches cover each pixel of `shape` `[H, W, 1]`."""
-        counts = np.zeros(shape)
-        for patch in patches:
-            counts[patch] += 1
-        return counts
+
+class _Patches(Probe):
+    def __init__(self, patches: list[tuple[slice, slice]], height: int, width: int) -> None:
+        self.count = 1 + len(patches)
+        self._patches = patches
+        self._whole = 0.0
+        self._drops, self._times = np.zeros((height, width)), np.zeros((height, width))
+
+    def masks(self, start: int, stop: int) -> NDArray[np.float32]:
+        """First nothing is covered."""
+        masks = np.ones((stop - start, *self._drops.shape), np.float32)
+        for mask, index in zip(masks, range(start, stop), strict=True):
+            if index > 0:
+                mask[self._patches[index - 1]] = 0
+        return masks
+
+    def add(self, start: int, masks: Floats, scores: Floats) -> None:
+        """Drops from the score of the whole image, where a patch lay."""
+        if start == 0:
+            self._whole = float(scores[0])
+        for index, score in enumerate(scores, start):
+            if index > 0:
+                self._drops[self._patches[index - 1]] += self._whole - float(score)
+                self._times[self._patches[index - 1]] += 1
+
+    def map(self) -> Floats:
+        """The mean drop of each pixel."""
+        return np.asarray(self._drops / self._times)
 
 
 def _require_cover(patch: int, stride: int) -> None:

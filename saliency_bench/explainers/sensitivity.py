@@ -1,0 +1,158 @@
+"""Global sensitivity analysis of the cells of an image: Sobol indices and HSIC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.explainers.masking import Masking, Probe, require, require_room, spread
+from saliency_bench.protocols import Floats
+from saliency_bench.randomize import stream
+
+CHUNK = 250
+"""Masks among which HSIC is estimated at once: what it holds grows with their square."""
+
+
+@dataclass(frozen=True)
+class _Sensitivity(Masking):
+    """An index of each cell of a grid; it is repeated over the cell's pixels."""
+
+    signed: ClassVar[bool] = False
+
+    samples: int = 32
+    cells: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require("samples", self.samples, 2)
+        require("cells", self.cells, 1)
+
+
+@dataclass(frozen=True)
+class Sobol(_Sensitivity):
+    """Total-order Sobol indices: a cell's share of the score's variance (Fel et al., 2021).
+
+    Cells are dimmed by quasi-random factors in [0, 1]; of each `samples` two sets of factors, and
+    for each cell the first set with that cell's factors from the second. By Jansen's estimator the
+    index is `mean((f(A) - f(A with cell from B))^2) / (2 var f)`. It needs
+    `samples * (cells^2 + 2)` forward passes per image.
+
+    Attributes:
+        samples: sets of factors; best a power of two.
+        cells: of the grid along each side.
+        seed: of the factors.
+        fill: what is seen where the factor is 0, model units.
+        output: what is explained.
+    """
+
+    def probe(self, image: NDArray[np.float32], key: int) -> Probe:
+        """Factors of `key`; `ValueError` if the cells do not fit the image."""
+        require_room(self.cells, image)
+        return _Jansen(self, image.shape[0], image.shape[1], stream("sobol", self.seed, key))
+
+
+class _Jansen(Probe):
+    def __init__(self, sobol: Sobol, height: int, width: int, random: np.random.Generator) -> None:
+        from scipy.stats import qmc
+
+        size, self._samples = sobol.cells**2, sobol.samples
+        self._size, self._side = (height, width), sobol.cells
+        sampler = qmc.Sobol(2 * size, rng=random)
+        # A power of two is drawn, and as many used as are asked for: no warning of imbalance.
+        drawn = sampler.random_base2(int(np.ceil(np.log2(self._samples))))[: self._samples]
+        self._first, self._second = drawn[:, :size], drawn[:, size:]
+        self.count = self._samples * (size + 2)
+        self._scores = np.zeros(2 * self._samples)
+        self._changes = np.zeros(size)
+
+    def masks(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The first set, the second, then the first with one cell of the second, cell by cell."""
+        sets, rows = np.divmod(np.arange(start, stop), self._samples)
+        values = np.where((sets == 1)[:, None], self._second[rows], self._first[rows])
+        mixed = np.flatnonzero(sets > 1)
+        cells = sets[mixed] - 2
+        values[mixed, cells] = self._second[rows[mixed], cells]
+        return spread(values.reshape(-1, self._side, self._side), *self._size)
+
+    def add(self, start: int, masks: Floats, scores: Floats) -> None:
+        """Squared changes of the score, by cell."""
+        sets, rows = np.divmod(np.arange(start, start + len(scores)), self._samples)
+        plain = sets < 2
+        self._scores[sets[plain] * self._samples + rows[plain]] = scores[plain]
+        changes = (self._scores[rows[~plain]] - np.float64(scores[~plain])) ** 2
+        np.add.at(self._changes, sets[~plain] - 2, changes)
+
+    def map(self) -> Floats:
+        """The indices; 0 everywhere of a score that does not vary."""
+        variance = self._scores.var()
+        means = self._changes / self._samples / 2
+        indices = np.divide(means, variance, out=np.zeros_like(means), where=variance > 0)
+        return spread(indices.reshape(self._side, self._side), *self._size)
+
+
+@dataclass(frozen=True)
+class HSIC(_Sensitivity):
+    """How much the score depends on whether a cell is shown (Novello et al., 2022).
+
+    The Hilbert-Schmidt independence criterion of each cell's being shown, with the kernel
+    `1[z = z']`, and the score, with a Gaussian kernel of its median distance. It is estimated among
+    at most 250 masks at a time and averaged: that is the block estimate.
+
+    Attributes:
+        samples: masks per image.
+        cells: of the grid along each side.
+        seed: of the masks.
+        fill: what is seen where nothing is shown, model units.
+        output: what is explained.
+    """
+
+    samples: int = 1000
+    cells: int = 7
+
+    def probe(self, image: NDArray[np.float32], key: int) -> Probe:
+        """Masks of `key`; `ValueError` if the cells do not fit the image."""
+        require_room(self.cells, image)
+        return _Dependence(self, image.shape[0], image.shape[1], stream("hsic", self.seed, key))
+
+
+class _Dependence(Probe):
+    def __init__(self, hsic: HSIC, height: int, width: int, random: np.random.Generator) -> None:
+        self.count = hsic.samples
+        self._size, self._side, self._random = (height, width), hsic.cells, random
+        self._shown = np.zeros((0, hsic.cells**2))
+        self._scores = np.zeros(0)
+        self._total = np.zeros(hsic.cells**2)
+
+    def masks(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Cells shown or not, as likely."""
+        draws = self._random.random((stop - start, self._side**2), dtype=np.float32)
+        shown = (draws < 0.5).astype(np.float64)
+        self._shown = np.concatenate([self._shown, shown])
+        return spread(shown.reshape(-1, self._side, self._side), *self._size)
+
+    def add(self, start: int, masks: Floats, scores: Floats) -> None:
+        """Keep them until there are enough for an estimate."""
+        self._scores = np.append(self._scores, scores)
+        while len(self._scores) >= CHUNK:
+            self._estimate(CHUNK)
+
+    def map(self) -> Floats:
+        """The mean of the estimates, by how many masks each was made of."""
+        if len(self._scores) > 1:
+            self._estimate(len(self._scores))
+        return spread((self._total / self.count).reshape(self._side, self._side), *self._size)
+
+    def _estimate(self, count: int) -> None:
+        shown, scores = self._shown[:count], self._scores[:count]
+        self._shown, self._scores = self._shown[count:], self._scores[count:]
+        distances = (scores[:, None] - scores) ** 2
+        width = np.median(distances[np.triu_indices(count, 1)]) or distances.mean() or 1.0
+        likeness = np.exp(-distances / (2 * width))
+        centred = likeness - likeness.mean(axis=0) - likeness.mean(axis=1)[:, None]
+        centred += likeness.mean()
+        # 1[z = z'] is 1 - z - z' + 2 z z', of which only the last part is not centred away.
+        values = 2 * (shown * (centred @ shown)).sum(axis=0)
+        self._total += count * np.maximum(values, 0) / (count - 1) ** 2

@@ -1,0 +1,253 @@
+"""Methods that show and hide superpixels: LIME and KernelSHAP."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from math import comb
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.explainers.base import USUAL
+from saliency_bench.explainers.masking import Masking, Probe, require
+from saliency_bench.protocols import Floats
+from saliency_bench.randomize import stream
+
+
+def superpixels(image: Floats, count: int) -> NDArray[np.int64]:
+    """`[H, W]` numbers from 0 of about `count` superpixels, by SLIC (Achanta et al., 2012).
+
+    They depend on the image alone, whatever its units: its values are brought to [0, 1] first. An
+    image that falls into less than half as many, such as noise, is tiled instead.
+    """
+    span = float(np.ptp(image))
+    pixels = (image - image.min()) / span if span > 0 else np.zeros_like(image)
+    count = min(count, pixels.shape[0] * pixels.shape[1])
+    labels = _slic(pixels, count)
+    if 2 * len(np.unique(labels)) < count:
+        labels = _slic(np.zeros_like(pixels), count)
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+
+
+def _slic(pixels: Floats, count: int) -> NDArray[np.int64]:
+    from skimage.segmentation import slic
+
+    # Colours are compared in CIELAB, whose values go to 100, other channels as they are.
+    colour = pixels.shape[-1] == 3
+    labels: NDArray[np.int64] = slic(
+        pixels, n_segments=count, compactness=10.0 if colour else 0.1, convert2lab=colour,
+        channel_axis=-1, start_label=0,
+    )  # fmt: skip
+    return labels
+
+
+@dataclass(frozen=True)
+class _Superpixels(Masking):
+    """A linear model of the score, fitted to images of which superpixels are hidden.
+
+    Attributes:
+        segments: about how many superpixels an image has.
+        samples: masked images per image.
+        seed: of the masks.
+        fill: what is seen in place of a superpixel, model units.
+        output: what is explained.
+    """
+
+    segments: int = 50
+    samples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require("segments", self.segments, 1)
+        require("samples", self.samples, 1)
+
+
+class _Fit(Probe):
+    """Weighted sums for a linear model: what they hold does not grow with the samples."""
+
+    def __init__(self, labels: NDArray[np.int64], count: int) -> None:
+        self.labels, self.count = labels, count
+        self.segments = int(labels.max()) + 1
+        self.products = np.zeros((self.segments + 1, self.segments + 1))
+        self.answers = np.zeros(self.segments + 1)
+        self._shown = np.zeros((0, self.segments))
+
+    @abstractmethod
+    def draw(self, start: int, stop: int) -> Floats:
+        """Which superpixels are shown: `[stop - start, segments]` of 0 and 1."""
+
+    @abstractmethod
+    def weights(self, start: int, shown: Floats) -> Floats:
+        """`[M]` of each masked image in the fit."""
+
+    def masks(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Superpixels shown or not."""
+        self._shown = np.asarray(self.draw(start, stop), np.float64)
+        return np.asarray(self._shown[:, self.labels], np.float32)
+
+    def add(self, start: int, masks: Floats, scores: Floats) -> None:
+        """The sums of a weighted least-squares fit with an intercept."""
+        weights = self.weights(start, self._shown)
+        columns = np.column_stack([np.ones(len(scores)), self._shown])
+        self.products += (columns * weights[:, None]).T @ columns
+        self.answers += (columns * weights[:, None]).T @ np.asarray(scores, np.float64)
+
+
+@dataclass(frozen=True)
+class LIME(_Superpixels):
+    """Coefficients of a local linear model of superpixels (Ribeiro et al., 2016).
+
+    Half of the superpixels are hidden at random; images count the more the less is hidden,
+    `exp(-d^2 / width^2)` of the cosine distance d, as in the authors' code its square root. A
+    superpixel's coefficient is repeated over its pixels.
+
+    Attributes:
+        segments: about how many superpixels an image has.
+        samples: masked images per image.
+        seed: of the masks.
+        fill: what is seen in place of a superpixel, model units.
+        output: what is explained.
+        width: of the kernel.
+        ridge: penalty of the squared coefficients.
+    """
+
+    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
+
+    width: float = 0.25
+    ridge: float = 1e-6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width <= 0:
+            raise ValueError(f"width must be above 0; got {self.width}")
+        require("ridge", self.ridge, 0)
+
+    def probe(self, image: NDArray[np.float32], key: int) -> Probe:
+        """Random halves of the superpixels."""
+        return _Lime(self, superpixels(image, self.segments), stream("lime", self.seed, key))
+
+
+class _Lime(_Fit):
+    def __init__(self, lime: LIME, labels: NDArray[np.int64], random: np.random.Generator) -> None:
+        super().__init__(labels, lime.samples)
+        self._lime, self._random = lime, random
+
+    def draw(self, start: int, stop: int) -> Floats:
+        """Each shown or not, as likely; the first mask shows all."""
+        draws = self._random.random((stop - start, self.segments), dtype=np.float32)
+        shown = (draws < 0.5).astype(np.float64)
+        if start == 0:
+            shown[0] = 1
+        return shown
+
+    def weights(self, start: int, shown: Floats) -> Floats:
+        """By the cosine distance to showing all."""
+        distances = 1 - np.sqrt(shown.mean(axis=1))
+        return np.asarray(np.sqrt(np.exp(-((distances / self._lime.width) ** 2))))
+
+    def map(self) -> Floats:
+        """The coefficients; the intercept is not penalised."""
+        penalty = self._lime.ridge * np.diag([0.0, *np.ones(self.segments)])
+        found, *_ = np.linalg.lstsq(self.products + penalty, self.answers, rcond=None)
+        return np.asarray(found[1:][self.labels])
+
+
+@dataclass(frozen=True)
+class KernelSHAP(_Superpixels):
+    """Shapley values of superpixels, fitted with the Shapley kernel (Lundberg & Lee, 2017).
+
+    They sum to the difference of the output between the image and the fill, exactly. If there are
+    no more coalitions than samples all are evaluated, and the values are exact; else coalitions
+    are drawn by their weight, each with its complement. A superpixel's value is divided over its
+    pixels, so that the map sums to that difference.
+
+    Attributes:
+        segments: about how many superpixels an image has.
+        samples: masked images per image, beside the image and the fill.
+        seed: of the masks.
+        fill: what is seen in place of a superpixel, model units.
+        output: what is explained.
+    """
+
+    # No noise where there are so few superpixels that all coalitions are evaluated.
+    promises: ClassVar[frozenset[str]] = USUAL - {"noise"} | {"linearity", "completeness"}
+
+    def probe(self, image: NDArray[np.float32], key: int) -> Probe:
+        """All coalitions of the superpixels, or random ones."""
+        labels = superpixels(image, self.segments)
+        return _Shapley(labels, self.samples, stream("kernel_shap", self.seed, key))
+
+    def reference(self, images: Floats) -> Floats:
+        """The fill, once per image."""
+        return np.full_like(images, self.fill)
+
+
+class _Shapley(_Fit):
+    def __init__(
+        self, labels: NDArray[np.int64], samples: int, random: np.random.Generator
+    ) -> None:
+        segments = int(labels.max()) + 1
+        self._every = 2**segments - 2 <= samples
+        super().__init__(labels, 2 + (2**segments - 2 if self._every else samples))
+        self._random = random
+        self._coalitions = _coalitions(segments) if self._every else self._random_ones()
+        self._ends = np.zeros(2)
+
+    def draw(self, start: int, stop: int) -> Floats:
+        """First none and all, then coalitions."""
+        ends = [np.full(self.segments, float(i)) for i in range(2) if start <= i < stop]
+        return np.array([*ends, *(next(self._coalitions) for _ in range(stop - start - len(ends)))])
+
+    def weights(self, start: int, shown: Floats) -> Floats:
+        """The Shapley kernel's, where all are evaluated; drawn ones weigh the same."""
+        if not self._every:
+            return np.ones(len(shown))
+        sizes = shown.sum(axis=1).astype(int)
+        return np.array([_kernel(self.segments, size) for size in sizes])
+
+    def add(self, start: int, masks: Floats, scores: Floats) -> None:
+        """The ends are constraints, not parts of the fit."""
+        ends = max(0, min(2 - start, len(scores)))
+        self._ends[start : start + ends] = scores[:ends]
+        self._shown = self._shown[ends:]
+        super().add(start + ends, masks[ends:], scores[ends:])
+
+    def map(self) -> Floats:
+        """Values that fit best among those with the right sum, over each superpixel's pixels."""
+        none, every = self._ends
+        products = self.products[1:, 1:]
+        answers = self.answers[1:] - none * self.products[1:, 0]
+        # Least squares under one linear constraint, with its multiplier.
+        edge = np.ones((self.segments, 1))
+        system = np.block([[products, edge], [edge.T, np.zeros((1, 1))]])
+        found, *_ = np.linalg.lstsq(system, np.append(answers, every - none), rcond=None)
+        sizes = np.bincount(self.labels.ravel())
+        return np.asarray((found[:-1] / sizes)[self.labels])
+
+    def _random_ones(self) -> Iterator[Floats]:
+        """Coalitions of sizes drawn by the kernel's total weight of each, and their complements."""
+        sizes = np.arange(1, self.segments)
+        chances = 1 / (sizes * (self.segments - sizes))
+        pick = partial(self._random.choice, sizes, p=chances / chances.sum())
+        while True:
+            shown = np.zeros(self.segments)
+            shown[self._random.permutation(self.segments)[: pick()]] = 1
+            yield shown
+            yield 1 - shown
+
+
+def _coalitions(segments: int) -> Iterator[Floats]:
+    for size in range(1, segments):
+        for members in combinations(range(segments), size):
+            shown = np.zeros(segments)
+            shown[list(members)] = 1
+            yield shown
+
+
+def _kernel(segments: int, size: int) -> float:
+    return (segments - 1) / (comb(segments, size) * size * (segments - size))
