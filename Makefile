@@ -5,13 +5,14 @@ PYTHON ?= python3
 DIST ?= dist
 VENV := .venv
 BIN := $(VENV)/bin
+ADAPTERS := .venv-adapters
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types bench studies wheel clean
+.PHONY: help demo test test-slow test-adapters lint types bench gallery studies wheel clean
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.runtime  ## install, then run the main check on a small network (a few minutes)
 	$(BIN)/python -m saliency_bench +experiment=param_randomization
@@ -21,6 +22,9 @@ test: $(VENV)/.dev  ## install, then run the unit tests (minutes)
 
 test-slow: $(VENV)/.dev  ## run the tests that train networks (longer)
 	$(BIN)/python -m pytest -m slow
+
+test-adapters: $(ADAPTERS)/.ready  ## install the libraries behind the adapters, run their tests
+	$(ADAPTERS)/bin/python -m pytest -m adapters tests/adapters
 
 lint: $(VENV)/.dev  ## check style and formatting
 	$(BIN)/ruff check .
@@ -32,6 +36,9 @@ types: $(VENV)/.dev  ## check types
 bench: $(VENV)/.runtime  ## measure speed; writes results/reference/benchmarks.md
 	$(BIN)/python -m benchmarks
 
+gallery: $(VENV)/.runtime  ## draw the figures and tables of docs/explainers.md
+	$(BIN)/python docs/gallery.py
+
 studies: $(VENV)/.runtime  ## repeat the studies of experiments/ (hours)
 	$(BIN)/python -m experiments
 
@@ -39,7 +46,7 @@ wheel: $(VENV)/.dev  ## build the sdist, and the wheel from it, into DIST=dist
 	$(BIN)/python -m build --no-isolation --outdir "$(DIST)"
 
 clean:  ## remove what make made; results stay
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ADAPTERS) dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was installed from. Build tools are pinned as well, so pip must not
@@ -51,6 +58,11 @@ $(VENV)/.runtime: $(SOURCES)
 $(VENV)/.dev: $(SOURCES)
 	$(call install,.[dev])
 	touch $@ $(VENV)/.runtime
+
+$(ADAPTERS)/.ready: $(SOURCES) tests/adapters/requirements.txt
+	$(MAKE) VENV=$(ADAPTERS) $(ADAPTERS)/.dev
+	$(ADAPTERS)/bin/python -m pip install --no-deps -r tests/adapters/requirements.txt
+	touch $@
 
 define install
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, got " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'

@@ -1,3 +1,4 @@
+from . import adapters as adapters
 from . import checks as checks
 from . import datasets as datasets
 from . import explainers as explainers

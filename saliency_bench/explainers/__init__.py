@@ -1,6 +1,7 @@
 """Explainers: a model, images and target classes to raw signed attribution maps."""
 
 from saliency_bench.explainers.base import Function, Method
+from saliency_bench.explainers.blur_ig import BlurIG
 from saliency_bench.explainers.cam import (
     FEM,
     Activations,
@@ -23,16 +24,20 @@ from saliency_bench.explainers.controls import (
     WeightHash,
 )
 from saliency_bench.explainers.deep_lift import DeepLIFT
+from saliency_bench.explainers.expected_gradients import ExpectedGradients
+from saliency_bench.explainers.forgrad import ForGrad
 from saliency_bench.explainers.grad_cam import GradCAM, GuidedGradCAM
 from saliency_bench.explainers.gradient import Gradient, GradientInput
 from saliency_bench.explainers.guided_backprop import Deconvnet, GuidedBackprop
+from saliency_bench.explainers.guided_ig import GuidedIG
 from saliency_bench.explainers.integrated_gradients import IntegratedGradients
 from saliency_bench.explainers.lrp import LRP
 from saliency_bench.explainers.occlusion import Occlusion
 from saliency_bench.explainers.rise import RISE
 from saliency_bench.explainers.sensitivity import HSIC, Sobol
-from saliency_bench.explainers.smoothgrad import SmoothGrad
+from saliency_bench.explainers.smoothgrad import SmoothGrad, SquareGrad, VarGrad
 from saliency_bench.explainers.superpixels import LIME, KernelSHAP
+from saliency_bench.explainers.xrai import XRAI
 
 __all__ = [
     "CONTROLS",
@@ -41,7 +46,9 @@ __all__ = [
     "LIME",
     "LRP",
     "RISE",
+    "XRAI",
     "Activations",
+    "BlurIG",
     "CentrePrior",
     "Constant",
     "Control",
@@ -49,6 +56,8 @@ __all__ = [
     "DeepLIFT",
     "EdgeDetector",
     "EigenCAM",
+    "ExpectedGradients",
+    "ForGrad",
     "Function",
     "GradCAM",
     "GradCAMPlusPlus",
@@ -56,6 +65,7 @@ __all__ = [
     "GradientInput",
     "GuidedBackprop",
     "GuidedGradCAM",
+    "GuidedIG",
     "HiResCAM",
     "InputMagnitude",
     "IntegratedGradients",
@@ -69,5 +79,7 @@ __all__ = [
     "ScoreCAM",
     "SmoothGrad",
     "Sobol",
+    "SquareGrad",
+    "VarGrad",
     "WeightHash",
 ]

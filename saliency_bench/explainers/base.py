@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
@@ -104,6 +104,11 @@ class Wrapped(Method):
         """As the base."""
         return self.base.multiplies_input
 
+    @property
+    def promises(self) -> frozenset[str]:  # type: ignore[override]
+        """What a mean or a filter of the base's maps keeps of its promises."""
+        return getattr(self.base, "promises", USUAL) & (USUAL | {"linearity"})
+
 
 @dataclass(frozen=True)
 class Function(Method):
@@ -169,30 +174,3 @@ def require_upsample(how: str | None) -> None:
     if how is not None and how not in get_args(Upsample):
         known = ", ".join(get_args(Upsample))
         raise ValueError(f"upsample must be one of {known} or None; got {how!r}")
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """A batch of image-sample pairs, image by image.
-
-    Attributes:
-        image: `[P]` which image each pair belongs to.
-        sample: `[P]` which of its samples it is.
-    """
-
-    image: NDArray[np.int64]
-    sample: NDArray[np.int64]
-
-    def add_to(self, totals: NDArray[np.float64], values: Floats) -> None:
-        """Add each pair's value `[P, ...]` to its image's total `[N, ...]`."""
-        starts = np.flatnonzero(np.diff(self.image, prepend=-1))
-        for start, stop in zip(starts, [*starts[1:], len(values)], strict=True):
-            # A batch is added up in its own precision, which is fast, and batches in float64.
-            totals[self.image[start]] += values[start:stop].sum(axis=0)
-
-
-def pairs(images: int, samples: int, batch: int) -> Iterator[Pairs]:
-    """All `images * samples` pairs, `batch` of them at a time."""
-    for start in range(0, images * samples, batch):
-        index = np.arange(start, min(start + batch, images * samples))
-        yield Pairs(index // samples, index % samples)

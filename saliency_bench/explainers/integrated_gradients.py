@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method, pairs
+from saliency_bench.explainers.base import USUAL, Method
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 Rule = Literal["midpoint", "left", "right", "trapezoid"]
@@ -24,14 +24,15 @@ class IntegratedGradients(Method):
 
     Attributes:
         steps: gradients per image.
-        baseline: value of every input at the start, model units (0 is grey for a [-1, 1] input).
+        baseline: every input at the start, model units (0 is grey for a [-1, 1] input): a number,
+            one per channel, or a whole image `[H, W, C]`; kept as nested tuples.
         rule: where on each of the `steps` pieces the gradient is taken.
         multiply_by_inputs: False gives the mean gradient alone (Kokhlikyan et al., 2021).
         output: what is explained.
     """
 
     steps: int = 50
-    baseline: float = 0.0
+    baseline: ArrayLike = 0.0
     rule: Rule = "midpoint"
     multiply_by_inputs: bool = True
     output: Output = "logit"
@@ -41,11 +42,23 @@ class IntegratedGradients(Method):
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         if self.rule not in get_args(Rule):
             raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}; got {self.rule!r}")
+        # Tuples are equal, hashed and shown by their content, which keys the cells.
+        object.__setattr__(self, "baseline", _tuples(_finite(self.baseline)))
 
     @property
     def multiplies_input(self) -> bool:  # type: ignore[override]
         """Unless told otherwise."""
         return self.multiply_by_inputs
+
+    @property
+    def promises(self) -> frozenset[str]:  # type: ignore[override]
+        """Completeness too, unless the inputs are left out."""
+        complete = {"completeness"} if self.multiply_by_inputs else set()
+        return USUAL | {"linearity"} | complete
+
+    def reference(self, images: Floats) -> Floats:
+        """The baseline, once per image."""
+        return np.broadcast_to(self.start(images.shape[1:]), images.shape)
 
     def path(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Places on the line, 0 the baseline and 1 the image, and their weights (sum 1)."""
@@ -57,26 +70,58 @@ class IntegratedGradients(Method):
         shift = {"left": 0.0, "midpoint": 0.5, "right": 1.0}[self.rule]
         return ((np.arange(n) + shift) / n).astype(np.float32), np.full(n, 1 / n)
 
+    def start(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """The baseline of images of `shape` `(H, W, C)`, which it can be broadcast to.
+
+        Raises:
+            ValueError: if it cannot.
+        """
+        start = np.asarray(self.baseline, np.float32)
+        try:
+            fits = np.broadcast_shapes(start.shape, shape) == shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(f"baseline must fit images {shape}; got shape {start.shape}")
+        return start
+
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`."""
-        kernel = network.input_gradient(model, self.output)
+        """Compile for `model`; `ValueError` if the baseline does not fit its images."""
+
+        def along(images: Any, places: Any) -> Any:
+            start = self.start(tuple(images.shape[1:]))
+            return start + places[:, None, None, None] * (images - start)
+
+        def summed(seen: network.Sampled) -> Any:
+            return seen.total(network.derivative(seen.target_scores, seen.images))
+
+        kernel = network.SampleKernel(model, summed, along, ranks=(0,), output=self.output)
         places, weights = self.path()
-        shares = weights.astype(np.float32)
-        baseline = np.float32(self.baseline)
 
         def bound(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
-            offsets = np.asarray(images, np.float32) - baseline
-            totals = np.zeros(images.shape)
-            for batch in pairs(len(images), len(places), kernel.batch):
-                along = np.take(offsets, batch.image, axis=0)
-                along *= places[batch.sample].reshape(-1, 1, 1, 1)
-                along += baseline
-                gradients = kernel(along, targets[batch.image])
-                gradients *= shares[batch.sample].reshape(-1, 1, 1, 1)
-                batch.add_to(totals, gradients)
-            maps = totals * offsets if self.multiply_by_inputs else totals
+            maps = np.zeros(images.shape)
+            for batch in network.pairs(len(images), len(places), kernel.batch):
+                own = batch.sample
+                maps[batch.images] += kernel(
+                    images, targets, batch, places[own], weights=weights[own]
+                )
+            if self.multiply_by_inputs:
+                maps *= np.asarray(images, np.float32) - self.start(images.shape[1:])
             return maps.astype(np.float32)
 
         return bound
+
+
+def _finite(baseline: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(baseline, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("baseline must be finite; it holds NaN or infinity")
+    return values
+
+
+def _tuples(values: Any) -> Any:
+    """An array, or what is left of it, as nested tuples of floats."""
+    values = values.tolist() if isinstance(values, np.ndarray) else values
+    return tuple(map(_tuples, values)) if isinstance(values, list) else values

@@ -1,21 +1,92 @@
-"""Averages of a base explainer over noisy copies of the image."""
+"""Moments of a base explainer's maps over noisy copies of the image."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method, pairs
-from saliency_bench.protocols import Bound, Explainer, Floats, Ints
+from saliency_bench.explainers.base import USUAL, Wrapped, in_float32
+from saliency_bench.protocols import Bound, Floats, Ints
 from saliency_bench.randomize import image_keys, stream
+
+if TYPE_CHECKING:
+    Sample = tuple[network.Pairs, Floats]
+    """A batch of noisy copies, and an array with a row of each."""
 
 
 @dataclass(frozen=True)
-class SmoothGrad(Method):
+class _Noisy(Wrapped):
+    """A statistic of the maps of noisy copies of each image.
+
+    An image's noise depends on `seed` and its key only, so it is the same for every network, in
+    any batch, and for all statistics.
+
+    Attributes:
+        base: the explainer whose maps are taken.
+        samples: noisy copies per image.
+        noise: standard deviation of the Gaussian noise, as a share of the image's max - min.
+        seed: of the noise.
+    """
+
+    stochastic: ClassVar[bool] = True
+
+    samples: int = 50
+    noise: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError(f"samples must be at least 1; got {self.samples}")
+        if self.noise < 0:
+            raise ValueError(f"noise must be at least 0; got {self.noise}")
+
+    @abstractmethod
+    def statistic(self, sampled: Iterator[Sample], images: int) -> NDArray[np.float32]:
+        """The maps of all samples, batch by batch, to one map per image."""
+
+    def bind(self, model: Any) -> Bound:
+        """Compile the base for `model`."""
+        explain = self.base.bind(model)
+        rows = network.rows_at_once()
+
+        def bound(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            images = np.asarray(images, np.float32)
+            seeds = image_keys(images) if keys is None else keys
+            sampled = (
+                (
+                    batch,
+                    explain(noisy, targets[batch.image], keys=seeds[batch.image] + batch.sample),
+                )
+                for batch, noisy in _ahead(self._copies(images, seeds, rows))
+            )
+            return self.statistic(sampled, len(images))
+
+        return bound
+
+    def _copies(self, images: Floats, seeds: Ints, rows: int) -> Iterator[Sample]:
+        """Noisy copies of the images, `rows` of them at a time."""
+        randoms = [stream("smoothgrad", self.seed, int(key)) for key in seeds]
+        spread = np.float32(self.noise) * np.ptp(images, axis=(1, 2, 3))
+        for batch in network.pairs(len(images), self.samples, rows):
+            noisy = np.empty((len(batch), *images.shape[1:]), np.float32)
+            for row, image in zip(noisy, batch.image, strict=True):
+                randoms[image].standard_normal(dtype=np.float32, out=row)
+                row *= spread[image]
+                row += images[image]
+            yield batch, noisy
+
+
+@dataclass(frozen=True)
+class SmoothGrad(_Noisy):
     """Mean map of noisy copies of each image (Smilkov et al., 2017).
 
     IG-SmoothGrad is `SmoothGrad(base=IntegratedGradients())`. An image's noise depends on `seed`
@@ -28,61 +99,75 @@ class SmoothGrad(Method):
         seed: of the noise.
     """
 
-    stochastic: ClassVar[bool] = True
+    def statistic(self, sampled: Iterator[Sample], images: int) -> NDArray[np.float32]:
+        """The mean."""
+        totals = np.zeros(0)
+        for batch, maps in sampled:
+            if not totals.size:
+                totals = np.zeros((images, *maps.shape[1:]))
+            batch.add_to(totals, maps)
+        return np.asarray(totals / self.samples, np.float32)
 
-    base: Explainer
-    samples: int = 50
-    noise: float = 0.15
-    seed: int = 0
 
-    def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1; got {self.samples}")
-        if self.noise < 0:
-            raise ValueError(f"noise must be at least 0; got {self.noise}")
+@dataclass(frozen=True)
+class SquareGrad(_Noisy):
+    """Mean squared map of noisy copies of each image (Hooker et al., 2019).
 
-    @property
-    def signed(self) -> bool:  # type: ignore[override]
-        """As the base."""
-        return self.base.signed
+    In squared units of the base's maps; a map whose values are too small or too large for float32
+    comes in units of its largest one. Settings and noise as `SmoothGrad`'s.
+    """
 
-    @property
-    def class_specific(self) -> bool:  # type: ignore[override]
-        """As the base."""
-        return self.base.class_specific
+    signed: ClassVar[bool] = False
+    promises: ClassVar[frozenset[str]] = USUAL
 
-    @property
-    def uses_gradients(self) -> bool:  # type: ignore[override]
-        """As the base."""
-        return self.base.uses_gradients
+    def statistic(self, sampled: Iterator[Sample], images: int) -> NDArray[np.float32]:
+        """Variance and squared mean, both of which are at least 0."""
+        mean, variance = _moments(sampled, images, self.samples)
+        return in_float32(variance + mean**2)
 
-    @property
-    def multiplies_input(self) -> bool:  # type: ignore[override]
-        """As the base."""
-        return self.base.multiplies_input
 
-    def bind(self, model: Any) -> Bound:
-        """Compile the base for `model`."""
-        explain = self.base.bind(model)
-        rows = network.rows_at_once()
+@dataclass(frozen=True)
+class VarGrad(_Noisy):
+    """Variance of the maps of noisy copies of each image (Adebayo et al., 2018).
 
-        def bound(
-            images: Floats, targets: Ints, *, keys: Ints | None = None
-        ) -> NDArray[np.float32]:
-            seeds = image_keys(images) if keys is None else keys
-            randoms = [stream("smoothgrad", self.seed, int(key)) for key in seeds]
-            spread = np.float32(self.noise) * np.ptp(images, axis=(1, 2, 3))
-            totals = np.zeros(0)
-            for batch in pairs(len(images), self.samples, rows):
-                noisy = np.empty((len(batch.image), *images.shape[1:]), np.float32)
-                for row, image in zip(noisy, batch.image, strict=True):
-                    randoms[image].standard_normal(dtype=np.float32, out=row)
-                    row *= spread[image]
-                    row += images[image]
-                maps = explain(noisy, targets[batch.image], keys=seeds[batch.image] + batch.sample)
-                if not totals.size:
-                    totals = np.zeros((len(images), *maps.shape[1:]))
-                batch.add_to(totals, maps)
-            return np.asarray(totals / self.samples, np.float32)
+    Over the samples themselves (ddof 0), so that it is `SquareGrad - SmoothGrad**2`. In squared
+    units of the base's maps; a map whose values are too small or too large for float32 comes in
+    units of its largest one. Settings and noise as `SmoothGrad`'s.
+    """
 
-        return bound
+    signed: ClassVar[bool] = False
+    promises: ClassVar[frozenset[str]] = USUAL
+
+    def statistic(self, sampled: Iterator[Sample], images: int) -> NDArray[np.float32]:
+        """The variance."""
+        return in_float32(_moments(sampled, images, self.samples)[1])
+
+
+def _moments(
+    sampled: Iterator[Sample], images: int, samples: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of each image's maps, both `[N, H, W, C']`.
+
+    In float64, where the square of a gradient of 3e-21 is not 0; and as distances from the
+    image's first map, so that two large numbers need not cancel.
+    """
+    first = sums = squares = np.zeros(0)
+    for batch, maps in sampled:
+        if not first.size:
+            first, sums, squares = (np.zeros((images, *maps.shape[1:])) for _ in range(3))
+        starts = batch.sample == 0
+        first[batch.image[starts]] = maps[starts]
+        away = maps - first[batch.image]
+        batch.add_to(sums, away)
+        batch.add_to(squares, np.square(away, out=away))
+    shift = sums / samples
+    return first + shift, np.maximum(squares / samples - shift**2, 0)
+
+
+def _ahead(items: Iterator[Sample]) -> Iterator[Sample]:
+    """The same items, each made in another thread while the one before is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item

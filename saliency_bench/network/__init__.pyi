@@ -2,6 +2,7 @@ from .batches import Kernel as Kernel
 from .batches import evaluating as evaluating
 from .batches import rows_at_once as rows_at_once
 from .forward import Traced as Traced
+from .forward import ends_in_scores as ends_in_scores
 from .gradients import derivative as derivative
 from .gradients import feature_gradient as feature_gradient
 from .gradients import input_gradient as input_gradient

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from saliency_bench.network.output import explained
 from saliency_bench.network.rules import Path, Rule
-from saliency_bench.network.trace import Call, inlined, last_feature_map, recorded
+from saliency_bench.network.trace import Call, inlined, input_shape, last_feature_map, recorded
 from saliency_bench.protocols import NotApplicable, Output
 
 
@@ -105,3 +106,29 @@ def compiled(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
         if refusals:
             raise refusals[-1] from None
         raise
+
+
+def ends_in_scores(model: Any, output: Output = "logit") -> Any:
+    """A Keras model `[N, H, W, C]` to scores `[N, K]` that computes with a model's live weights.
+
+    For code that wants a model and differentiates it; it has one layer, and no weights of its own.
+
+    Raises:
+        NotApplicable: if the model does not say its input shape.
+        ValueError: if it has no output that can be explained.
+    """
+    require_built(model)
+    shape = input_shape(model)
+    if shape is None or None in shape:
+        raise NotApplicable("the model must have one input of a fixed size")
+    scores = compiled(
+        lambda images: passed(model, images, output).scores,
+        (tf.TensorSpec([None, *shape], tf.float32),),
+    )
+
+    images = keras.Input(shape)
+    classes = scores.outputs[0].shape[1:]
+    layer = keras.layers.Lambda(
+        lambda values: scores(tf.cast(values, tf.float32)), output_shape=classes, name="scores"
+    )
+    return keras.Model(images, layer(images))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from saliency_bench import explainers as ex
-from saliency_bench.explainers.base import pairs
+from saliency_bench.network import pairs
 
 
 @pytest.fixture
