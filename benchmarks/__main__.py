@@ -30,8 +30,8 @@ M1: 28x28x1 CNN, 3.3 M weights. M2: MobileNet, alpha 0.5, 128x128x3.
 
 ## Explainers
 
-The limit is (evaluations) x (one hand-written compiled gradient, for occlusion one forward pass)
-in batches of {batch}.
+The limit is (evaluations) x (one hand-written compiled gradient, for masking methods one forward
+pass) in batches of {batch}.
 
 {explainers}
 

@@ -16,14 +16,41 @@ Pair = tuple[Callable[[], object], Callable[[], object]]
 BATCH = 32
 SAMPLES = 50
 
-METHODS: tuple[tuple[str, Any, int, float], ...] = (
+GRADIENTS: tuple[tuple[str, Any, int, float], ...] = (
     ("gradient", ex.Gradient(), 1, 1.1),
     ("integrated gradients, 50 steps", ex.IntegratedGradients(steps=SAMPLES), SAMPLES, 1.0),
+    ("expected gradients, 50 samples", ex.ExpectedGradients(samples=SAMPLES), SAMPLES, 1.0),
+    ("BlurIG, 50 steps", ex.BlurIG(steps=SAMPLES), SAMPLES, 1.0),
     ("SmoothGrad, 50 samples", ex.SmoothGrad(ex.Gradient(), samples=SAMPLES), SAMPLES, 1.0),
-    ("GradCAM", ex.GradCAM(), 1, 0.9),
+    ("VarGrad, 50 samples", ex.VarGrad(ex.Gradient(), samples=SAMPLES), SAMPLES, 1.0),
     ("guided backprop", ex.GuidedBackprop(), 1, 1.1),
+    ("Deconvnet", ex.Deconvnet(), 1, 1.1),
+    ("DeepLIFT", ex.DeepLIFT(), 1, 2.0),
+    ("LRP epsilon", ex.LRP("epsilon"), 1, 2.0),
+    ("LRP z_plus", ex.LRP("z_plus"), 1, 2.0),
+    ("LRP epsilon_plus_flat", ex.LRP("epsilon_plus_flat"), 1, 2.0),
+    ("LRP gamma", ex.LRP("gamma"), 1, 2.0),
+    ("LRP alpha_beta", ex.LRP("alpha_beta"), 1, 2.0),
+    ("GradCAM", ex.GradCAM(), 1, 0.9),
+    ("GradCAM++", ex.GradCAMPlusPlus(), 1, 0.9),
+    ("LayerCAM", ex.LayerCAM(), 1, 0.9),
+    ("HiResCAM", ex.HiResCAM(), 1, 0.9),
+    ("ForGrad", ex.ForGrad(ex.Gradient()), 1, 1.1),
 )
 """Name, method, gradients per image, and the ratio that is wanted."""
+
+MASKS: tuple[tuple[str, Any, float], ...] = (
+    ("occlusion", ex.Occlusion(), 1.0),
+    ("RISE, 512 masks", ex.RISE(samples=512), 1.0),
+    ("LIME, 512 masks", ex.LIME(samples=512), 1.1),
+    ("KernelSHAP, 510 masks", ex.KernelSHAP(samples=510), 1.1),
+    ("Sobol, 8 x 66 masks", ex.Sobol(samples=8), 1.1),
+    ("HSIC, 512 masks", ex.HSIC(samples=512), 1.1),
+)
+"""Name, method, and the ratio that is wanted; the limit is that of their forward passes."""
+
+MASKED = 4
+"""Images that are seen through masks."""
 
 
 def rows() -> list[dict[str, Any]]:
@@ -35,22 +62,22 @@ def _of(name: str, model: Any) -> list[dict[str, Any]]:
     images, targets = data(model, BATCH)
     gradient = gradient_limit(model)
     found = []
-    for method, explainer, evaluations, wanted in METHODS:
+    for method, explainer, evaluations, wanted in GRADIENTS:
         with network.evaluating(BATCH):
             work = partial(explainer.bind(model), images, targets)
         limit = evaluated(gradient, images, targets, BATCH * evaluations)
         found.append(_row(name, method, (work, limit), wanted, 15 if evaluations == 1 else 5))
-    return [*found, _occlusion(name, model)]
+    return [*found, *(_masking(name, model, *of) for of in MASKS)]
 
 
-def _occlusion(name: str, model: Any) -> dict[str, Any]:
+def _masking(name: str, model: Any, method: str, explainer: Any, wanted: float) -> dict[str, Any]:
     images, targets = data(model, BATCH)
-    occlusion = ex.Occlusion()
     with network.evaluating(BATCH):
-        bound = occlusion.bind(model)
-    evaluations = BATCH * (len(occlusion.patches(*images.shape[1:3])) + 1)
-    limit = evaluated(forward_limit(model), images, targets, evaluations)
-    return _row(name, "occlusion", (partial(bound, images, targets), limit), 1.0, 5)
+        bound = explainer.bind(model)
+    # A whole number of batches, as is evaluated.
+    masks = MASKED * explainer.probe(images[0], 0).count
+    limit = evaluated(forward_limit(model), images, targets, -(-masks // BATCH) * BATCH)
+    return _row(name, method, (partial(bound, images[:MASKED], targets[:MASKED]), limit), wanted, 5)
 
 
 def _row(name: str, method: str, pair: Pair, wanted: float, runs: int) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def explained(model: Any, images: np.ndarray, target: int) -> Iterator[tuple[str
 
 @mpl.rc_context(style.STYLE)
 def grid(found: dict[str, Outcome], pixels: np.ndarray) -> Figure:
-    """The image and a map of each explainer, on the scale of its own 99th percentile."""
+    """The image and a map of each explainer, up to its own 99th percentile."""
     maps = {name: values for name, (values, _) in found.items() if values is not None}
     rows = -(-(len(maps) + 1) // COLUMNS)
     figure = style.new_figure(COLUMNS * CELL, rows * (CELL + 0.2))
@@ -126,6 +126,8 @@ def grid(found: dict[str, Outcome], pixels: np.ndarray) -> Figure:
     for axis, (name, values) in zip(axes[1:], maps.items(), strict=False):
         plane = mapgrid.plane(values)
         palette = mapgrid.palette(plane)
+        if palette is mapgrid.UNSIGNED:  # a mean score is far from 0 everywhere
+            plane = plane - plane.min()
         axis.imshow(
             mapgrid.scaled(plane), cmap=palette.colours, vmin=palette.low, vmax=1,
             interpolation="nearest",

@@ -58,6 +58,14 @@ def test_own_explainer_is_found_by_the_command(own_explainer):
     assert set(yaml.safe_load(done.stdout)["explainer"]) >= {"gradient", "brightness"}
 
 
+def test_own_explainer_is_found_by_the_property_tests(own_explainer):
+    _, *arguments = shlex.split(fenced("sh")[1])
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    broken = [line.split()[0] for line in done.stdout.splitlines() if " broken " in line]
+    assert broken == ["class_specific", "weights"]
+
+
 @pytest.mark.parametrize("group", ["explainer", "similarity", "dataset", "model"])
 def test_tables_name_what_there_is(group):
     heads = {"explainer": ("explainer", "control")}.get(group, (group,))

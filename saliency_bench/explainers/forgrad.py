@@ -23,10 +23,10 @@ class ForGrad(Wrapped):
     Attributes:
         base: the explainer whose maps are filtered.
         sigma: half the side of the square that is kept, in cycles per map; from half the map's
-            side on, and with None, all is kept.
+            side on all is kept. Default: 15 for maps of 224 pixels, in proportion for others.
     """
 
-    sigma: int | None = 15
+    sigma: int | None = None
 
     def __post_init__(self) -> None:
         if self.sigma is not None and self.sigma < 0:
@@ -34,16 +34,15 @@ class ForGrad(Wrapped):
 
     def bind(self, model: Any) -> Bound:
         """Compile the base for `model`."""
-        explain, sigma = self.base.bind(model), self.sigma
-        if sigma is None:
-            return explain
+        explain = self.base.bind(model)
 
         def bound(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             maps = np.array(explain(images, targets, keys=keys), np.float32)
+            usual = max(1, round(min(maps.shape[1:3]) * 15 / 224))
             for row in maps:
-                row[...] = _low(row, sigma)
+                row[...] = _low(row, usual if self.sigma is None else self.sigma)
             return maps
 
         return bound

