@@ -18,7 +18,7 @@ demo: $(VENV)/.runtime  ## install, then run the main check on a small network (
 	$(BIN)/python -m saliency_bench +experiment=param_randomization
 
 test: $(VENV)/.dev  ## install, then run the unit tests (minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(VENV)/.dev  ## run the tests that train networks (longer)
 	$(BIN)/python -m pytest -m slow

@@ -12,7 +12,7 @@ import pytest
 STUDIES = Path(__file__).parents[2] / "experiments" / "__main__.py"
 TINY = (
     *("n_images=8", "draws=3", "model.units=16", "model.filters=[2,4]", "model.training.epochs=1"),
-    *("explainer=[gradient,smoothgrad]", "explainer.smoothgrad.samples=60"),
+    *("explainer=[gradient,smoothgrad]", "explainer.smoothgrad.samples=150"),
     "similarity=[spearman_signed,spearman_abs]",
 )
 MAIN = "sys.argv = ['', *sys.argv[1:]]; from saliency_bench.app import main; code = main()"
@@ -83,7 +83,7 @@ def test_a_run_goes_on_after_ctrl_c_and_after_a_kill_with_the_same_bytes(tmp_pat
     stopped, run = [*TINY, "run_dir=stopped"], tmp_path / "stopped"
     interrupted = start(tmp_path, *stopped)
     said = stop_after(interrupted, 3, run, signal.SIGINT)
-    assert interrupted.returncode == 130
+    assert interrupted.returncode == 130, said
     assert said.splitlines()[-1].endswith(" run_dir=stopped")
     assert "Traceback" not in said
 
