@@ -140,9 +140,10 @@ class AlphaBeta(LayerRule):
         positive, negative = _terms(linear, tf.nn.relu), _terms(linear, _negative)
         gain = _total(linear, positive, tf.nn.relu(linear.bias))
         loss = _total(linear, negative, _negative(linear.bias))
+        one, alpha, beta = (tf.cast(v, gain.dtype) for v in (1.0, self.alpha, self.beta))
         return [
-            Split(positive, total=gain, share=tf.where(tf.equal(loss, 0), 1.0, self.alpha)),
-            Split(negative, total=loss, share=tf.where(tf.equal(gain, 0), 1.0, -self.beta)),
+            Split(positive, total=gain, share=tf.where(tf.equal(loss, 0), one, alpha)),
+            Split(negative, total=loss, share=tf.where(tf.equal(gain, 0), one, -beta)),
         ]
 
 

@@ -170,6 +170,32 @@ def test_kinds_of_models_have_the_same_relevance(name, model, functional, images
     close(explainer(model, images, targets), explainer(functional, images, targets))
 
 
+@pytest.mark.parametrize("explainer", [*map(ex.LRP, RULES), ex.DeepLIFT()], ids=repr)
+def test_a_layer_that_runs_twice_a_free_size_and_half_precision(explainer):
+    """The same map of images of any size, and nearly the same where a model computes in float16."""
+    import keras
+
+    layers = keras.layers
+
+    def network_of(policy, shape):
+        keras.mixed_precision.set_global_policy(policy)
+        twice = layers.Conv2D(3, 3, padding="same", activation="relu")
+        images = keras.Input(shape)
+        hidden = twice(twice(layers.Conv2D(3, 3, padding="same")(images)))
+        hidden = layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(hidden))
+        model = keras.Model(images, layers.Dense(CLASSES, dtype="float32")(hidden))
+        keras.mixed_precision.set_global_policy("float32")
+        return randomized(model)
+
+    fixed = network_of("float32", (SIDE, SIDE, CHANNELS))
+    expected = explainer(fixed, images(), TARGETS)
+    assert expected.any()
+    close(explainer(network_of("float32", (None, None, CHANNELS)), images(), TARGETS), expected)
+    halves = explainer(network_of("mixed_float16", (SIDE, SIDE, CHANNELS)), images(), TARGETS)
+    assert halves.dtype == np.float32
+    assert np.abs(halves - expected).mean() < 0.01 * np.abs(expected).max()
+
+
 # ---------------------------------------------------------------- what is kept
 
 
