@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from saliency_bench import network
 from saliency_bench.code import described
 from saliency_bench.protocols import Bound, Explainer, Floats, Ints
 from saliency_bench.randomize import image_keys
@@ -126,14 +127,61 @@ class Function(Method):
 
     def bind(self, model: Any) -> Bound:
         """The function with its model."""
+        foreign = Foreign(self, model)
 
         def bound(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
-            maps = np.asarray(self.function(model, images, targets), np.float32)
-            return maps[..., None] if maps.ndim == 3 else maps
+            return foreign.finite(foreign.shaped(self.function(model, images, targets), images))
 
         return bound
+
+
+class Foreign:
+    """What is asked of maps that code returns which is not ours.
+
+    Args:
+        explainer: whose maps they are.
+        model: it is bound to, untouched as yet.
+    """
+
+    def __init__(self, explainer: Explainer, model: Any) -> None:
+        self._explainer = explainer
+        self._model = model
+        self._untouched = network.fingerprint(model)
+
+    def shaped(self, maps: Any, images: Floats) -> NDArray[np.float32]:
+        """Maps `[N, h, w, 1]` or as the images `[N, H, W, C]`; the last axis may be left out.
+
+        Raises:
+            ValueError: if they have another shape.
+        """
+        found = np.asarray(maps, np.float32)
+        placed = found[..., None] if found.ndim == 3 else found
+        alike = placed.shape[:1] == images.shape[:1] and placed.ndim == 4 and placed.size > 0
+        if not alike or (placed.shape[-1] != 1 and placed.shape != images.shape):
+            count, height, width, channels = images.shape
+            raise ValueError(
+                f"{self._explainer!r} must return maps [{count}, {height}, {width}], with a last "
+                f"axis of 1 or {channels} or without; got shape {found.shape}"
+            )
+        return placed
+
+    def finite(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same maps; those of a network that was changed may be what they are.
+
+        Raises:
+            ValueError: if one is not finite though the network is untouched.
+        """
+        broken = ~np.isfinite(maps).all(axis=(1, 2, 3))
+        # A redrawn network may overflow; that is a result, and is counted.
+        if broken.any() and network.fingerprint(self._model) == self._untouched:
+            first = int(np.flatnonzero(broken)[0])
+            raise ValueError(
+                f"{self._explainer!r} must return finite maps of an untouched network; "
+                f"that of image {first} is not"
+            )
+        return maps
 
 
 def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -174,3 +222,35 @@ def require_upsample(how: str | None) -> None:
     if how is not None and how not in get_args(Upsample):
         known = ", ".join(get_args(Upsample))
         raise ValueError(f"upsample must be one of {known} or None; got {how!r}")
+
+
+def plain(baseline: ArrayLike) -> Any:
+    """A baseline as a number or nested tuples: equal, hashed and shown by content, as cells need.
+
+    Raises:
+        ValueError: if it is not finite.
+    """
+    values = np.asarray(baseline, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("baseline must be finite; it holds NaN or infinity")
+    return _tuples(values.tolist())
+
+
+def _tuples(values: Any) -> Any:
+    return tuple(map(_tuples, values)) if isinstance(values, list) else values
+
+
+def fitted(baseline: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A baseline of images of `shape` `(H, W, C)`, to which it can be broadcast.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    values = np.asarray(baseline, np.float32)
+    try:
+        fits = np.broadcast_shapes(values.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"baseline must fit images {shape}; got shape {values.shape}")
+    return values

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.explainers.base import USUAL, Method, fitted, plain
 from saliency_bench.protocols import Bound, Floats, Output
 
 
@@ -20,20 +22,28 @@ class DeepLIFT(Method):
     image and baseline.
 
     Attributes:
-        baseline: what is compared with, model units (0 is grey for a [-1, 1] input).
+        baseline: what is compared with, model units (0 is grey for a [-1, 1] input): a number, one
+            per channel, or a whole image `[H, W, C]`; kept as nested tuples.
         output: what is explained.
     """
 
     multiplies_input: ClassVar[bool] = True
     promises: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 
-    baseline: float = 0.0
+    baseline: ArrayLike = 0.0
     output: Output = "logit"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "baseline", plain(self.baseline))
+
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `NotApplicable` with the layer that has no rule."""
-        return network.differences(model, self.baseline, self.output)
+        """Compile for `model`; `NotApplicable` with the layer that has no rule.
+
+        Raises:
+            ValueError: if the baseline does not fit the model's images.
+        """
+        return network.differences(model, partial(fitted, self.baseline), self.output)
 
     def reference(self, images: Floats) -> Floats:
         """The baseline, once per image."""
-        return np.full_like(images, self.baseline)
+        return np.broadcast_to(fitted(self.baseline, images.shape[1:]), images.shape)

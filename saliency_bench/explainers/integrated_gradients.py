@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.explainers.base import USUAL, Method, fitted, plain
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 Rule = Literal["midpoint", "left", "right", "trapezoid"]
@@ -43,7 +43,7 @@ class IntegratedGradients(Method):
         if self.rule not in get_args(Rule):
             raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}; got {self.rule!r}")
         # Tuples are equal, hashed and shown by their content, which keys the cells.
-        object.__setattr__(self, "baseline", _tuples(_finite(self.baseline)))
+        object.__setattr__(self, "baseline", plain(self.baseline))
 
     @property
     def multiplies_input(self) -> bool:  # type: ignore[override]
@@ -58,7 +58,7 @@ class IntegratedGradients(Method):
 
     def reference(self, images: Floats) -> Floats:
         """The baseline, once per image."""
-        return np.broadcast_to(self.start(images.shape[1:]), images.shape)
+        return np.broadcast_to(fitted(self.baseline, images.shape[1:]), images.shape)
 
     def path(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Places on the line, 0 the baseline and 1 the image, and their weights (sum 1)."""
@@ -70,26 +70,11 @@ class IntegratedGradients(Method):
         shift = {"left": 0.0, "midpoint": 0.5, "right": 1.0}[self.rule]
         return ((np.arange(n) + shift) / n).astype(np.float32), np.full(n, 1 / n)
 
-    def start(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """The baseline of images of `shape` `(H, W, C)`, which it can be broadcast to.
-
-        Raises:
-            ValueError: if it cannot.
-        """
-        start = np.asarray(self.baseline, np.float32)
-        try:
-            fits = np.broadcast_shapes(start.shape, shape) == shape
-        except ValueError:
-            fits = False
-        if not fits:
-            raise ValueError(f"baseline must fit images {shape}; got shape {start.shape}")
-        return start
-
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `ValueError` if the baseline does not fit its images."""
 
         def along(images: Any, places: Any) -> Any:
-            start = self.start(tuple(images.shape[1:]))
+            start = fitted(self.baseline, tuple(images.shape[1:]))
             return start + places[:, None, None, None] * (images - start)
 
         def summed(seen: network.Sampled) -> Any:
@@ -108,20 +93,7 @@ class IntegratedGradients(Method):
                     images, targets, batch, places[own], weights=weights[own]
                 )
             if self.multiply_by_inputs:
-                maps *= np.asarray(images, np.float32) - self.start(images.shape[1:])
+                maps *= np.asarray(images, np.float32) - fitted(self.baseline, images.shape[1:])
             return maps.astype(np.float32)
 
         return bound
-
-
-def _finite(baseline: ArrayLike) -> NDArray[np.float64]:
-    values = np.asarray(baseline, np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("baseline must be finite; it holds NaN or infinity")
-    return values
-
-
-def _tuples(values: Any) -> Any:
-    """An array, or what is left of it, as nested tuples of floats."""
-    values = values.tolist() if isinstance(values, np.ndarray) else values
-    return tuple(map(_tuples, values)) if isinstance(values, list) else values

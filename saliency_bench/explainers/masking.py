@@ -54,6 +54,10 @@ class Masking(Method):
     fill: float = field(default=0.0, kw_only=True)
     output: Output = field(default="logit", kw_only=True)
 
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.fill):
+            raise ValueError(f"fill must be finite; got {self.fill}")
+
     @abstractmethod
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
         """The masks of one image `[H, W, C]`; `key` seeds its noise."""

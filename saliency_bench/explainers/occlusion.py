@@ -34,6 +34,7 @@ class Occlusion(Masking):
     stride: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, value in (("patch", self.patch), ("stride", self.stride)):
             if value is not None:
                 require(name, value, 1)

@@ -39,6 +39,7 @@ class RISE(Masking):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require("samples", self.samples, 1)
         require("cells", self.cells, 1)
         if not 0 < self.probability < 1:

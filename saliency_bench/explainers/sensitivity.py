@@ -27,6 +27,7 @@ class _Sensitivity(Masking):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require("samples", self.samples, 2)
         require("cells", self.cells, 1)
 
@@ -124,7 +125,7 @@ class _Dependence(Probe):
         self._size, self._side, self._random = (height, width), hsic.cells, random
         self._shown = np.zeros((0, hsic.cells**2))
         self._scores = np.zeros(0)
-        self._total = np.zeros(hsic.cells**2)
+        self._total, self._used = np.zeros(hsic.cells**2), 0
 
     def masks(self, start: int, stop: int) -> NDArray[np.float32]:
         """Cells shown or not, as likely."""
@@ -140,19 +141,24 @@ class _Dependence(Probe):
             self._estimate(CHUNK)
 
     def map(self) -> Floats:
-        """The mean of the estimates, by how many masks each was made of."""
+        """The mean of the estimates, by how many masks each was made of; one alone makes none."""
         if len(self._scores) > 1:
             self._estimate(len(self._scores))
-        return spread((self._total / self.count).reshape(self._side, self._side), *self._size)
+        return spread((self._total / self._used).reshape(self._side, self._side), *self._size)
 
     def _estimate(self, count: int) -> None:
+        from scipy.spatial.distance import pdist, squareform
+
         shown, scores = self._shown[:count], self._scores[:count]
         self._shown, self._scores = self._shown[count:], self._scores[count:]
-        distances = (scores[:, None] - scores) ** 2
-        width = np.median(distances[np.triu_indices(count, 1)]) or distances.mean() or 1.0
-        likeness = np.exp(-distances / (2 * width))
+        distances = pdist(scores[:, None], "sqeuclidean")
+        width = np.median(distances) or distances.mean() or 1.0
+        likeness = squareform(np.exp(-distances / (2 * width))) + np.eye(count)
         centred = likeness - likeness.mean(axis=0) - likeness.mean(axis=1)[:, None]
         centred += likeness.mean()
         # 1[z = z'] is 1 - z - z' + 2 z z', of which only the last part is not centred away.
-        values = 2 * (shown * (centred @ shown)).sum(axis=0)
+        # Not by BLAS, whose threads wait for one another longer than they work.
+        products = np.einsum("mn,cn->mc", centred, np.ascontiguousarray(shown.T))
+        values = 2 * (shown * products).sum(axis=0)
         self._total += count * np.maximum(values, 0) / (count - 1) ** 2
+        self._used += count

@@ -113,12 +113,14 @@ def _product(op: Any, indices: list[int], signal: Any) -> list[Any]:
     return list(gradients)
 
 
-def differences(model: Any, baseline: Any, output: Output = "logit") -> Kernel:
+def differences(
+    model: Any, baseline: Callable[[tuple[int, ...]], Any], output: Output = "logit"
+) -> Kernel:
     """Images `[N, H, W, C]` and targets to each value's part in the difference from a baseline.
 
     Args:
         model: any built Keras model.
-        baseline: what broadcasts to `(H, W, C)`, model units.
+        baseline: of images of a shape `(H, W, C)`, to which it broadcasts, model units.
         output: whose difference is split.
 
     Raises:
@@ -126,7 +128,8 @@ def differences(model: Any, baseline: Any, output: Output = "logit") -> Kernel:
     """
 
     def row(images: Any) -> Any:
-        return tf.broadcast_to(tf.cast(baseline, images.dtype), [1, *images.shape[1:]])
+        shape = tuple(images.shape[1:])
+        return tf.broadcast_to(tf.cast(baseline(shape), images.dtype), [1, *shape])
 
     def body(traced: Traced) -> Any:
         slopes = derivative(traced.target_scores, traced.images)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,31 +20,67 @@ from saliency_bench.randomize import image_keys
 Maps = NDArray[np.float32]
 
 
+@runtime_checkable
+class Binds(Protocol):
+    """What can be bound to a model, whatever else it says of itself."""
+
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Head:
-    """The variables that make the scores: kernel `[..., K]` and bias `[K]`."""
+    """A last layer that makes the scores.
+
+    Attributes:
+        kernel: its variable `[..., K]`; one unit behind a sigmoid makes the scores of two classes.
+        bias: its variable `[K]`.
+        scores: images to the scores.
+    """
 
     kernel: Any
     bias: Any
+    scores: network.Kernel
 
 
 @dataclass(frozen=True)
 class Case:
-    """An explainer, a model, images `[N, H, W, C]` and targets `[N]`."""
+    """An explainer, a model, images `[N, H, W, C]` and targets `[N]`.
+
+    Attributes:
+        explainer: what is tested.
+        model: any built Keras model.
+        images: `[N, H, W, C]`.
+        targets: `[N]`.
+        before: all that must be left alone, as it was before binding.
+        bound: the explainer, bound before anything was changed.
+    """
 
     explainer: Explainer
     model: Any
     images: NDArray[np.float32]
     targets: NDArray[np.int64]
+    before: Mapping[str, Any]
+    bound: Bound
 
     @staticmethod
     def of(explainer: Explainer, model: Any, images: Floats, targets: Ints) -> Case:
         """A case of checked data.
 
         Raises:
-            ValueError: if images or targets have a wrong shape, type or value.
+            NotApplicable: if the explainer cannot serve the model.
+            ValueError: if images or targets have a wrong shape, type or value, or the model has
+                no output that the explainer could explain.
         """
-        return Case(explainer, model, *checked(images, targets))
+        images, targets = checked(images, targets)
+        if len(images) < 2:
+            raise ValueError(f"images must be at least 2; got {len(images)}")
+        before = _state(model, images, targets)
+        case = Case(explainer, model, images, targets, before, explainer.bind(model))
+        if case.outputs is not None and case.targets.max() >= case.classes:
+            raise ValueError(f"targets must lie in 0..{case.classes - 1}; got {case.targets.max()}")
+        return case
 
     @cached_property
     def keys(self) -> NDArray[np.int64]:
@@ -57,50 +93,59 @@ class Case:
         return frozenset(getattr(self.explainer, "promises", USUAL))
 
     @cached_property
-    def first(self) -> tuple[Bound, Maps, list[str]]:
-        """The bound explainer, its maps, and what binding and calling it changed."""
-        before = _state(self.model)
-        bound = self.explainer.bind(self.model)
-        maps = bound(self.images, self.targets, keys=self.keys)
-        after = _state(self.model)
-        return bound, maps, [name for name in before if before[name] != after.get(name)]
+    def first(self) -> tuple[Maps, list[str]]:
+        """The maps of all images, and what binding and calling changed."""
+        maps = self.bound(self.images, self.targets, keys=self.keys)
+        after = _state(self.model, self.images, self.targets)
+        return maps, [name for name, value in self.before.items() if value != after[name]]
 
     @property
     def maps(self) -> Maps:
         """Of all images, as explained the first time."""
-        return self.first[1]
+        return self.first[0]
 
     def again(self, rows: Ints | slice = slice(None), *, shift: int = 0, keys: int = 0) -> Maps:
         """Maps of some images, of the next classes, or with other noise."""
-        targets = (self.targets[rows] + shift) % max(self.classes, 1)
-        return self.first[0](self.images[rows], targets, keys=self.keys[rows] + keys)
+        targets = self.targets[rows]
+        targets = (targets + shift) % self.classes if shift else targets
+        return self.bound(self.images[rows], targets, keys=self.keys[rows] + keys)
 
     @property
     def output(self) -> Output:
         """What is explained; the logit if the explainer does not say."""
-        named: Output = getattr(self.explainer, "output", "logit")
-        return named
+        return _named_output(self.explainer) or "logit"
 
     @cached_property
-    def outputs(self) -> NDArray[np.float32]:
+    def scores(self) -> network.Kernel | None:
+        """Images to what is explained, `[N, K]`; None if nobody says which output that is."""
+        try:
+            return network.Kernel(self.model, lambda traced: traced.scores, self.output)
+        except ValueError:
+            if _named_output(self.explainer) is not None:
+                raise
+            return None
+
+    @cached_property
+    def outputs(self) -> NDArray[np.float32] | None:
         """What is explained: `[N, K]` scores."""
-        return network.Kernel(self.model, lambda traced: traced.scores, self.output)(self.images)
+        return None if self.scores is None else self.scores(self.images)
 
     @property
     def classes(self) -> int:
-        """K."""
-        return int(self.outputs.shape[1])
+        """K; 0 if it is not known."""
+        return 0 if self.outputs is None else int(self.outputs.shape[1])
 
     @cached_property
     def head(self) -> Head | None:
-        """The last layer, if it makes the scores by a kernel and a bias; else None."""
-        if self.output != "logit":
+        """The last layer, if it has a kernel and a bias of the scores' size; else None."""
+        if self.output != "logit" or self.scores is None:
             return None
+        units = {self.classes, 1} if self.classes == 2 else {self.classes}
         variables = network.blocks(self.model)[0].variables
-        kernels = [v for v in variables if len(v.shape) >= 2 and v.shape[-1] == self.classes]
-        biases = [v for v in variables if tuple(v.shape) == (self.classes,)]
-        one = len(variables) == len(kernels) + len(biases) == 2 and len(kernels) == 1
-        return Head(kernels[0], biases[0]) if one else None
+        kernels = [v for v in variables if len(v.shape) >= 2 and v.shape[-1] in units]
+        biases = [v for v in variables if len(v.shape) == 1 and v.shape[0] in units]
+        one = len(variables) == 2 and len(kernels) == len(biases) == 1
+        return Head(kernels[0], biases[0], self.scores) if one else None
 
     @contextmanager
     def changed(self, values: Mapping[int, Any]) -> Iterator[None]:
@@ -113,25 +158,55 @@ class Case:
         """A variable's place in `model.variables`."""
         return next(i for i, own in enumerate(self.model.variables) if own is variable)
 
-    def deviation(self, found: Floats, expected: Floats) -> float:
-        """The largest difference, in units of the largest absolute value."""
-        if np.shape(found) != np.shape(expected):
-            return float("inf")
-        found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-        size = max(float(np.abs(expected).max(initial=0)), float(np.abs(found).max(initial=0)))
-        worst = float(np.abs(found - expected).max(initial=0))
-        return worst / size if size > 0 else (0.0 if worst == 0 else float("inf"))
+
+def restored(model: Any) -> AbstractContextManager[None]:
+    """On leaving, all weights are what they were on entering, whoever moved them."""
+    values = [variable.numpy().copy() for variable in model.variables]
+    return network.swapped(model, model.variables, values)
 
 
-def _state(model: Any) -> dict[str, Any]:
+def deviation(found: Floats, expected: Floats) -> float:
+    """The largest difference of rows `[N, ...]`, in units of the largest absolute value of each."""
+    if np.shape(found) != np.shape(expected):
+        return float("inf")
+    found = np.asarray(found, np.float64).reshape(len(found), -1)
+    expected = np.asarray(expected, np.float64).reshape(len(expected), -1)
+    size = np.maximum(np.abs(found).max(axis=1), np.abs(expected).max(axis=1))
+    worst = np.abs(found - expected).max(axis=1)
+    rows = np.divide(worst, size, out=np.zeros(len(size)), where=size != 0)
+    return float(np.nan_to_num(rows, nan=np.inf).max(initial=0))
+
+
+def _named_output(explainer: Any) -> Output | None:
+    """What an explainer says it explains, or the one that it wraps; None if neither does."""
+    named: Output | None = getattr(explainer, "output", None)
+    base = getattr(explainer, "base", None)
+    return named if named is not None or base is None else _named_output(base)
+
+
+def _state(model: Any, images: Maps, targets: NDArray[np.int64]) -> dict[str, Any]:
     """All that an explainer must leave as it was."""
     import keras
+    from tensorflow.python.eager import context
 
     layers = model._flatten_layers()
     return {
-        "weights": [variable.numpy().tobytes() for variable in model.variables],
-        "trainable": [(layer.trainable, sorted(layer.__dict__)) for layer in layers],
+        "weights": network.fingerprint(model),
+        "layers": [(layer.trainable, sorted(vars(layer)), _settings(layer)) for layer in layers],
+        "images": images.tobytes(),
+        "targets": targets.tobytes(),
         "Python's random state": random.getstate(),
         "NumPy's random state": str(np.random.get_state()),  # noqa: NPY002
+        "TensorFlow's seed": context.global_seed(),
         "Keras's settings": (keras.config.floatx(), keras.config.dtype_policy().name),
+    }
+
+
+def _settings(layer: Any) -> dict[str, Any]:
+    """A layer's functions, such as its activation, and its plain values; Keras's own notes not."""
+    plain = (bool, int, float, str)
+    return {
+        name: value
+        for name, value in vars(layer).items()
+        if not name.startswith("_") and (callable(value) or isinstance(value, plain))
     }

@@ -82,22 +82,28 @@ def _tested(overrides: Sequence[str], own: bool) -> int:
 
     if own:
         dataset, loaded, _ = app.loaded_parts(request)
-        scene = loaded.model, dataset.images, _targets(loaded.model, dataset)
+        scene = loaded.model, dataset.images, _targets(loaded.model, dataset, config.target)
     else:
         scene = _small(config.n_images)
-    worst = HOLDS
+    statuses = []
+    refused = {}
     for name, explainer in request.parts["explainer"].items():
         try:
             table = check_explainer(explainer, *scene)
         except NotApplicable as refusal:
-            raise ValueError(f"{name} does not apply: {refusal.reason}") from refusal
+            refused[name] = refusal.reason
+            print(f"{name}\n  not_applicable: {refusal.reason}")
+            continue
         print(shown(name, table))
-        worst = max(worst, BROKEN if (table["status"] == "broken").any() else HOLDS)
-    return worst
+        statuses.append(BROKEN if (table["status"] == "broken").any() else HOLDS)
+    if not statuses:
+        told = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+        raise ValueError(f"an explainer must apply to the model; {told}")
+    return max(statuses)
 
 
-def _targets(model: Any, dataset: Any) -> Any:
-    if dataset.labels is not None:
+def _targets(model: Any, dataset: Any, target: str) -> Any:
+    if dataset.labels is not None and target == "label":
         return dataset.labels
     from saliency_bench import network
 

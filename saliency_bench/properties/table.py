@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from saliency_bench.explainers import Function
-from saliency_bench.properties.case import Case
-from saliency_bench.properties.laws import PROMISED, UNIVERSAL, Law, NotTestable
+from saliency_bench.properties.case import Binds, Case, restored
+from saliency_bench.properties.laws import PROMISED, UNIVERSAL, Law, NotTestable, runs
 from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable
 
 HOLDS, BROKEN = "holds", "broken"
@@ -48,15 +48,12 @@ def check_explainer(
     Raises:
         BrokenProperty: if one is broken and `raises`; the first is named first.
         NotApplicable: if the explainer cannot serve the model.
-        ValueError: if images or targets do not fit.
+        ValueError: if images or targets do not fit, or the explainer's settings the model.
     """
-    own = explainer if isinstance(explainer, Explainer) else Function(explainer)
-    case = Case.of(own, model, images, targets)
-    if len(case.images) < 2:
-        raise ValueError(f"images must be at least 2; got {len(case.images)}")
-    rows = [_row(law, case, promised=True) for law in UNIVERSAL]
-    rows += [_row(law, case, promised=law.__name__ in case.promises) for law in PROMISED]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    own = explainer if isinstance(explainer, Binds) else Function(explainer)
+    with restored(model):
+        case = Case.of(own, model, images, targets)
+        table = pd.DataFrame(_rows(case), columns=COLUMNS)
     if raises:
         require(table)
     return table
@@ -70,17 +67,34 @@ def require(table: pd.DataFrame) -> None:
         raise BrokenProperty("; ".join(told))
 
 
-def _row(law: Law, case: Case, *, promised: bool) -> tuple[str, str, float, float, str]:
-    name, nothing = law.__name__, float("nan")
-    if not promised:
-        return name, NOT_PROMISED, nothing, nothing, "the explainer does not promise it"
+Row = tuple[str, str, float, float, str]
+
+
+def _rows(case: Case) -> list[Row]:
+    rows: list[Row] = []
+    for law in (*UNIVERSAL, *PROMISED):
+        if rows and rows[0][1] == BROKEN:
+            rows.append(_untested(law, NOT_TESTABLE, f"{runs.__name__} is broken"))
+        elif law in UNIVERSAL or law.__name__ in case.promises:
+            rows.append(_tested(law, case))
+        else:
+            rows.append(_untested(law, NOT_PROMISED, "the explainer does not promise it"))
+    return rows
+
+
+def _tested(law: Law, case: Case) -> Row:
     try:
         finding = law(case)
     except NotTestable as reason:
-        return name, NOT_TESTABLE, nothing, nothing, str(reason)
+        return _untested(law, NOT_TESTABLE, str(reason))
     except NotApplicable:
         raise
     except Exception as error:  # an explainer of the user's may raise anything
-        return name, BROKEN, float("inf"), 0.0, f"raised {type(error).__name__}: {error}"
-    holds = finding.deviation <= finding.tolerance
-    return name, HOLDS if holds else BROKEN, finding.deviation, finding.tolerance, finding.reason
+        told = f"raised {type(error).__name__}: {error}"
+        return law.__name__, BROKEN, float("inf"), 0.0, told
+    status = HOLDS if finding.deviation <= finding.tolerance else BROKEN
+    return law.__name__, status, finding.deviation, finding.tolerance, finding.reason
+
+
+def _untested(law: Law, status: str, reason: str) -> Row:
+    return law.__name__, status, float("nan"), float("nan"), reason

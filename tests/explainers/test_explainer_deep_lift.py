@@ -144,3 +144,19 @@ def test_a_layer_without_a_rule_is_named(name):
     }
     with pytest.raises(NotApplicable, match=f"layer '{name}' has no rule"):
         ex.DeepLIFT().bind(network_with(odd[name]))
+
+
+def test_a_baseline_may_be_an_image_and_must_fit():
+    model = network_with(*ways()["max pool"])
+    own = np.random.default_rng(1).normal(size=(8, 8, 2)).astype(np.float32)
+    score = network.target_score(model)
+    difference = score(images(), TARGETS) - score(np.stack([own] * 4), TARGETS)
+    maps = ex.DeepLIFT(own)(model, images(), TARGETS)
+    np.testing.assert_allclose(maps.sum(axis=(1, 2, 3)), difference, rtol=1e-4, atol=1e-5)
+    number, channels = (ex.DeepLIFT(b)(model, images(), TARGETS) for b in (0.3, [0.3, 0.3]))
+    np.testing.assert_array_equal(number, channels)
+    assert "0x" not in repr(ex.DeepLIFT(own))
+    with pytest.raises(ValueError, match=r"baseline must fit images \(8, 8, 2\); got shape \(3,\)"):
+        ex.DeepLIFT([1.0, 2.0, 3.0]).bind(model)
+    with pytest.raises(ValueError, match="baseline must be finite"):
+        ex.DeepLIFT(float("nan"))
