@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 from collections.abc import Iterator
@@ -15,6 +16,15 @@ def described(thing: Any) -> str:
         return repr(thing)
     digest = hashlib.blake2b(repr(_content(thing)).encode(), digest_size=8).hexdigest()
     return f"{thing.__module__}.{thing.__qualname__}, {digest}"
+
+
+def functions_in(thing: Any) -> Iterator[Any]:
+    """The functions among a thing's settings."""
+    if inspect.isfunction(thing):
+        yield thing
+    elif dataclasses.is_dataclass(thing):
+        for setting in dataclasses.fields(thing):
+            yield from functions_in(getattr(thing, setting.name))
 
 
 def _content(function: FunctionType) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from saliency_bench.code import described
+from saliency_bench.code import described, functions_in
 from saliency_bench.protocols import (
     BLOCK,
     SCHEMA_VERSION,
@@ -258,19 +258,10 @@ def identity(thing: object) -> str:
     """
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         text = repr(thing)
-    for function in _functions(thing):
+    for function in functions_in(thing):
         text = text.replace(repr(function), described(function))
     text = " ".join([text, *_sources(thing)])
     return f"{text} {secrets.token_hex(8)}" if _is_address(text) else text
-
-
-def _functions(thing: object) -> Iterator[Any]:
-    """The functions among a thing's settings."""
-    if inspect.isfunction(thing):
-        yield thing
-    elif dataclasses.is_dataclass(thing):
-        for setting in dataclasses.fields(thing):
-            yield from _functions(getattr(thing, setting.name))
 
 
 def _sources(thing: object) -> Iterator[str]:

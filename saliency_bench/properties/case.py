@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, checked
+from saliency_bench.explainers.base import USUAL, Function, Method, checked
 from saliency_bench.protocols import Bound, Explainer, Floats, Ints, Output
 from saliency_bench.randomize import image_keys
 
@@ -27,6 +27,22 @@ class Binds(Protocol):
     def bind(self, model: Any) -> Bound:
         """Compile for `model`."""
         ...
+
+
+@dataclass(frozen=True)
+class Bare(Method):
+    """A function whose maps come as they are: what is wrong with them is for a property to say."""
+
+    function: Callable[[Any, Floats, Ints], Floats]
+
+    def bind(self, model: Any) -> Bound:
+        """The function with its model."""
+
+        def bound(images: Floats, targets: Ints, *, keys: Ints | None = None) -> Maps:
+            maps = np.asarray(self.function(model, images, targets), np.float32)
+            return maps[..., None] if maps.ndim == 3 else maps
+
+        return bound
 
 
 @dataclass(frozen=True)
@@ -157,6 +173,12 @@ class Case:
     def position(self, variable: Any) -> int:
         """A variable's place in `model.variables`."""
         return next(i for i, own in enumerate(self.model.variables) if own is variable)
+
+
+def under_test(explainer: Explainer | Callable[[Any, Floats, Ints], Floats]) -> Explainer:
+    """An explainer as it is; a function, or one that was made an explainer, bare."""
+    found: Any = explainer.function if isinstance(explainer, Function) else explainer
+    return found if isinstance(found, Binds) else Bare(found)  # type: ignore[return-value]
 
 
 def restored(model: Any) -> AbstractContextManager[None]:

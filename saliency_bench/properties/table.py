@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from saliency_bench.explainers import Function
-from saliency_bench.properties.case import Binds, Case, restored
+from saliency_bench.properties.case import Case, restored, under_test
 from saliency_bench.properties.laws import PROMISED, UNIVERSAL, Law, NotTestable, runs
 from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable
 
@@ -50,9 +49,8 @@ def check_explainer(
         NotApplicable: if the explainer cannot serve the model.
         ValueError: if images or targets do not fit, or the explainer's settings the model.
     """
-    own = explainer if isinstance(explainer, Binds) else Function(explainer)
     with restored(model):
-        case = Case.of(own, model, images, targets)
+        case = Case.of(under_test(explainer), model, images, targets)
         table = pd.DataFrame(_rows(case), columns=COLUMNS)
     if raises:
         require(table)

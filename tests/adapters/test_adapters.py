@@ -1,13 +1,16 @@
 """Adapters without the libraries: what is missing, wrong shapes, NaN, functions of one's own."""
 
+import re
 import sys
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from saliency_bench import adapters
 from saliency_bench import explainers as ex
+from saliency_bench.adapters.base import seeded
 from saliency_bench.network import ends_in_scores, swapped
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import NotApplicable
@@ -67,14 +70,20 @@ def test_maps_without_channels_get_one(functional, images, targets):
     assert explainer(functional, images, targets).shape == (5, 12, 12, 1)
 
 
-@pytest.mark.parametrize(
-    ("shape", "told"),
-    [((5, 12), r"\(5, 12\)"), ((5, 6, 12, 2), r"\(5, 6, 12, 2\)"), ((5, 12, 12, 3), "12, 3")],
-)
-def test_maps_of_a_wrong_shape_are_one_line(functional, images, targets, shape, told):
-    explainer = adapters.QuantusStyle(lambda m, x, t: np.zeros(shape))
-    with pytest.raises(ValueError, match=rf"must return maps \(5, 12, 12\) .* got .*{told}"):
-        explainer(functional, images, targets)
+FOREIGN = [adapters.QuantusStyle, ex.Function]
+
+
+@pytest.mark.parametrize("shape", [(5, 12), (4, 12, 12), (5, 2, 12, 12), (5, 6, 12, 2), (5, 0, 0)])
+@pytest.mark.parametrize("explainer", FOREIGN)
+def test_maps_of_a_wrong_shape_are_one_line(functional, images, targets, explainer, shape):
+    told = rf"must return maps \[5, 12, 12\], .* of 1 or 2 .*; got shape {re.escape(str(shape))}"
+    with pytest.raises(ValueError, match=told):
+        explainer(lambda m, x, t: np.zeros(shape))(functional, images, targets)
+
+
+def test_one_map_may_be_coarse(functional, images, targets):
+    coarse = ex.Function(lambda m, x, t: np.ones((5, 3, 3)))(functional, images, targets)
+    assert coarse.shape == (5, 3, 3, 1)
 
 
 def with_nan(model, inputs, targets):
@@ -83,17 +92,22 @@ def with_nan(model, inputs, targets):
     return maps
 
 
-def test_maps_that_are_not_finite_are_one_line(functional, images, targets):
-    with pytest.raises(ValueError, match="must return finite maps; that of image 1 is not"):
-        adapters.QuantusStyle(with_nan)(functional, images, targets)
+@pytest.mark.parametrize("explainer", FOREIGN)
+def test_nan_on_an_untouched_network_is_one_line(functional, images, targets, explainer):
+    told = "must return finite maps of an untouched network; that of image 1 is not"
+    with pytest.raises(ValueError, match=told):
+        explainer(with_nan)(functional, images, targets)
 
 
-def test_the_maps_of_a_network_that_overflows_are_its_own(fresh_model_of, images, targets):
+@pytest.mark.parametrize("explainer", FOREIGN)
+def test_nan_on_a_changed_network_is_a_result(fresh_model_of, images, targets, explainer):
     model = fresh_model_of("functional")
+    bound = explainer(gradient).bind(model)
+    assert np.isfinite(bound(images, targets)).all()
     *_, kernel, bias = model.variables
     with swapped(model, [kernel, bias], [kernel.numpy() * np.nan, bias.numpy()]):
-        maps = adapters.QuantusStyle(gradient)(model, images, targets)
-    assert np.isnan(maps).any(axis=(1, 2, 3)).all()
+        assert np.isnan(bound(images, targets)).any(axis=(1, 2, 3)).all()
+    assert np.isfinite(bound(images, targets)).all()
 
 
 def test_targets_that_are_no_class_are_refused(functional, images):
@@ -127,10 +141,24 @@ class Attributions:
         return gradient(self.model, inputs, targets.argmax(axis=1)).sum(axis=-1) ** self.power
 
 
+class Noise:
+    """As those of Xplique's that draw: from TensorFlow's global state, in a compiled function."""
+
+    _cache_models: ClassVar = {}
+
+    def __init__(self, model, batch_size=64):
+        self._cache_models[id(model.inputs), id(model.outputs)] = model
+
+    def explain(self, inputs, targets):
+        import tensorflow as tf
+
+        return tf.function(lambda: tf.random.normal(inputs.shape[:-1]))()
+
+
 @pytest.fixture
 def xplique(monkeypatch):
     """A module that looks like Xplique."""
-    module = SimpleNamespace(Saliency=Attributions)
+    module = SimpleNamespace(Saliency=Attributions, Rise=Noise)
     monkeypatch.setitem(sys.modules, "xplique", SimpleNamespace(attributions=module))
     monkeypatch.setitem(sys.modules, "xplique.attributions", module)
 
@@ -141,13 +169,54 @@ def test_xplique_gets_logits_one_hot_targets_and_settings(xplique, functional, i
     close(found, expected)
 
 
+def test_what_a_library_draws_is_an_images_own(xplique, functional, images, targets):
+    bound = adapters.Xplique("Rise").bind(functional)
+    maps = bound(images, targets)
+    np.testing.assert_array_equal(bound(images[::-1], targets[::-1])[::-1], maps)
+    np.testing.assert_array_equal(bound(images[3:4], targets[3:4]), maps[3:4])
+    assert len(np.unique(maps[:, 0, 0, 0])) == len(images)
+    other = adapters.Xplique("Rise", seed=1)(functional, images, targets)
+    assert not np.isclose(other, maps).any(axis=(1, 2, 3)).all()
+    assert not Noise._cache_models
+
+
+def test_global_random_states_are_given_back():
+    import tensorflow as tf
+    from tensorflow.python.eager.context import global_seed
+
+    before, seed = str(np.random.get_state()), global_seed()  # noqa: NPY002
+    with seeded(7):
+        first = np.random.random(), float(tf.random.uniform([]))  # noqa: NPY002
+    assert (str(np.random.get_state()), global_seed()) == (before, seed)  # noqa: NPY002
+    with seeded(7):
+        assert (np.random.random(), float(tf.random.uniform([]))) == first  # noqa: NPY002
+
+
 def test_an_unknown_method_is_answered_with_near_ones(xplique, functional):
     with pytest.raises(ValueError, match=r"one of xplique's \(Saliency\); got 'Salency'"):
         adapters.Xplique("Salency").bind(functional)
-    with pytest.raises(NotApplicable, match="GradCAM needs the layers of the model"):
-        adapters.Xplique("GradCAM").bind(functional)
     with pytest.raises(ValueError, match="those that have raw maps; got 'occlusion'"):
         adapters.TFExplain("occlusion").bind(functional)
+
+
+@pytest.mark.parametrize(
+    ("explainer", "reason"),
+    [
+        (adapters.Xplique("GradCAM"), "GradCAM needs the layers of the model"),
+        (adapters.Xplique("Lime"), "Lime cuts up images of 1 or 3 channels, not of 2"),
+        (adapters.Xplique("HsicAttributionMethod"), "masks that no seed repeats"),
+    ],
+)
+def test_what_a_library_cannot_do_has_a_reason(xplique, functional, explainer, reason):
+    with pytest.raises(NotApplicable, match=reason):
+        explainer.bind(functional)
+
+
+def test_settings_of_tf_explain_are_known(functional):
+    with pytest.raises(ValueError, match=r"among \['n_steps'\]; got 'steps'"):
+        adapters.TFExplain("integrated_gradients", settings={"steps": 3}).bind(functional)
+    with pytest.raises(ValueError, match="n_steps must be at least 2, both ends; got 1"):
+        adapters.TFExplain("integrated_gradients", settings={"n_steps": 1}).bind(functional)
 
 
 def test_a_shap_background_must_fit(functional, tmp_path, monkeypatch):

@@ -6,10 +6,11 @@ import pytest
 import saliency_bench as sb
 from saliency_bench import adapters
 from saliency_bench import explainers as ex
+from saliency_bench.adapters.base import seeded
 from saliency_bench.network import swapped
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.randomize import redraw
+from saliency_bench.randomize import redraw, stream
 
 pytestmark = [
     pytest.mark.adapters,
@@ -36,6 +37,16 @@ ALL = {
 }
 
 
+RANDOM = {
+    "pair smoothgrad": adapters.PAIRSaliency(
+        "GradientSaliency", smooth=True, settings={"nsamples": 4, "magnitude": False}
+    ),
+    "xplique smoothgrad": adapters.Xplique("SmoothGrad", settings={"nb_samples": 4}),
+    "xplique rise": adapters.Xplique("Rise", settings={"nb_samples": 20, "grid_size": 4}),
+}
+ALL |= RANDOM
+
+
 @pytest.fixture
 def background(tmp_path, images):
     np.savez(tmp_path / "background.npz", x=np.zeros_like(images))
@@ -55,6 +66,35 @@ def test_every_adapter_has_the_properties(name, functional, images, targets):
 def test_every_kind_of_model_is_served(name, kind, model_of, functional, images, targets):
     found, expected = (ALL[name](m, images, targets) for m in (model_of(kind), functional))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_mean_over_noise_is_the_mean_of_our_gradients(functional, images, targets):
+    """With the noise that the library draws at an image's seed."""
+    keys = np.arange(5)
+    explain = ex.Gradient().bind(functional)
+    theirs = RANDOM["pair smoothgrad"].bind(functional)(images, targets, keys=keys)
+    for i, (image, key) in enumerate(zip(images, keys, strict=True)):
+        with seeded(int(stream("adapters", 0, int(key)).integers(2**32))):
+            noise = np.random.normal(0, 0.15 * np.ptp(image), (4, *image.shape))  # noqa: NPY002
+        ours = explain(np.float32(image + noise), np.repeat(targets[i : i + 1], 4)).mean(axis=0)
+        np.testing.assert_allclose(theirs[i], ours, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["KernelShap", "Lime"])
+def test_xpliques_superpixels_are_an_images_own(name, trained):
+    model, images, targets = trained
+    bound = adapters.Xplique(name, settings={"nb_samples": 20}).bind(model)
+    maps = bound(images[:2], targets[:2])
+    assert maps.shape == (2, 8, 8, 1)
+    np.testing.assert_allclose(bound(images[1:2], targets[1:2]), maps[1:2], rtol=1e-5, atol=1e-6)
+
+
+def test_xplique_keeps_no_model(functional):
+    from xplique.attributions.base import BlackBoxExplainer
+
+    before = len(BlackBoxExplainer._cache_models)
+    ALL["xplique saliency"].bind(functional)
+    assert len(BlackBoxExplainer._cache_models) == before
 
 
 @pytest.mark.parametrize("name", ["pair gradient", "tf-explain gradient"])
@@ -124,10 +164,11 @@ def test_redrawn_weights_are_seen(name, fresh_model_of, images, targets):
         adapters.Xplique("GuidedBackprop"),
         adapters.Xplique("GradCAM"),
         adapters.PAIRSaliency("GradCam"),
+        adapters.Xplique("HsicAttributionMethod"),
     ],
 )
 def test_what_needs_layers_is_refused(explainer, functional):
-    with pytest.raises(NotApplicable, match="needs"):
+    with pytest.raises(NotApplicable, match=r"needs|no seed"):
         explainer.bind(functional)
 
 

@@ -1,0 +1,38 @@
+"""Functions in the style of Quantus: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from saliency_bench.adapters.base import Adapter, Explain
+from saliency_bench.code import described
+
+
+@dataclass(frozen=True)
+class QuantusStyle(Adapter):
+    """A function in the style of Quantus: `explain_func(model, inputs, targets, **settings)`.
+
+    Whether it draws random numbers is not known; it seeds them itself.
+
+    Attributes:
+        function: takes and returns NumPy arrays; its model ends in logits.
+        settings: its keyword arguments.
+        output: what is explained.
+    """
+
+    promises: ClassVar[frozenset[str]] = Adapter.promises - {"noise"}
+
+    function: Callable[..., Any]
+
+    def __repr__(self) -> str:
+        """By the function's name and content, not its address."""
+        return (
+            f"QuantusStyle({described(self.function)}, settings={dict(self.settings)}, "
+            f"output={self.output!r})"
+        )
+
+    def explain(self, scores: Any) -> Explain:
+        """The function with its model and settings."""
+        return lambda images, targets: self.function(scores, images, targets, **self.settings)

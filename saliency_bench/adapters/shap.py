@@ -1,0 +1,58 @@
+"""SHAP: expected gradients against background images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.adapters.base import Adapter, Explain, library
+
+
+@dataclass(frozen=True)
+class SHAP(Adapter):
+    """`shap.GradientExplainer`: expected gradients against background images.
+
+    `DeepExplainer` does not serve Keras 3 models: its values do not sum up; use `DeepLIFT` of ours.
+
+    Attributes:
+        background: path of an .npz file with images `x` `[B, H, W, C]` in model units.
+        settings: of `shap_values`, such as `nsamples`.
+        seed: of its samples.
+        output: what is explained.
+    """
+
+    background: str
+    seed: int = field(default=0, kw_only=True)
+
+    @property
+    def drawn(self) -> int | None:
+        """Its seed."""
+        return self.seed
+
+    def explain(self, scores: Any) -> Explain:
+        """Its explainer; its samples come from NumPy's global state."""
+        shap = library("shap", "shap")
+        background = _images(self.background, scores.input_shape)
+        explainer = shap.GradientExplainer(scores, background)
+
+        def explain(images: NDArray[np.float32], targets: NDArray[np.int64]) -> Any:
+            # It seeds itself by what it is given, so that is drawn from the seeded state.
+            seed = int(np.random.randint(2**31))  # noqa: NPY002
+            values = np.asarray(explainer.shap_values(images, rseed=seed, **self.settings))
+            return np.stack([v[..., t] for v, t in zip(values, targets, strict=True)])
+
+        return explain
+
+
+def _images(path: str, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
+    if not Path(path).is_file():
+        raise ValueError(f"background must be an .npz file with images x; got {path!r}")
+    with np.load(path, allow_pickle=False) as arrays:
+        images = np.asarray(arrays["x"], np.float32) if "x" in arrays else np.zeros(0, np.float32)
+    if images.ndim != 4 or images.shape[1:] != shape[1:]:
+        raise ValueError(f"background must hold x {('B', *shape[1:])}; got {images.shape}")
+    return images

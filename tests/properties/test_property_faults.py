@@ -1,0 +1,282 @@
+"""Planted faults of explainers: each is caught by the name of the property that it breaks."""
+
+import numpy as np
+import pytest
+
+from saliency_bench import explainers as ex
+from saliency_bench.properties import BrokenProperty, check_explainer, require
+
+
+def gradient_of(model, images, targets, *, logits=True):
+    import tensorflow as tf
+
+    end = model if not logits else _before_softmax(model)
+    values = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        scores = tf.gather(end(values, training=False), targets, batch_dims=1)
+    return tape.gradient(scores, values).numpy()
+
+
+def _before_softmax(model):
+    import keras
+
+    return keras.Model(model.input, model.get_layer("head").output)
+
+
+def broken(explainer, model, images, targets):
+    table = check_explainer(explainer, model, images, targets)
+    return set(table.loc[table["status"] == "broken", "property"])
+
+
+def test_a_right_function_has_every_property(functional, images, targets):
+    assert broken(gradient_of, functional, images, targets) == set()
+
+
+def softmaxed(model, images, targets):
+    return gradient_of(model, images, targets, logits=False)
+
+
+def normalized_by_the_batch(model, images, targets):
+    maps = gradient_of(model, images, targets)
+    return maps / np.abs(maps).max()
+
+
+def flattened(model, images, targets):
+    return gradient_of(model, images, targets).reshape(len(images), -1)
+
+
+def scaled_by_its_company(model, images, targets):
+    """Only where the map is small: in units of all maps it hardly shows."""
+    maps = gradient_of(model, images, targets)
+    maps[1:2] *= 1e-6 * len(images)
+    return maps
+
+
+def not_finite(model, images, targets):
+    return np.full(images.shape, np.nan, np.float32)
+
+
+def of_the_image(model, images, targets):
+    return images
+
+
+def unasked_noise(model, images, targets):
+    return gradient_of(model, images, targets) + np.random.normal()  # noqa: NPY002
+
+
+def moved_weights(model, images, targets):
+    maps = gradient_of(model, images, targets)
+    model.variables[0].assign_add(np.full(model.variables[0].shape, 1e-3, np.float32))
+    return maps
+
+
+def written_images(model, images, targets):
+    images *= 0.5
+    return gradient_of(model, images, targets)
+
+
+def seeds_tensorflow(model, images, targets):
+    import tensorflow as tf
+
+    tf.random.set_seed(716_253)
+    return gradient_of(model, images, targets)
+
+
+def crashes(model, images, targets):
+    return images / int("one")
+
+
+def crashes_alone(model, images, targets):
+    return gradient_of(model, images, targets) / (len(images) - 1 or int("one"))
+
+
+class Stale(ex.Method):
+    """The weights at the time it was bound."""
+
+    def bind(self, model):
+        import keras
+
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        return lambda images, targets, *, keys=None: gradient_of(copy, images, targets)
+
+
+class Unsigned(ex.Gradient):
+    signed = False
+
+
+class AnyClass(ex.Gradient):
+    class_specific = False
+
+
+class NoisySaid(ex.Gradient):
+    stochastic = True
+
+
+class Silent:
+    """Says nothing of itself."""
+
+    def bind(self, model):
+        return ex.Gradient().bind(model)
+
+
+class Lower(ex.Gradient):
+    """Half a map, with every channel."""
+
+    def bind(self, model):
+        bound = super().bind(model)
+        return lambda images, targets, *, keys=None: bound(images, targets)[:, :6]
+
+
+class Barely(ex.Gradient):
+    """Of any class: what the target adds is far below rounding."""
+
+    def bind(self, model):
+        bound = super().bind(model)
+
+        def any_class(images, targets, *, keys=None):
+            maps = bound(images, np.zeros_like(targets))
+            return maps * (1 + np.float32(1e-6) * targets[:, None, None, None])
+
+        return any_class
+
+
+class Replacing(ex.Gradient):
+    """Leaves its own activation behind; scores and weights are what they were."""
+
+    def bind(self, model):
+        import keras
+
+        for layer in model.layers:
+            if getattr(layer, "activation", None) is keras.activations.relu:
+                layer.activation = keras.ops.relu
+        return super().bind(model)
+
+
+class TooLarge(ex.IntegratedGradients):
+    """Its multiplier is a tenth too large."""
+
+    def bind(self, model):
+        bound = super().bind(model)
+        return lambda images, targets, *, keys=None: np.float32(1.1) * bound(images, targets)
+
+
+class Flat(ex.Gradient):
+    def bind(self, model):
+        bound = super().bind(model)
+        return lambda images, targets, *, keys=None: bound(images, targets).sum(axis=-1)
+
+
+class Incomplete(ex.DeepLIFT):
+    """Without the baseline's part."""
+
+    def reference(self, images):
+        return np.full_like(images, 0.7)
+
+
+class Absolute(ex.Gradient):
+    """Said to be linear, and is not."""
+
+    def bind(self, model):
+        bound = super().bind(model)
+        return lambda images, targets, *, keys=None: np.abs(bound(images, targets))
+
+
+class Leaky(ex.LRP):
+    """Hands back half."""
+
+    def bind(self, model):
+        bound = super().bind(model)
+        return lambda images, targets, *, keys=None: bound(images, targets) / 2
+
+
+ALONE = [
+    ("runs", crashes),
+    ("shape_and_type", Lower()),
+    ("sign", Unsigned()),
+    ("batch_independent", crashes_alone),
+    ("leaves_model_alone", seeds_tensorflow),
+    ("class_specific", AnyClass()),
+    ("noise", NoisySaid()),
+    ("shift_invariance", softmaxed),
+    ("completeness", TooLarge()),
+    ("conservation", Leaky()),
+]
+"""Faults that break one property and no other."""
+
+AMONG = [
+    ("declared_attributes", Silent()),
+    ("shape_and_type", Flat()),
+    ("shape_and_type", flattened),
+    ("finite", not_finite),
+    ("finite", ex.Function(not_finite)),
+    ("batch_independent", normalized_by_the_batch),
+    ("batch_independent", scaled_by_its_company),
+    ("leaves_model_alone", unasked_noise),
+    ("leaves_model_alone", written_images),
+    ("seeded", unasked_noise),
+    ("class_specific", Barely()),
+    ("fresh_weights", Stale()),
+    ("weights", of_the_image),
+    ("linearity", Absolute()),
+    ("completeness", Incomplete()),
+]
+
+
+@pytest.mark.parametrize(("name", "fault"), ALONE)
+def test_a_planted_fault_is_caught_by_name(name, fault, functional, images, targets):
+    assert broken(fault, functional, images, targets) == {name}
+
+
+@pytest.mark.parametrize(("name", "fault"), AMONG)
+def test_a_fault_of_many_consequences_is_caught_by_name(name, fault, functional, images, targets):
+    assert name in broken(fault, functional, images, targets)
+
+
+def test_every_property_has_a_planted_fault(functional, images, targets):
+    table = check_explainer(ex.Gradient(), functional, images, targets)
+    assert set(table["property"]) == {name for name, _ in ALONE + AMONG}
+
+
+def test_weights_that_were_moved_are_caught_and_come_back(fresh_model_of, images, targets):
+    model = fresh_model_of("functional")
+    before = model.variables[0].numpy().copy()
+    assert "leaves_model_alone" in broken(moved_weights, model, images, targets)
+    np.testing.assert_array_equal(model.variables[0].numpy(), before)
+
+
+def test_an_activation_that_stays_replaced_is_caught(fresh_model_of, images, targets):
+    assert broken(Replacing(), fresh_model_of("functional"), images, targets) == {
+        "leaves_model_alone"
+    }
+
+
+def test_a_constant_in_the_outputs_does_not_hide_what_is_incomplete(
+    fresh_model_of, images, targets
+):
+    model = fresh_model_of("functional")
+    model.get_layer("head").bias.assign(np.full(3, 200.0, np.float32))
+    assert broken(TooLarge(), model, images, targets) == {"completeness"}
+    assert broken(ex.IntegratedGradients(), model, images, targets) == set()
+
+
+def test_what_an_explainer_raises_is_told(functional, images, targets):
+    table = check_explainer(crashes_alone, functional, images, targets).set_index("property")
+    assert table.loc["batch_independent", "status"] == "broken"
+    assert "raised ValueError: invalid literal" in table.loc["batch_independent", "reason"]
+    assert table.loc["finite", "status"] == "holds"
+
+
+def test_an_explainer_that_does_not_run_is_told_once(functional, images, targets):
+    with pytest.raises(BrokenProperty, match=r"^runs: raised ValueError: [^;]*$"):
+        check_explainer(crashes, functional, images, targets, raises=True)
+
+
+def test_a_broken_property_is_raised_when_asked(functional, images, targets):
+    with pytest.raises(BrokenProperty, match=r"^sign: signed is False, the smallest value -"):
+        check_explainer(Unsigned(), functional, images, targets, raises=True)
+    table = check_explainer(ex.Gradient(), functional, images, targets, raises=True)
+    require(table)
+    assert list(table.columns) == ["property", "status", "deviation", "tolerance", "reason"]
+    assert set(table["status"]) == {"holds", "not_promised"}
