@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.adapters.base import Adapter, Explain, library
+from saliency_bench.protocols import NotApplicable
 
 
 @dataclass(frozen=True)
 class SHAP(Adapter):
     """`shap.GradientExplainer`: expected gradients against background images.
 
-    `DeepExplainer` does not serve Keras 3 models: its values do not sum up; use `DeepLIFT` of ours.
-
     Attributes:
         background: path of an .npz file with images `x` `[B, H, W, C]` in model units.
+        method: `GradientExplainer`, the one that serves images and any model.
         settings: of `shap_values`, such as `nsamples`.
         seed: of its samples.
         output: what is explained.
     """
 
+    UNSERVED: ClassVar[dict[str, str]] = {
+        "DeepExplainer": "changes single operations, which a model that ends in logits hides; "
+        "use DeepLIFT of ours",
+        "KernelExplainer": "takes each pixel for a column of a table; use KernelSHAP of ours",
+    }
+    """Other explainers, and why they are refused."""
+
     background: str
+    method: str = "GradientExplainer"
     seed: int = field(default=0, kw_only=True)
 
     @property
@@ -35,6 +43,7 @@ class SHAP(Adapter):
 
     def explain(self, scores: Any) -> Explain:
         """Its explainer; its samples come from NumPy's global state."""
+        self._require_served()
         shap = library("shap", "shap")
         background = _images(self.background, scores.input_shape)
         explainer = shap.GradientExplainer(scores, background)
@@ -46,6 +55,12 @@ class SHAP(Adapter):
             return np.stack([v[..., t] for v, t in zip(values, targets, strict=True)])
 
         return explain
+
+    def _require_served(self) -> None:
+        if self.method in self.UNSERVED:
+            raise NotApplicable(f"shap's {self.method} {self.UNSERVED[self.method]}")
+        if self.method != "GradientExplainer":
+            raise ValueError(f"method must be GradientExplainer; got {self.method!r}")
 
 
 def _images(path: str, shape: tuple[int | None, ...]) -> NDArray[np.float32]:

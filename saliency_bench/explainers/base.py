@@ -160,10 +160,9 @@ class Foreign:
         placed = found[..., None] if found.ndim == 3 else found
         alike = placed.shape[:1] == images.shape[:1] and placed.ndim == 4 and placed.size > 0
         if not alike or (placed.shape[-1] != 1 and placed.shape != images.shape):
-            count, height, width, channels = images.shape
             raise ValueError(
-                f"{self._explainer!r} must return maps [{count}, {height}, {width}], with a last "
-                f"axis of 1 or {channels} or without; got shape {found.shape}"
+                f"{self._explainer!r} must return maps [N, h, w], [N, h, w, 1] or shaped as the "
+                f"images, {images.shape}; got shape {found.shape}"
             )
         return placed
 

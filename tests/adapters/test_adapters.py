@@ -2,11 +2,14 @@
 
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from saliency_bench import adapters
 from saliency_bench import explainers as ex
@@ -76,7 +79,7 @@ FOREIGN = [adapters.QuantusStyle, ex.Function]
 @pytest.mark.parametrize("shape", [(5, 12), (4, 12, 12), (5, 2, 12, 12), (5, 6, 12, 2), (5, 0, 0)])
 @pytest.mark.parametrize("explainer", FOREIGN)
 def test_maps_of_a_wrong_shape_are_one_line(functional, images, targets, explainer, shape):
-    told = rf"must return maps \[5, 12, 12\], .* of 1 or 2 .*; got shape {re.escape(str(shape))}"
+    told = rf"or shaped as the images, \(5, 12, 12, 2\); got shape {re.escape(str(shape))}"
     with pytest.raises(ValueError, match=told):
         explainer(lambda m, x, t: np.zeros(shape))(functional, images, targets)
 
@@ -197,6 +200,8 @@ def test_an_unknown_method_is_answered_with_near_ones(xplique, functional):
         adapters.Xplique("Salency").bind(functional)
     with pytest.raises(ValueError, match="those that have raw maps; got 'occlusion'"):
         adapters.TFExplain("occlusion").bind(functional)
+    with pytest.raises(ValueError, match="method must be GradientExplainer; got 'Sampling'"):
+        adapters.SHAP("none.npz", "Sampling").bind(functional)
 
 
 @pytest.mark.parametrize(
@@ -205,6 +210,8 @@ def test_an_unknown_method_is_answered_with_near_ones(xplique, functional):
         (adapters.Xplique("GradCAM"), "GradCAM needs the layers of the model"),
         (adapters.Xplique("Lime"), "Lime cuts up images of 1 or 3 channels, not of 2"),
         (adapters.Xplique("HsicAttributionMethod"), "masks that no seed repeats"),
+        (adapters.SHAP("none.npz", "DeepExplainer"), "DeepExplainer changes single operations"),
+        (adapters.SHAP("none.npz", "KernelExplainer"), "takes each pixel for a column"),
     ],
 )
 def test_what_a_library_cannot_do_has_a_reason(xplique, functional, explainer, reason):
@@ -232,3 +239,18 @@ def test_settings_are_in_the_repr(functional):
     one, other = (adapters.Xplique("Rise", settings={"nb_samples": n}) for n in (10, 20))
     assert repr(one) != repr(other)
     assert "Rise" in repr(one)
+
+
+def test_the_files_in_the_docs_are_right(monkeypatch):
+    """Each block is one explainer, by the name of its file's key."""
+    monkeypatch.setitem(sys.modules, "my_module", SimpleNamespace(explain=gradient))
+    text = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    made = [
+        instantiate(config)
+        for block in blocks
+        for config in OmegaConf.to_container(OmegaConf.create(block), resolve=True).values()
+    ]
+    kinds = {type(explainer) for explainer in made}
+    assert kinds == {getattr(adapters, name) for name in adapters.__all__} - {adapters.Adapter}
+    assert {explainer.output for explainer in made} == {"logit"}
