@@ -6,10 +6,11 @@ DIST ?= dist
 VENV := .venv
 BIN := $(VENV)/bin
 ADAPTERS := .venv-adapters
+LAUNCHERS := .venv-launchers
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-adapters lint types bench gallery studies wheel clean
+.PHONY: help demo test test-slow test-adapters test-launchers lint types bench gallery studies wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +26,9 @@ test-slow: $(VENV)/.dev  ## run the tests that train networks (longer)
 
 test-adapters: $(ADAPTERS)/.ready  ## install the libraries behind the adapters, run their tests
 	$(ADAPTERS)/bin/python -m pytest -m adapters tests/adapters
+
+test-launchers: $(LAUNCHERS)/.ready  ## install the launchers and an S3 server, run their tests
+	$(LAUNCHERS)/bin/python -m pytest -m launchers tests/launchers
 
 lint: $(VENV)/.dev  ## check style and formatting
 	$(BIN)/ruff check .
@@ -46,7 +50,7 @@ wheel: $(VENV)/.dev  ## build the sdist, and the wheel from it, into DIST=dist
 	$(BIN)/python -m build --no-isolation --outdir "$(DIST)"
 
 clean:  ## remove what make made; results stay
-	rm -rf $(VENV) $(ADAPTERS) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ADAPTERS) $(LAUNCHERS) dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was installed from. Build tools are pinned as well, so pip must not
@@ -62,6 +66,11 @@ $(VENV)/.dev: $(SOURCES)
 $(ADAPTERS)/.ready: $(SOURCES) tests/adapters/requirements.txt
 	$(MAKE) VENV=$(ADAPTERS) $(ADAPTERS)/.dev
 	$(ADAPTERS)/bin/python -m pip install --no-deps -r tests/adapters/requirements.txt
+	touch $@
+
+$(LAUNCHERS)/.ready: $(SOURCES)
+	$(MAKE) VENV=$(LAUNCHERS) $(LAUNCHERS)/.dev
+	$(LAUNCHERS)/bin/python -m pip install -c constraints.txt --no-build-isolation -e '.[dev,joblib,submitit,ray,s3]' 'moto[server]'
 	touch $@
 
 define install

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Self
 
 
@@ -31,3 +31,7 @@ class Behind:
         """Wait until at most `lag` calls are open; raises what one of them raised."""
         while len(self._pending) > lag:
             self._pending.pop(0).result()
+
+    def settle(self) -> None:
+        """Wait until nothing is open, whatever became of it."""
+        wait(self._pending)

@@ -5,9 +5,10 @@ Knows neither which check runs nor what a model is; imports no TensorFlow.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -16,36 +17,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.behind import Behind
+from saliency_bench.claims import Claims
 from saliency_bench.outcome import Outcome, Progress, Silent
 from saliency_bench.protocols import Bound, Condition, NotApplicable, ProofError, Scene, Study
-from saliency_bench.scoring import Mark, Scorer
-from saliency_bench.steps import NETWORK, Step, Task, columns, families, plan, remaining, span
+from saliency_bench.scoring import Scorer
+from saliency_bench.steps import (
+    NETWORK,
+    Step,
+    Task,
+    Unit,
+    columns,
+    families,
+    plan,
+    remaining,
+    shown,
+    span,
+    units,
+)
 from saliency_bench.store import Store
+from saliency_bench.window import Maps, Mark, Window, mark
 
 __all__ = ["NETWORK", "Loop", "Outcome", "Progress", "Silent", "Step", "bind", "families", "plan"]
 
 EXAMPLES = 3
 """Images whose maps are kept for the figures."""
 
-EXAMPLE_STAGES = 7
-"""Most stages of a cascade that the figures show."""
-
-
-@dataclass
-class Shard:
-    """What all steps on one shard share.
-
-    Attributes:
-        scene: its images, untouched.
-        logits: `[N, K]` of the untouched network.
-        scorers: by explainer, with the reference maps ready to be compared with.
-        ahead: maps of conditions whose own step is still to come, by explainer and mark.
-    """
-
-    scene: Scene
-    logits: NDArray[np.float32]
-    scorers: dict[str, Scorer] = field(default_factory=dict)
-    ahead: dict[tuple[str, Mark], NDArray[np.float32]] = field(default_factory=dict)
+PATIENCE = 0.2
+"""Seconds after which a claim that another process holds is asked for again."""
 
 
 def bind(study: Study) -> tuple[dict[str, Bound], dict[str, str]]:
@@ -61,7 +59,7 @@ def bind(study: Study) -> tuple[dict[str, Bound], dict[str, str]]:
 
 
 class Loop:
-    """Computes the missing cells of a plan.
+    """Computes the missing cells of a plan, beside other processes that do the same.
 
     Args:
         study: what is run.
@@ -69,6 +67,7 @@ class Loop:
         bound: the explainers that apply.
         progress: is told what is being done.
         save_maps: keep the raw maps of every cell.
+        place: where in the plan this process begins, as a share of it; the others elsewhere.
     """
 
     def __init__(
@@ -79,15 +78,20 @@ class Loop:
         progress: Progress,
         *,
         save_maps: bool = False,
+        place: float = 0.0,
     ) -> None:
         self._study = study
         self._store = store
         self._bound = dict(bound)
         self._progress = progress
         self._save_maps = save_maps
+        self._place = place
         self._columns = columns(study)
+        self._scorer = Scorer(self._columns)
+        self._there: set[str] = set()
         self._shown: set[tuple[str, int]] = set()
         self._referred: set[Mark] = set()
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self.outcome = Outcome()
 
     def run(self, steps: Sequence[Step]) -> Outcome:
@@ -97,106 +101,132 @@ class Loop:
             ProofError: if a change of the network did not happen or was not undone.
             OSError: if a cell cannot be saved; the cells saved so far stay.
         """
-        self._shown = _shown(steps)
-        self._referred = {_mark(s.check, reference) for s in steps for reference in s.references}
-        tasks = remaining(steps, [NETWORK, *self._bound], self._complete)
-        self._progress.start(sum(len(task.names) for task in tasks))
+        self._shown = shown(steps)
+        self._referred = {mark(s.check, reference) for s in steps for reference in s.references}
+        missing = self._missing(steps)
+        self._progress.start(sum(missing.values()))
         try:
-            with Behind() as behind:
-                for (start, stop), group in groupby(tasks, lambda t: (t.step.start, t.step.stop)):
-                    shard = self._shard(slice(start, stop))
-                    for task in group:
-                        self._take(task, shard, behind)
-                behind.catch_up()
+            with Behind() as behind, Claims(self._store.folder) as claims:
+                waiting = list(missing)
+                while waiting:
+                    others = self._pass(waiting, missing, claims, behind)
+                    if len(others) == len(waiting):
+                        time.sleep(PATIENCE)
+                    waiting = others
         finally:
             self._progress.done()
         return self.outcome
 
+    def _missing(self, steps: Sequence[Step]) -> dict[Unit, int]:
+        """How many cells of each unit are missing, where any are; in the order of the work."""
+        pixels = int(np.prod(self._study.scene.images.shape[1:3]))
+        counted = {u: _count(self._tasks(u)) for u in units(steps, pixels * len(self._bound))}
+        missing = [(unit, count) for unit, count in counted.items() if count]
+        keys = {key for unit, _ in missing for step in unit.steps for key in step.keys.values()}
+        self.outcome.damaged = sum(map(self._store.damaged, keys - self._there))
+        first = int(self._place * len(missing))
+        return dict(missing[first:] + missing[:first])
+
+    def _pass(
+        self, waiting: list[Unit], missing: Mapping[Unit, int], claims: Claims, behind: Behind
+    ) -> list[Unit]:
+        """Work through the units that wait; returns those that other processes are at."""
+        others = []
+        for _, units_of_one in groupby(waiting, lambda unit: unit.window):
+            with Window(self._study.network, self._scorer, behind) as window:
+                for unit in units_of_one:
+                    with claims.claimed(unit.key) as mine:
+                        if mine:
+                            self._work(unit, missing[unit], window, behind)
+                        else:
+                            others.append(unit)
+        return others
+
+    def _tasks(self, unit: Unit) -> list[Task]:
+        return remaining(unit.steps, [NETWORK, *self._bound], self._complete)
+
     def _complete(self, step: Step, name: str) -> bool:
-        """Whether a cell is there with all its columns; counts damaged ones."""
-        have = self._store.columns(step.keys[name])
-        if have is None:
-            self.outcome.damaged += self._store.damaged(step.keys[name])
-            return False
-        if name == NETWORK:
-            return True
-        kept = not self._save_maps or self._store.maps_path(_maps_name(step, name)).exists()
-        return kept and have >= self._columns.keys()
+        """Whether a cell is there with all its columns, and its maps if they are wanted."""
+        key = step.keys[name]
+        if key not in self._there:
+            have = self._store.columns(key)
+            if have is None or not (name == NETWORK or have >= self._columns.keys()):
+                return False
+            if self._save_maps and name and not self._store.has_maps(_maps_name(step, name)):
+                return False
+            self._there.add(key)
+        return True
 
-    def _shard(self, rows: slice) -> Shard:
-        scene = self._study.scene.rows(rows)
-        return Shard(scene, self._study.network.outputs(scene.images))
+    def _work(self, unit: Unit, expected: int, window: Window, behind: Behind) -> None:
+        """Compute what is missing of a unit; another process may have done so by now."""
+        tasks = self._tasks(unit)
+        self._progress.skip(expected - _count(tasks))
+        for task in tasks:
+            self._take(task, window, behind)
+        behind.catch_up()  # the claim ends when the cells are saved
 
-    def _take(self, task: Task, shard: Shard, behind: Behind) -> None:
+    def _take(self, task: Task, window: Window, behind: Behind) -> None:
         network, step = self._study.network, task.step
-        gone = {NETWORK, *self.outcome.refused, *self.outcome.failed}
-        for name in task.names:
-            if name not in gone and name not in shard.scorers:
-                shard.scorers[name] = Scorer(self._columns, shard.scene)
+        scene = self._study.scene.rows(slice(step.start, step.stop))
         for reference in step.references or (None,):
-            self._refer(step.check, reference, task.missing, shard)
+            self._refer(task, reference, scene, window)
         # The network's own outputs are computed while the first explainer is at work.
         observed: dict[str, NDArray[Any]] = {}
-        with step.condition.applied(network, shard.scene) as changed, Behind() as beside:
+        logits = window.logits(step, scene) if NETWORK in task.names else None
+        with step.condition.applied(network, scene) as changed, Behind() as beside:
             for name in task.names:
                 self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
                 if name == NETWORK:
-                    beside.do(self._observe, step, shard, changed, observed)
-                elif name in shard.scorers:
-                    self._explain(task, name, shard, changed, behind)
+                    beside.do(self._observe, step, logits, changed, observed)
+                elif name not in self.outcome.gone:
+                    self._explain(task, name, scene, changed, window, behind)
             beside.catch_up()
         if observed:
             behind.do(self._save, step.keys[NETWORK], observed)
 
-    def _refer(
-        self, check: str, reference: Condition | None, names: Sequence[str], shard: Shard
-    ) -> None:
+    def _refer(self, task: Task, reference: Condition | None, scene: Scene, window: Window) -> None:
         """Make the maps of a condition, or the untouched ones, ready to be compared with."""
-        mark = _mark(check, reference)
-        lacking = [n for n in names if n in shard.scorers and not shard.scorers[n].knows(mark)]
+        step, its = task.step, mark(task.step.check, reference)
+        asked = [n for n in task.missing if n != NETWORK and not window.knows(step, n, its)]
+        lacking = [name for name in asked if name not in self.outcome.gone]
         if not lacking:
             return
-        change: AbstractContextManager[Scene] = nullcontext(shard.scene)
+        change: AbstractContextManager[Scene] = nullcontext(scene)
         if reference is not None:
-            change = reference.applied(self._study.network, shard.scene)
-        with change as scene:
+            change = reference.applied(self._study.network, scene)
+        with change as changed:
             for name in lacking:
-                maps = self._maps(name, scene, shard.scorers[name].shape)
+                maps = self._maps(name, changed)
                 if maps is None:
-                    del shard.scorers[name]
                     continue
-                shard.scorers[name].refer(mark, maps)
-                if mark is not None:
-                    shard.ahead[name, mark] = maps
+                window.refer(step, name, its, maps, scene)
+                if reference is not None:
+                    window.set_aside(step, name, its, maps)
 
-    def _explain(self, task: Task, name: str, shard: Shard, changed: Scene, behind: Behind) -> None:
-        step, scorer = task.step, shard.scorers[name]
-        mark = _mark(step.check, step.condition)
-        maps = shard.ahead.pop((name, mark), None)
+    def _explain(
+        self, task: Task, name: str, scene: Scene, changed: Scene, window: Window, behind: Behind
+    ) -> None:
+        step = task.step
+        its = mark(step.check, step.condition)
+        maps = window.ahead(step, name, its)
         if maps is None:
             if not self._study.explainers[name].stochastic:
-                changed = replace(changed, keys=shard.scene.keys)
-            maps = self._maps(name, changed, scorer.shape)
-            if maps is not None and mark in self._referred:
-                scorer.refer(mark, maps)
-        if maps is None:
-            del shard.scorers[name]
-        elif name in task.missing:
-            behind.do(self._score, step, name, scorer, changed.targets, maps)
+                changed = replace(changed, keys=scene.keys)
+            maps = self._maps(name, changed)
+            if maps is None:
+                return
+            if its in self._referred:
+                window.refer(step, name, its, maps, scene)
+        scene = replace(scene, targets=changed.targets)
+        if name in task.missing:
+            behind.do(self._score, step, name, maps, scene, window)
         else:
-            behind.do(scorer.hold, maps)
+            window.hold(step, name, maps, scene)
 
-    def _score(
-        self,
-        step: Step,
-        name: str,
-        scorer: Scorer,
-        targets: NDArray[np.int64],
-        maps: NDArray[np.float32],
-    ) -> None:
-        marks = [_mark(step.check, reference) for reference in step.references or (None,)]
-        columns = scorer.columns(maps, marks, continues=step.continues)
-        columns["target"] = targets
+    def _score(self, step: Step, name: str, maps: Maps, scene: Scene, window: Window) -> None:
+        marks = [mark(step.check, reference) for reference in step.references or (None,)]
+        columns = window.columns(step, name, maps, scene, marks)
+        columns["target"] = scene.targets
         stage = (step.check, step.condition.stage)
         if step.start == 0 and step.condition.draw == 0 and stage in self._shown:
             columns["example"] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
@@ -208,13 +238,11 @@ class Loop:
         self._store.save_cell(key, columns)
         self.outcome.computed += 1
 
-    def _maps(
-        self, name: str, scene: Scene, shape: tuple[int, ...] | None = None
-    ) -> NDArray[np.float32] | None:
+    def _maps(self, name: str, scene: Scene) -> Maps | None:
         """Maps of all images of a shard; None, and a note why, if there are none."""
         try:
             maps = np.concatenate([self._call(name, part) for part in self._parts(scene)])
-            _require_maps(maps, len(scene), shape)
+            _require_maps(maps, len(scene), self._shapes.setdefault(name, maps.shape[1:]))
             return maps
         except NotApplicable as refusal:
             self.outcome.refused[name] = refusal.reason
@@ -228,48 +256,39 @@ class Loop:
         size = span(self._study.batch_size)
         return [scene.rows(slice(start, start + size)) for start in range(0, len(scene), size)]
 
-    def _call(self, name: str, part: Scene) -> NDArray[np.float32]:
+    def _call(self, name: str, part: Scene) -> Maps:
         # Copies: an explainer that writes into its arguments must not spoil its neighbours'.
         images, targets, keys = part.images.copy(), part.targets.copy(), part.keys.copy()
         return np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
 
     def _observe(
-        self, step: Step, shard: Shard, changed: Scene, observed: dict[str, NDArray[Any]]
+        self, step: Step, logits: Maps, changed: Scene, observed: dict[str, NDArray[Any]]
     ) -> None:
         """Fill in what the network itself does under a condition; proves that it moved."""
-        logits = self._study.network.outputs(changed.images)
-        if step.condition.moves_output and np.array_equal(logits, shard.logits):
+        moved = self._study.network.outputs(changed.images)
+        if step.condition.moves_output and np.array_equal(moved, logits):
             raise ProofError(
                 f"the output did not move under {step.condition.name!r}: "
                 "the model does not use the weights that were changed; exclude such layers"
             )
-        alike = logits.std(axis=0).max() < 1e-5 * np.abs(logits).mean()
-        observed["predicted"] = logits.argmax(axis=1)
-        observed["input_independent"] = np.array(len(logits) > 1 and bool(alike))
+        alike = moved.std(axis=0).max() < 1e-5 * np.abs(moved).mean()
+        observed["predicted"] = moved.argmax(axis=1)
+        observed["input_independent"] = np.array(len(moved) > 1 and bool(alike))
         for name, value in self._study.network.evidence().items():
             observed[name] = np.array(value)
 
 
-def _mark(check: str, condition: Condition | None) -> Mark:
-    """What the maps of a condition are known by in a shard; None for the untouched maps."""
-    return None if condition is None else (check, condition.stage, condition.draw)
+def _count(tasks: Sequence[Task]) -> int:
+    return sum(len(task.names) for task in tasks)
 
 
-def _shown(steps: Sequence[Step]) -> set[tuple[str, int]]:
-    """Check and stage of what the figures show: a few, evenly, with the first and the last."""
-    shown = set()
-    for check in {step.check for step in steps}:
-        stages = sorted({s.condition.stage for s in steps if s.check == check})
-        places = np.linspace(0, len(stages) - 1, min(len(stages), EXAMPLE_STAGES + 1)).round()
-        shown |= {(check, stages[int(place)]) for place in places}
-    return shown
-
-
-def _require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...] | None) -> None:
+def _require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:
     if maps.ndim != 4 or len(maps) != count or maps.size == 0:
         raise ValueError(f"maps must be [{count}, H, W, C]; got shape {maps.shape}")
-    if shape is not None and maps.shape != shape:
-        raise ValueError(f"maps must keep their shape {shape} under a change; got {maps.shape}")
+    if maps.shape[1:] != shape:
+        raise ValueError(
+            f"maps must keep their shape {(count, *shape)} under a change; got {maps.shape}"
+        )
 
 
 def _maps_name(step: Step, name: str) -> str:

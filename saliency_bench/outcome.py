@@ -17,6 +17,10 @@ class Progress(Protocol):
         """One step, `what`, is about to be done."""
         ...
 
+    def skip(self, count: int) -> None:
+        """Another process did `count` of the steps."""
+        ...
+
     def done(self) -> None:
         """Nothing more is to come."""
         ...
@@ -29,6 +33,9 @@ class Silent:
         """Nothing."""
 
     def step(self, what: str) -> None:
+        """Nothing."""
+
+    def skip(self, count: int) -> None:
         """Nothing."""
 
     def done(self) -> None:
@@ -52,3 +59,8 @@ class Outcome:
     checks: dict[str, str] = field(default_factory=dict)
     computed: int = 0
     damaged: int = 0
+
+    @property
+    def gone(self) -> set[str]:
+        """The explainers that are not asked again."""
+        return {*self.refused, *self.failed}

@@ -57,6 +57,10 @@ class Bar:
             self._console.print(f"{self._count}/{self._total} {what}, about {left:.0f} s left")
         self._count += 1
 
+    def skip(self, count: int) -> None:
+        """Another process did `count` of the steps."""
+        self._count += count
+
     def done(self) -> None:
         """Nothing more is to come."""
         self._bar.update(self._task, completed=self._count)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from saliency_bench.datasets.content import digest_of_array
 from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
 from saliency_bench.outcome import Outcome
@@ -77,8 +78,8 @@ def of_study(study: Study) -> dict[str, Any]:
         "target": study.target,
         "batch_size": study.batch_size,
         "n_images": len(study.scene),
-        "images_hash": array_hash(study.scene.images),
-        "targets_hash": array_hash(study.scene.targets),
+        "images_hash": digest_of_array(study.scene.images),
+        "targets_hash": digest_of_array(study.scene.targets),
         "weights_hash": study.network.fingerprint(),
         "schema": SCHEMA_VERSION,
         "controls": list(study.controls),
@@ -133,11 +134,6 @@ def guards(expectations: Mapping[str, Expectation]) -> tuple[str, ...]:
 def of_one_class(labels: np.ndarray[Any, Any]) -> bool:
     """Whether all labels are the same; chance would be 1 then, which no network can beat."""
     return bool((labels == labels[0]).all())
-
-
-def array_hash(array: np.ndarray[Any, Any]) -> str:
-    """Hash of an array's bytes."""
-    return hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).hexdigest()
 
 
 def command() -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.protocols import Floats, Ints
+from saliency_bench.protocols import Floats, Ints, Rows, parts
 
 if TYPE_CHECKING:
     from saliency_bench.network import Block
@@ -24,6 +25,9 @@ POLICIES: tuple[str, ...] = get_args(Policy)
 
 PAPER_STD = 0.01
 """Standard deviation of the redrawn weights in (Adebayo et al., 2018), section 3."""
+
+MANY = 10**6
+"""From how many weights on they are redrawn in parallel."""
 
 _TRUNCATED_STD = 0.87962566103423978
 """Standard deviation of a unit normal cut off at two."""
@@ -37,9 +41,9 @@ def stream(*key: int | str) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
 
 
-def image_keys(images: Floats) -> NDArray[np.int64]:
+def image_keys(images: Floats | Rows) -> NDArray[np.int64]:
     """`[N]` a hash of each image `[N, H, W, C]`: what seeds its noise."""
-    rows = np.ascontiguousarray(images, np.float32)
+    rows = (row for part in parts(images) for row in np.ascontiguousarray(part, np.float32))
     digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
     return np.array([int.from_bytes(d, "little", signed=True) for d in digests], np.int64)
 
@@ -122,15 +126,21 @@ def redraw(
     if policy not in POLICIES:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}; got {policy!r}")
     positions = {id(v): position for position, v in enumerate(model.variables)}
-    owners = _owners(model)
-    values = []
     for variable in variables:
         if id(variable) not in positions:
             raise ValueError(f"variables must belong to the model; {variable.path!r} does not")
+    owners = _owners(model)
+
+    def value(variable: Any) -> NDArray[Any]:
         random = stream("weights", seed, draw, stage, positions[id(variable)])
-        value = _new_value(owners.get(id(variable)), variable, policy, random)
-        values.append(np.asarray(value, variable.value.dtype.as_numpy_dtype))
-    return values
+        found = _new_value(owners.get(id(variable)), variable, policy, random)
+        return np.asarray(found, variable.value.dtype.as_numpy_dtype)
+
+    # One stream per variable: the numbers do not depend on who draws which.
+    if sum(int(np.prod(variable.shape)) for variable in variables) < MANY:
+        return [value(variable) for variable in variables]
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(value, variables))
 
 
 def _owners(model: Any) -> dict[int, Any]:

@@ -12,17 +12,16 @@ from typing import Any, get_args
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from saliency_bench import expected, settings
 from saliency_bench.datasets import Source
+from saliency_bench.identity import source_digest
 from saliency_bench.models import Model
 from saliency_bench.protocols import Output, TargetMode
-from saliency_bench.steps import source_digest
-from saliency_bench.store import content_key
+from saliency_bench.store import content_key, location
 
 RESULTS = Path("results")
 """Where runs without a `run_dir` and the trained networks lie."""
@@ -41,6 +40,8 @@ class Schema:
     deterministic: bool = True
     threads: int | None = None
     workers: int = 1
+    plan: bool = False
+    width: float = 0.1
     save_maps: bool = False
     output: Any = "logit"
     dataset: Any = None
@@ -51,8 +52,21 @@ class Schema:
     expected: dict[str, Any] = field(default_factory=dict)
 
 
-_DECISIVE = sorted({f.name for f in fields(Schema)} - {"run_dir", "expected", "workers"})
+_DECISIVE = sorted(
+    {f.name for f in fields(Schema)} - {"run_dir", "expected", "workers", "plan", "width"}
+)
 """Keys that decide what a run holds."""
+
+_RANGES = {
+    "seed": (0, 2**63 - 1),
+    "n_images": (1, 2**31 - 1),
+    "draws": (1, 10_000),
+    "batch_size": (1, 2**31 - 1),
+    "threads": (1, 1024),
+    "workers": (1, 256),
+    "width": (0.001, 2.0),
+}
+"""The least and the most of every number; more threads than that a system may refuse to start."""
 
 ConfigStore.instance().store("schema", Schema)
 
@@ -90,7 +104,7 @@ def composed(*overrides: str) -> DictConfig:
     try:
         with initialize_config_dir(settings.config_dir(), version_base="1.3"):
             return compose("config", overrides=list(overrides))
-    except HydraException as error:
+    except Exception as error:  # a wrong command line makes Hydra raise anything
         raise ValueError(settings.misread(error)) from error
 
 
@@ -99,9 +113,9 @@ def run_dir(config: DictConfig) -> Path:
     runtime = HydraConfig.get()
     if is_sweep():
         base = runtime.sweep.dir if config.run_dir is None else config.run_dir
-        return Path(base) / str(runtime.job.num)
+        return location(str(base)) / str(runtime.job.num)
     if config.run_dir is not None:
-        return Path(config.run_dir)
+        return location(config.run_dir)
     experiment = runtime.runtime.choices.get("experiment", "adhoc")
     return RESULTS / str(experiment) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
 
@@ -145,7 +159,7 @@ def _sources(node: Any) -> Iterator[str | None]:
     """Hashes of the sources of whatever a plain configuration names that is not ours."""
     if isinstance(node, Mapping):
         target = node.get("_target_")
-        if target is not None:
+        if isinstance(target, str):
             # Hydra's own get_method and get_class give what their path names.
             hydras = target.startswith("hydra.utils.get_")
             name = node.get("path", target) if hydras else target
@@ -158,15 +172,12 @@ def _sources(node: Any) -> Iterator[str | None]:
 
 
 def _check_top_level(config: DictConfig) -> None:
-    least = {"seed": 0, "n_images": 1, "draws": 1, "batch_size": 1, "threads": 1}
-    for name, value in least.items():
-        if config[name] is not None and config[name] < value:
-            raise ValueError(f"{name} must be at least {value}; got {config[name]}")
-    if config.workers != 1:
-        raise ValueError(
-            "workers must be 1: sharing one run among processes is not supported yet; "
-            f"got {config.workers}; use -m for several runs"
-        )
+    for name, (least, most) in _RANGES.items():
+        value = config[name]
+        if value is not None and not value >= least:
+            raise ValueError(f"{name} must be at least {least}; got {value}")
+        if value is not None and value > most:
+            raise ValueError(f"{name} must be at most {most}; got {value}")
     if config.target not in get_args(TargetMode):
         modes = ", ".join(get_args(TargetMode))
         raise ValueError(f"target must be one of {modes}; got {config.target!r}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from saliency_bench.longtable import LongTable
+from saliency_bench.store import location
 
 TRAININGS = (
     "network", "labels", "fraction", "draw", "epoch", "loss", "accuracy", "train_accuracy",
@@ -43,9 +46,8 @@ class Results:
     """Everything a run found.
 
     Attributes:
-        scores: one row per (check, explainer, similarity, stage, draw, image).
-        floors: similarity of the maps of two draws of a stage (two unrelated networks where every
-            layer is redrawn), a row per image and draw.
+        long_scores: `scores`, one (check, explainer, similarity) at a time.
+        long_floors: `floors` in the same way.
         networks: accuracy and proof of change of the network under every condition.
         summary: one row per (check, explainer, similarity, stage); `stage = -1` is the area.
         verdicts: one row per (check, explainer): the overall verdict and the sentence behind it.
@@ -58,8 +60,8 @@ class Results:
             columns are the same at each epoch of a network.
     """
 
-    scores: pd.DataFrame
-    floors: pd.DataFrame
+    long_scores: LongTable
+    long_floors: LongTable
     networks: pd.DataFrame
     summary: pd.DataFrame
     verdicts: pd.DataFrame
@@ -79,6 +81,19 @@ class Results:
         state = ", ".join(["NOT valid", *found]) if found else "valid"
         return f"Results(checks: {checks}; explainers: {explainers}; {state}; verdicts: {verdicts})"
 
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row per (check, explainer, similarity, stage, draw, image): may be large."""
+        return self.long_scores.frame()
+
+    @cached_property
+    def floors(self) -> pd.DataFrame:
+        """Similarity of the maps of two draws of a stage, a row per image and draw.
+
+        Where every layer is redrawn these are two unrelated networks.
+        """
+        return self.long_floors.frame()
+
     @property
     def valid(self) -> bool:
         """Whether every control got the verdict it must get, and no guard failed."""
@@ -88,4 +103,4 @@ class Results:
         """Write tables, figures and `report.md` into `folder`; returns the report's path."""
         from saliency_bench import report
 
-        return report.write(self, Path(folder))
+        return report.write(self, location(folder) if isinstance(folder, str) else folder)

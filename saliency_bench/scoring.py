@@ -25,92 +25,69 @@ PAIR = np.dtype([("score", "f8"), ("null", "f8"), ("floor", "f8"), ("status", "i
 
 
 @dataclass(frozen=True)
-class _Maps:
+class Ready:
     """Maps of a shard, ready to be compared.
 
     Attributes:
+        shape: `[N, H, W, C']` of the maps.
         finite: `[N]`.
         prepared: by column, as the measure made them ready.
         refused: by column, why the measure cannot serve them.
     """
 
+    shape: tuple[int, ...]
     finite: NDArray[np.bool_]
     prepared: Mapping[str, Any]
     refused: Mapping[str, str]
 
 
+@dataclass(frozen=True)
 class Scorer:
-    """Compares one explainer's changed maps with its reference maps, on one shard.
+    """Compares changed maps with their references.
 
-    Args:
+    Attributes:
         measures: by the name of their column.
-        scene: the untouched images of the shard.
     """
 
-    def __init__(self, measures: Mapping[str, Measure], scene: Scene) -> None:
-        self._measures = measures
-        self._scene = scene
-        self._references: dict[Mark, _Maps] = {}
-        self._draw_before: Mapping[str, Any] = {}
-        self.shape: tuple[int, ...] | None = None
+    measures: Mapping[str, Measure]
 
-    def knows(self, mark: Mark) -> bool:
-        """Whether there are maps of that condition to compare with."""
-        return mark in self._references
-
-    def refer(self, mark: Mark, maps: NDArray[np.float32]) -> None:
-        """Take maps `[N, H, W, C']` as those of the condition `mark`."""
-        self.shape = maps.shape
-        self._references[mark] = self._ready(maps)
-
-    def hold(self, maps: NDArray[np.float32]) -> None:
-        """Take `maps` for those of the draw before the one that comes next."""
-        self._draw_before = self._ready(maps).prepared
+    def ready(self, maps: NDArray[np.float32], scene: Scene) -> Ready:
+        """Maps `[N, H, W, C']` of the untouched images `scene`, ready to be compared."""
+        prepared: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        for name, measure in self.measures.items():
+            try:
+                prepared[name] = measure.prepare(maps, scene)
+            except NotApplicable as refusal:
+                refused[name] = refusal.reason
+        return Ready(maps.shape, _finite(maps), prepared, refused)
 
     def columns(
-        self,
-        maps: NDArray[np.float32],
-        marks: Sequence[Mark] = (None,),
-        *,
-        continues: bool = False,
+        self, changed: Ready, references: Sequence[Ready], before: Ready | None = None
     ) -> dict[str, NDArray[Any]]:
-        """A column per measure from maps `[N, H, W, C']`: `[N]` of `PAIR`.
+        """A column per measure: `[N]` of `PAIR`.
 
         The column of a measure that cannot serve these maps is the reason why, a text.
 
         Args:
-            maps: of the shard under a condition; they are held, as `hold` does.
-            marks: of the references to compare with; the scores are means over them.
-            continues: whether the maps held are those of the draw before: then there is a floor.
+            changed: maps under a condition.
+            references: maps to compare them with; the scores are means over these.
+            before: maps of the draw before; with them there is a floor.
         """
-        before = self._draw_before if continues else {}
-        changed = self._ready(maps)
-        self._draw_before = changed.prepared
-        references = [self._references[mark] for mark in marks]
         columns: dict[str, NDArray[Any]] = {}
-        for name, measure in self._measures.items():
+        for name, measure in self.measures.items():
             why = [maps.refused[name] for maps in (*references, changed) if name in maps.refused]
             if why:
                 columns[name] = np.array(why[0])
-            else:
-                columns[name] = _averaged([_pairs(name, measure, r, changed) for r in references])
-                if name in before:
-                    floor = measure.compare(before[name], changed.prepared[name])
-                    columns[name]["floor"] = floor
+                continue
+            columns[name] = _averaged([_pairs(name, measure, r, changed) for r in references])
+            if before is not None and name in before.prepared:
+                floor = measure.compare(before.prepared[name], changed.prepared[name])
+                columns[name]["floor"] = floor
         return columns
 
-    def _ready(self, maps: NDArray[np.float32]) -> _Maps:
-        prepared: dict[str, Any] = {}
-        refused: dict[str, str] = {}
-        for name, measure in self._measures.items():
-            try:
-                prepared[name] = measure.prepare(maps, self._scene)
-            except NotApplicable as refusal:
-                refused[name] = refusal.reason
-        return _Maps(_finite(maps), prepared, refused)
 
-
-def _pairs(name: str, measure: Measure, reference: _Maps, changed: _Maps) -> NDArray[np.void]:
+def _pairs(name: str, measure: Measure, reference: Ready, changed: Ready) -> NDArray[np.void]:
     """One measure's column against one reference, without a floor."""
     here, there = reference.prepared[name], changed.prepared[name]
     finite = reference.finite & changed.finite

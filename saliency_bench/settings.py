@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, InstantiationException, MissingConfigException
+from hydra.errors import (
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -92,7 +97,7 @@ def function(node: Any, where: str) -> tuple[Callable[[], Any], Any]:
         plain = _plain(node)
         _check_types(plain, where)
         training = plain.pop("training", None)
-        named = get_object(plain.pop("_target_"))
+        named = _object(plain.pop("_target_"))
         arguments = instantiate(plain, _convert_="all")
         return partial(named, **arguments), training and instantiate(training, _convert_="all")
 
@@ -116,7 +121,7 @@ def holds_settings(node: Any, where: str) -> bool:
         ValueError: in one line that starts with `where`, if there is no such thing.
     """
     with _told(where):
-        return dataclasses.is_dataclass(get_object(_plain(node)["_target_"]))
+        return dataclasses.is_dataclass(_object(_plain(node)["_target_"]))
 
 
 @contextmanager
@@ -144,6 +149,8 @@ def one_line(error: BaseException) -> str:
 def misread(error: BaseException) -> str:
     """In one line what is wrong with a command line, and what would be right."""
     text = one_line(error).partition(" Config search path:")[0]
+    if isinstance(error, OverrideParseException):
+        return _unparsed(error, text.partition(" See https:")[0])
     if isinstance(error, MissingConfigException) and error.options is None:
         # Of a list of options Hydra does not tell those that there are.
         return f"{text.rstrip('.')}{_options_beside(error.missing_cfg_file or '')}"
@@ -155,6 +162,15 @@ def misread(error: BaseException) -> str:
         keys = [str(key) for key in cause.parent_node if key not in ("_target_", "hydra")]
         text += f"; there are: {', '.join(keys)}" if keys else f"; +{cause.full_key}=... adds it"
     return text
+
+
+def _unparsed(error: OverrideParseException, text: str) -> str:
+    # Of a letter or sign it does not know, Hydra's parser says only where it stands.
+    why = "" if text.startswith("LexerNoViableAlt") else f" ({text})"
+    return (
+        f"override {error.override!r} cannot be read; a value with letters beyond a to z or with "
+        f"signs needs quotes within the shell's: \"key='value'\"{why}"
+    )
 
 
 def _options_beside(option: str) -> str:
@@ -192,13 +208,19 @@ def _plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
 
 
+def _object(target: Any) -> Any:
+    if not isinstance(target, str) or not target:
+        raise ValueError(f"_target_ must be the dotted name of a class or function; got {target!r}")
+    return get_object(target)
+
+
 def _check_types(plain: Any, where: str) -> None:
     """Raise if a setting is unknown to the dataclass that a node describes, or of a wrong type."""
     if not isinstance(plain, Mapping):
         return
     for key, value in plain.items():
         _check_types(value, f"{where}.{key}")
-    target = get_object(plain["_target_"]) if "_target_" in plain else None
+    target = _object(plain["_target_"]) if "_target_" in plain else None
     if target is None or not dataclasses.is_dataclass(target):
         return
     hints = get_type_hints(target)
@@ -213,7 +235,9 @@ def _check_types(plain: Any, where: str) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Also an integer may be too large to be a number: one of 400 digits is."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
 _PLAIN: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import inspect
-import secrets
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from saliency_bench.code import described, functions_in
+from saliency_bench.identity import column, identity, is_address
 from saliency_bench.protocols import (
     BLOCK,
     SCHEMA_VERSION,
@@ -30,14 +25,20 @@ from saliency_bench.store import content_key
 SHARD = 1024
 """Most images in a shard."""
 
-SHARD_PIXELS = 2_000_000
-"""About how many pixels a shard's images have: bounds what prepared references hold."""
+SHARD_PIXELS = 100_000
+"""About how many pixels a shard's images have at most: bounds what is worked on at once."""
+
+WINDOW_PIXELS = 2**25
+"""About how many pixels the maps have that are kept of all shards of a window; see `units`."""
+
+EXAMPLE_STAGES = 7
+"""Most stages of a cascade that the figures show."""
 
 NETWORK = ""
 """The cell of a condition that holds what the network itself did."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One condition on one shard: the cells that are computed together.
 
@@ -60,6 +61,9 @@ class Step:
     continues: bool
     references: tuple[Condition, ...] = ()
 
+    def __len__(self) -> int:
+        return self.stop - self.start
+
 
 @dataclass(frozen=True)
 class Task:
@@ -79,6 +83,24 @@ class Task:
     def names(self) -> list[str]:
         """All that are run."""
         return self.missing + self.held
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """What one process does in one go: the draws of a stage on consecutive shards.
+
+    Attributes:
+        window: which shards; what is kept of them serves all units of the window.
+        steps: draw by draw, so that weights are redrawn once for all shards and explainers.
+    """
+
+    window: int
+    steps: tuple[Step, ...]
+
+    @property
+    def key(self) -> str:
+        """A hash of what it is: the name of its first cell."""
+        return self.steps[0].keys[NETWORK]
 
 
 @dataclass(frozen=True)
@@ -130,7 +152,6 @@ def plan(
         "weights": study.network.fingerprint(),
         "batch_size": study.batch_size,
         "settings": dict(study.settings),
-        "measures": sorted({s for m in study.similarities.values() for s in _sources(m)}),
     }
     steps = []
     for start, stop in shards(study.scene, study.batch_size):
@@ -153,29 +174,68 @@ def plan(
     return tuple(steps)
 
 
+def units(steps: Sequence[Step], kept: int) -> list[Unit]:
+    """The steps of a plan in the order in which they cost least.
+
+    Weights are redrawn once for all shards of a window, as many as `WINDOW_PIXELS` allows. Of an
+    image, the maps that are kept have `kept` pixels.
+    """
+    shards = list(dict.fromkeys((step.start, step.stop) for step in steps))
+    size = max((stop - start for start, stop in shards), default=1)
+    together = max(1, WINDOW_PIXELS // (size * kept))
+    windows = {shard: place // together for place, shard in enumerate(shards)}
+    grouped: dict[tuple[int, str, int], list[Step]] = {}
+    for step in steps:
+        window = windows[step.start, step.stop]
+        grouped.setdefault((window, step.check, step.condition.stage), []).append(step)
+    ordered = sorted(grouped.items(), key=lambda entry: entry[0][0])
+    return [
+        Unit(window, tuple(sorted(group, key=lambda step: (step.condition.draw, step.start))))
+        for (window, _, _), group in ordered
+    ]
+
+
 def remaining(
     steps: Sequence[Step], names: Sequence[str], complete: Callable[[Step, str], bool]
 ) -> list[Task]:
     """What is left to do of each step, in order.
 
     Args:
-        steps: of a plan.
+        steps: of a plan, or of a unit.
         names: the explainers that apply, and `NETWORK`.
         complete: whether a step's cell of that name is there.
     """
     missing = [[name for name in names if not complete(step, name)] for step in steps]
     # The floor of a draw needs the maps of the draw before, whose own cells may be there.
-    ahead = [after if step.continues else [] for step, after in zip(steps, missing, strict=True)]
-    tasks = [
-        Task(step, own, [n for n in after if n not in (NETWORK, *own)])
-        for step, own, after in zip(steps, missing, [*ahead[1:], []], strict=True)
-    ]
+    floors = {
+        _spot(step, step.condition.draw - 1): own
+        for step, own in zip(steps, missing, strict=True)
+        if step.continues
+    }
+    tasks = []
+    for step, own in zip(steps, missing, strict=True):
+        after = floors.get(_spot(step, step.condition.draw), [])
+        tasks.append(Task(step, own, [name for name in after if name not in (NETWORK, *own)]))
     return [task for task in tasks if task.names]
+
+
+def _spot(step: Step, draw: int) -> tuple[str, int, int, int]:
+    return step.check, step.condition.stage, draw, step.start
+
+
+def shown(steps: Sequence[Step]) -> set[tuple[str, int]]:
+    """Check and stage of what the figures show: a few, evenly, with the first and the last."""
+    shown = set()
+    for check in {step.check for step in steps}:
+        stages = sorted({s.condition.stage for s in steps if s.check == check})
+        places = np.linspace(0, len(stages) - 1, min(len(stages), EXAMPLE_STAGES + 1)).round()
+        shown |= {(check, stages[int(place)]) for place in places}
+    return shown
 
 
 def columns(study: Study) -> dict[str, Any]:
     """The measures by the name of their column in every cell."""
-    return {repr(measure): measure for measure in study.similarities.values()}
+    return {column(measure): measure for measure in study.similarities.values()}
 
 
 def shards(scene: Scene, batch_size: int) -> list[tuple[int, int]]:
@@ -195,7 +255,7 @@ def span(batch_size: int) -> int:
 
 def _require_settings(names: Iterable[str]) -> None:
     for name in names:
-        if _is_address(name):
+        if is_address(name):
             raise ValueError(
                 f"a measure's repr must say its settings, as a dataclass's does; got {name}"
             )
@@ -231,57 +291,6 @@ def _changes(check: str, conditions: Sequence[Condition]) -> list[_Change]:
 
 def _place(condition: Condition) -> Place:
     return condition.stage, condition.draw
-
-
-def source_digest(thing: type | Callable[..., Any]) -> str | None:
-    """Hash of the file in which a class or function not of this package was written.
-
-    Of that file alone, not of what it imports. Empty for what is ours or Python's own: versions
-    and `provenance.numerics` know it. None if there is no file.
-    """
-    name = thing.__module__ or "builtins"  # None for methods of Python's own types
-    if name.partition(".")[0] in (__package__, "builtins"):
-        return ""
-    try:
-        file = inspect.getsourcefile(sys.modules[name])
-    except (KeyError, TypeError):  # made without an import, or in a console or notebook
-        return None
-    if file is None or not Path(file).is_file():
-        return None
-    return hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()
-
-
-def identity(thing: object) -> str:
-    """What tells a thing apart: its repr, and the source of what is not ours in it.
-
-    One whose repr is an address, or whose source is unknown, is never met again.
-    """
-    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-        text = repr(thing)
-    for function in functions_in(thing):
-        text = text.replace(repr(function), described(function))
-    text = " ".join([text, *_sources(thing)])
-    return f"{text} {secrets.token_hex(8)}" if _is_address(text) else text
-
-
-def _sources(thing: object) -> Iterator[str]:
-    """Hashes of the sources of a thing and of the settings within it."""
-    if inspect.isfunction(thing):
-        # One without a file is known by its code, which is in the repr of its explainer.
-        digest = source_digest(thing) or ""
-    else:
-        found = source_digest(type(thing))
-        digest = secrets.token_hex(8) if found is None else found
-    if digest:
-        yield digest
-    if dataclasses.is_dataclass(thing):
-        for setting in dataclasses.fields(thing):
-            if setting.repr:  # what is not shown does not tell one from another
-                yield from _sources(getattr(thing, setting.name))
-
-
-def _is_address(text: str) -> bool:
-    return " at 0x" in text
 
 
 def _scene_hash(scene: Scene, start: int, stop: int) -> str:

@@ -6,12 +6,15 @@ import hashlib
 import io
 import json
 import os
+import platform
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +23,59 @@ from saliency_bench.protocols import SCHEMA_VERSION
 
 Arrays = Mapping[str, NDArray[Any]]
 
+BEGUN = ".begun"
+"""How the name of a file starts that is being written; then come process and machine."""
+
 DIGEST = 16
 """Bytes of a hash: of a cell's content behind it, and of what is in its name."""
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that its name only ever holds all of it, also after a crash.
+def location(place: str) -> Path:
+    """A folder: a local one, or an address such as `s3://bucket/folder`.
+
+    Raises:
+        ValueError: if what such an address needs is not installed.
+    """
+    if "://" not in place:
+        return Path(place)
+    try:
+        from upath import UPath
+
+        return cast(Path, UPath(place))  # it has the methods of a Path
+    except (ImportError, ValueError) as error:
+        raise ValueError(
+            f"run_dir must be a folder, or an address that fsspec knows; got {place}: {error} "
+            "(pip install 'saliency-bench[s3]' for s3://)"
+        ) from error
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder with what is in it, if it is there."""
+    if isinstance(path, Path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif path.exists():
+        path.fs.rm(path.path, recursive=True)
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write such that its name only ever holds all of it, also after a crash.
 
     Raises:
         OSError: if the folder cannot be written or the disk is full; the old file stays.
     """
+    if not isinstance(path, Path):  # an object store: what is put there appears whole
+        with tempfile.NamedTemporaryFile() as file:
+            yield file
+            file.flush()
+            path.fs.put_file(file.name, path.path)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
+    prefix = f"{BEGUN}-{os.getpid()}-{_machine()}-{path.name[:40]}-"
+    handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
@@ -42,6 +83,38 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a whole file, as `atomic` does."""
+    with atomic(path) as file:
+        file.write(content)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes of this machine began to write in a folder before they were killed."""
+    if not isinstance(folder, Path):
+        return
+    for path in folder.rglob(f"{BEGUN}-*-{_machine()}-*"):
+        if not _runs(int(path.name.split("-")[1])):
+            path.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this machine is alive, as far as can be told."""
+    if os.name == "nt":  # there the question would be a kill
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -94,13 +167,15 @@ class Store:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             return frozenset(name.removesuffix(".npy") for name in file.namelist())
 
-    def cell(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """A cell's arrays; None if it is not there, or damaged."""
+    def cell(
+        self, key: str, names: Collection[str] | None = None
+    ) -> dict[str, NDArray[Any]] | None:
+        """A cell's arrays, or those of `names` that it has; None if it is not there, or damaged."""
         content = self._intact(key)
         if content is None:
             return None
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files if names is None or name in names}
 
     def damaged(self, key: str) -> bool:
         """Whether a cell is there that is not what was saved."""
@@ -113,10 +188,13 @@ class Store:
 
     def save_maps(self, name: str, maps: NDArray[np.float32]) -> None:
         """Save raw maps as `maps/<name>.npz`."""
-        write_atomic(self.maps_path(name), _npz({"maps": maps}))
+        write_atomic(self._maps_path(name), _npz({"maps": maps}))
 
-    def maps_path(self, name: str) -> Path:
-        """Where `save_maps` puts maps."""
+    def has_maps(self, name: str) -> bool:
+        """Whether `save_maps` saved maps of that name."""
+        return self._maps_path(name).exists()
+
+    def _maps_path(self, name: str) -> Path:
         return self.folder / "maps" / f"{name}.npz"
 
     def _path(self, key: str) -> Path:

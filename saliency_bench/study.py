@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench import engine, inference, network, provenance, randomize, tables
+from saliency_bench import network, provenance, randomize
 from saliency_bench.checks import ParameterRandomization
-from saliency_bench.engine import Progress, Silent
+from saliency_bench.execution import run
 from saliency_bench.explainers import Control
 from saliency_bench.explainers.base import checked
+from saliency_bench.identity import identity
 from saliency_bench.parts import AnyExplainer, default_similarities, named, with_controls
 from saliency_bench.protocols import (
     BLOCK,
     Check,
-    Expectation,
     Floats,
     Ints,
     Measure,
     Networks,
     Output,
     Preprocessing,
+    Rows,
     Scene,
     Study,
     TargetMode,
     Untrainable,
+    parts,
 )
 from saliency_bench.results import Results
-from saliency_bench.steps import identity
-from saliency_bench.store import Store, write_json
+from saliency_bench.store import Store
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,20 @@ def evaluate(
         model, images, targets, explainers=explainers, checks=named(checks),
         similarities=similarities or default_similarities(), options=options,
     )  # fmt: skip
+    carried_out = partial(
+        run, study, preprocessing=options.preprocessing, save_maps=options.save_maps
+    )
     if options.run_dir is not None:
-        return run(study, Store(Path(options.run_dir)), options)
+        return carried_out(Store(Path(options.run_dir)))
     with tempfile.TemporaryDirectory() as folder:
-        return run(study, Store(Path(folder)), options)
+        results = carried_out(Store(Path(folder)))
+        kept = {name: getattr(results, name).loaded() for name in ("long_scores", "long_floors")}
+        return replace(results, **kept)
 
 
 def build(
     model: Any,
-    images: Floats,
+    images: Floats | Rows,
     targets: Ints | None,
     *,
     explainers: Mapping[str, AnyExplainer],
@@ -130,10 +137,9 @@ def build(
     """
     if not checks:
         raise ValueError("checks must name at least one; got none")
-    given = np.zeros(len(images), np.int64) if targets is None else targets
-    images, labels = checked(images, given)
+    looked_at, labels = _looked_at(images, targets)
     net = network.KerasNetwork(model, batch_size=options.batch_size, output=options.output)
-    outputs = _finite_outputs(net, images)
+    outputs = _finite_outputs(net, looked_at)
     if options.output == "logit":
         _require_logits(outputs)
     predicted, classes = outputs.argmax(axis=1), outputs.shape[1]
@@ -147,7 +153,7 @@ def build(
     every = with_controls(explainers)
     return Study(
         network=net,
-        scene=Scene(images, explained, randomize.image_keys(images), score=net.score),
+        scene=Scene(looked_at, explained, randomize.image_keys(looked_at), score=net.score),
         explainers=every,
         similarities=dict(similarities),
         checks=dict(checks),
@@ -162,92 +168,22 @@ def build(
     )
 
 
-def run(
-    study: Study, store: Store, options: Options, *, progress: Progress | None = None
-) -> Results:
-    """Compute what is missing in `store`, and conclude.
+def _looked_at(
+    images: Floats | Rows, targets: Ints | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Images, read a few at a time whenever they are needed, and a class for each.
 
     Raises:
-        ValueError: if no explainer applies.
+        ValueError: if they are not images, or there is not one class for each.
     """
-    conditions, refused = engine.families(study)
-    if not conditions:
-        reasons = "; ".join(f"{check}: {reason}" for check, reason in refused.items())
-        raise ValueError(f"a check must apply to this study; {reasons}")
-    steps = engine.plan(study, conditions)
-    _write_plan(store, steps)
-    outcome = _computed(study, store, steps, options, progress or Silent())
-    outcome.checks.update(refused)
-    evidence = _evidence(study, store, steps, outcome)
-    summary = inference.summarize(evidence)
-    verdicts = inference.judge(evidence, summary)
-    facts = {
-        **provenance.of_study(study),
-        **provenance.of_outcome(outcome),
-        **provenance.of_expectations(evidence),
-        **provenance.accuracies(evidence.networks),
-        "chance": evidence.chance,
-        "false_verdicts": inference.false_verdicts(summary),
-    }
-    pixels = options.preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
-    titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
-    return Results(
-        evidence.scores, evidence.floors, evidence.networks, summary, verdicts, facts,
-        examples=tables.examples(study, store, steps, outcome, pixels, titles),
-        trainings=tables.trainings(study.weights.trained),
-        problems=inference.problems(verdicts),
-        guards=provenance.guards(evidence.expectations),
-    )  # fmt: skip
-
-
-def chance(labels: NDArray[np.int64] | None) -> float | None:
-    """Accuracy of always naming the most frequent class; None without labels or with one class."""
-    if labels is None or provenance.of_one_class(labels):
-        return None
-    return float(np.bincount(labels).max() / len(labels))
-
-
-def _computed(
-    study: Study, store: Store, steps: Sequence[engine.Step], options: Options, progress: Progress
-) -> engine.Outcome:
-    with network.evaluating(study.batch_size):
-        bound, refused = engine.bind(study)
-    _require_explainers(study, refused)
-    loop = engine.Loop(study, store, bound, progress, save_maps=options.save_maps)
-    outcome = loop.run(steps)
-    outcome.refused.update(refused)
-    _require_explainers(study, outcome.refused | outcome.failed)
-    return outcome
-
-
-def _require_explainers(study: Study, lost: Mapping[str, str]) -> None:
-    if not study.explainers.keys() - study.controls.keys() - lost.keys():
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
-        raise ValueError(f"an explainer must apply to this model; {reasons}")
-
-
-def _evidence(
-    study: Study, store: Store, steps: Sequence[engine.Step], outcome: engine.Outcome
-) -> inference.Evidence:
-    scores, floors = tables.scores(study, store, steps, outcome)
-    return inference.Evidence(
-        scores,
-        floors,
-        tables.networks(study, store, steps),
-        expectations={
-            name: _promised(check) if name in outcome.checks else check.expectation(study)
-            for name, check in study.checks.items()
-        },
-        signed={name: explainer.signed for name, explainer in study.explainers.items()},
-        thresholds={name: measure.threshold for name, measure in study.similarities.items()},
-        chance=chance(study.labels),
-        controls=study.controls,
-    )
-
-
-def _promised(check: Any) -> Expectation:
-    """What a check promises in general."""
-    return Expectation(check.expects, check.anchor, check.statistic)
+    source = images if isinstance(images, Rows) else np.asarray(images)
+    given = np.zeros(len(source), np.int64) if targets is None else np.asarray(targets)
+    checked(np.broadcast_to(np.float32(0), source.shape), given)
+    rows = Rows(source, partial(np.asarray, dtype=np.float32))
+    finite = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts(rows)])
+    if not finite.all():
+        raise ValueError(f"images must be finite; image {finite.argmin()} holds NaN or infinity")
+    return cast("NDArray[np.float32]", rows), given.astype(np.int64)
 
 
 def _classifies(output: Output) -> bool:
@@ -279,14 +215,3 @@ def _require_logits(logits: NDArray[np.float32]) -> None:
             "the model must end in logits, or in a softmax that can be traced back to them; "
             f"its outputs for {len(logits)} images are probabilities: each row sums to 1"
         )
-
-
-def _write_plan(store: Store, steps: Sequence[engine.Step]) -> None:
-    cells = [
-        [key, step.check, explainer, step.condition.name, step.condition.stage,
-         step.condition.draw, step.start, step.stop]
-        for step in steps
-        for explainer, key in step.keys.items()
-    ]  # fmt: skip
-    columns = ["key", "check", "explainer", "condition", "stage", "draw", "start", "stop"]
-    write_json(store.folder / "plan.json", {"columns": columns, "cells": cells})

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from saliency_bench.engine import NETWORK, Outcome, Step
+from saliency_bench.identity import column
+from saliency_bench.longtable import KEYS, Key, LongTable, writing
 from saliency_bench.protocols import TWINS, NetworkName, Study, TrainedNetwork
 from saliency_bench.results import TRAININGS, Examples
-from saliency_bench.scoring import PAIR, STATUSES
+from saliency_bench.scoring import STATUSES
 from saliency_bench.store import Store
 
-SCORES = (
-    "check", "explainer", "similarity", "stage", "condition", "depth", "draw", "image", "target",
-    "score", "null", "ceiling", "status",
-)  # fmt: skip
-FLOORS = ("check", "explainer", "similarity", "stage", "draw", "image", "floor")
+_WORD, _WHOLE, _NUMBER = pa.dictionary(pa.int32(), pa.string()), pa.int64(), pa.float64()
+
+SCORES = {
+    "check": _WORD, "explainer": _WORD, "similarity": _WORD, "stage": _WHOLE, "condition": _WORD,
+    "depth": _NUMBER, "draw": _WHOLE, "image": _WHOLE, "target": _WHOLE, "score": _NUMBER,
+    "null": _NUMBER, "ceiling": _NUMBER, "status": _WORD,
+}  # fmt: skip
+FLOORS = {
+    "check": _WORD, "explainer": _WORD, "similarity": _WORD, "stage": _WHOLE, "draw": _WHOLE,
+    "image": _WHOLE, "floor": _NUMBER,
+}  # fmt: skip
+"""Columns and their types."""
+
 NETWORKS = (
     "check", "stage", "condition", "depth", "draw", "accuracy", "input_independent",
     "variables_changed", "variables_exempt",
@@ -28,46 +39,31 @@ NETWORKS = (
 FAILURES = ("not_applicable", "error")
 """Statuses of an explainer, or a measure, that has no pair to show."""
 
-CATEGORIES = dict.fromkeys(("check", "explainer", "similarity", "condition"), "category")
-
-ROWS = np.dtype([("image", "i8"), ("target", "i8"), ("ceiling", "f8"), *PAIR.descr])
-
 Cells = list[tuple[Step, dict[str, NDArray[Any]]]]
 
-
-class Piece(NamedTuple):
-    """Rows of the scores that differ in nothing but the image.
-
-    Attributes:
-        continues: whether there is a floor.
-        rows: `[N]` of `ROWS`.
-    """
-
-    check: str
-    explainer: str
-    similarity: str
-    stage: int
-    condition: str
-    depth: float
-    draw: int
-    continues: bool
-    rows: NDArray[np.void]
+Columns = dict[str, Any]
+"""Arrays of one length, of NumPy or, for words, of Arrow."""
 
 
 def scores(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables `scores` and `floors`, names and statuses as categories.
+) -> tuple[LongTable, LongTable]:
+    """The tables `scores` and `floors`, written from the cells one by one.
 
     An explainer that does not apply, or failed, has one row per similarity with the reason in
     the place of the condition.
 
     Raises:
-        OSError: if a cell is gone or damaged.
+        OSError: if a cell is gone or damaged, or the tables cannot be written.
     """
-    table = _table(list(_pieces(study, store, steps, outcome)))
-    floors = table.loc[table["continues"], list(FLOORS)]
-    return table[list(SCORES)], floors.reset_index(drop=True)
+    paths = [store.folder / f"{name}.parquet" for name in ("scores", "floors")]
+    kinds = [pa.schema(list(columns.items())) for columns in (SCORES, FLOORS)]
+    with writing(paths[0], kinds[0]) as whole, writing(paths[1], kinds[1]) as floors:
+        for key, columns in _cases(study, store, steps, outcome):
+            table = pa.table(columns)
+            whole.write(key, table.select(list(SCORES)))
+            floors.write(key, table.filter(columns["continues"]).select(list(FLOORS)))
+    return LongTable(paths[0]), LongTable(paths[1])
 
 
 def networks(study: Study, store: Store, steps: Sequence[Step]) -> pd.DataFrame:
@@ -125,10 +121,9 @@ def _worked(study: Study, outcome: Outcome) -> list[str]:
     return [name for name in study.explainers if name not in gone]
 
 
-def _cell(
-    store: Store, step: Step, name: str, columns: Collection[str] = ()
-) -> dict[str, NDArray[Any]]:
-    cell = store.cell(step.keys[name])
+def _cell(store: Store, step: Step, name: str, *columns: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a cell, or `columns` alone."""
+    cell = store.cell(step.keys[name], columns or None)
     if cell is None or not cell.keys() >= set(columns):
         raise OSError(
             f"the cell of {name or 'the network'} under {step.check}, {step.condition.name}, is "
@@ -161,9 +156,10 @@ def _network(study: Study, cells: Cells) -> dict[str, Any]:
 # ---------------------------------------------------------------- the scores
 
 
-def _pieces(study: Study, store: Store, steps: Sequence[Step], outcome: Outcome) -> Iterator[Piece]:
-    """In the order of the study, whatever the shards."""
-    columns = {name: repr(measure) for name, measure in study.similarities.items()}
+def _cases(
+    study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
+) -> Iterator[tuple[Key, Columns]]:
+    """The rows of each (check, explainer, similarity), in the order of the study."""
     for check in study.checks:
         own = sorted(
             (step for step in steps if step.check == check),
@@ -171,19 +167,15 @@ def _pieces(study: Study, store: Store, steps: Sequence[Step], outcome: Outcome)
         )
         for explainer in study.explainers:
             reason, status = _failure(check, explainer, outcome)
-            cells = [
-                (step, _cell(store, step, explainer, columns.values()))
-                for step in own
-                if not reason
-            ]
-            for similarity, column in columns.items():
-                names = (check, explainer, similarity)
-                refusals = (str(cell[column]) for _, cell in cells if cell[column].ndim == 0)
-                why = reason or next(refusals, None)
-                if why:
-                    yield _failed(names, why, status)
-                else:
-                    yield from _compared(names, cells, column, study.checks[check].anchor)
+            for similarity, measure in study.similarities.items():
+                key = (check, explainer, similarity)
+                name = column(measure)
+                cells = (
+                    [] if reason else [(s, _cell(store, s, explainer, name, "target")) for s in own]
+                )
+                why = reason or next((str(c[name]) for _, c in cells if c[name].ndim == 0), None)
+                anchor = study.checks[check].anchor
+                yield key, _failed(key, why, status) if why else _compared(key, cells, name, anchor)
 
 
 def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
@@ -194,41 +186,51 @@ def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
     return refused, "not_applicable"
 
 
-def _failed(names: tuple[str, str, str], reason: str, status: str) -> Piece:
-    code = len(STATUSES) + FAILURES.index(status)
-    rows = np.array([(-1, -1, np.nan, np.nan, np.nan, np.nan, code)], ROWS)
-    return Piece(*names, 0, reason, 0.0, 0, False, rows)
+def _failed(key: Key, reason: str, status: str) -> Columns:
+    nothing = {"stage": 0, "draw": 0, "image": -1, "target": -1}
+    numbers = {**dict.fromkeys(("score", "null", "ceiling", "floor"), np.nan), "depth": 0.0}
+    words = {**dict(zip(KEYS, key, strict=True)), "condition": reason, "status": status}
+    row = {name: np.array([value]) for name, value in (nothing | numbers).items()}
+    row |= {name: _words([word], np.zeros(1)) for name, word in words.items()}
+    return {**row, "continues": np.array([False])}
 
 
-def _compared(
-    names: tuple[str, str, str], cells: Cells, column: str, anchor: str
-) -> Iterator[Piece]:
-    twins: dict[tuple[int, int], NDArray[np.float64]] = {}
-    for step, cell in cells:
-        condition = step.condition
-        if condition.stage == TWINS:
-            twins[condition.draw, step.start] = cell[column]["score"]
-        rows = np.empty(step.stop - step.start, ROWS)
-        rows["image"] = np.arange(step.start, step.stop)
-        rows["target"] = cell["target"]
-        anchored = anchor == "twins" and condition.stage >= TWINS
-        rows["ceiling"] = twins[condition.draw, step.start] if anchored else 1.0
-        for name in PAIR.names or ():
-            rows[name] = cell[column][name]
-        yield Piece(
-            *names, condition.stage, condition.name, condition.depth, condition.draw,
-            step.continues, rows,
-        )  # fmt: skip
+def _compared(key: Key, cells: Cells, name: str, anchor: str) -> Columns:
+    steps = [step for step, _ in cells]
+    twins = {
+        (step.condition.draw, step.start): cell[name]["score"]
+        for step, cell in cells
+        if anchor == "twins" and step.condition.stage == TWINS
+    }
+    one = {step.start: np.ones(step.stop - step.start) for step in steps}
+    ceilings = [
+        twins.get((s.condition.draw, s.start), one[s.start])
+        if s.condition.stage >= TWINS
+        else one[s.start]
+        for s in steps
+    ]
+    sizes = [step.stop - step.start for step in steps]
+    conditions = {step.condition.name: None for step in steps}
+    places = {condition: place for place, condition in enumerate(conditions)}
+    pairs = np.concatenate([cell[name] for _, cell in cells])
+
+    def each(values: Iterable[Any]) -> NDArray[Any]:
+        return np.repeat(np.array(list(values)), sizes)
+
+    return {
+        **{k: _words([word], np.zeros(len(pairs))) for k, word in zip(KEYS, key, strict=True)},
+        "stage": each(step.condition.stage for step in steps),
+        "condition": _words(list(conditions), each(places[s.condition.name] for s in steps)),
+        "depth": each(float(step.condition.depth) for step in steps),
+        "draw": each(step.condition.draw for step in steps),
+        "image": np.concatenate([np.arange(step.start, step.stop) for step in steps]),
+        "target": np.concatenate([cell["target"] for _, cell in cells]),
+        "ceiling": np.concatenate(ceilings),
+        "status": _words(STATUSES, pairs["status"]),
+        "continues": each(step.continues for step in steps),
+        **{field: pairs[field] for field in ("score", "null", "floor")},
+    }
 
 
-def _table(pieces: Sequence[Piece]) -> pd.DataFrame:
-    """All pieces below one another, with a column per label and per field of `ROWS`."""
-    labels = pd.DataFrame(pieces).drop(columns="rows").astype(CATEGORIES)
-    lengths = [len(piece.rows) for piece in pieces]
-    table = labels.loc[labels.index.repeat(lengths)].reset_index(drop=True)
-    rows = np.concatenate([piece.rows for piece in pieces])
-    for name in ROWS.names or ():
-        table[name] = rows[name]
-    codes = np.asarray(rows["status"], np.int64)
-    table["status"] = pd.Categorical.from_codes(codes, pd.Index([*STATUSES, *FAILURES]))
-    return table
+def _words(words: Sequence[str], codes: NDArray[Any]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(words))

@@ -8,6 +8,7 @@ import pytest
 
 from saliency_bench.inference import Evidence, judge, summarize
 from saliency_bench.inference.tables import SUMMARY
+from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import Expectation
 
 STAGES, DRAWS, IMAGES = 2, 5, 12
@@ -52,10 +53,13 @@ def floored(*floors, similarity=SIGNED):
 
 
 def evidence(*tables, **changes):
-    scores = pd.concat(tables or (scored(),), ignore_index=True)
+    scores = pd.concat(tables or (changes.pop("scores", scored()),), ignore_index=True)
     signed = dict.fromkeys(scores["explainer"].unique(), True)
     lines = {SIGNED: 0.15, ABSOLUTE: 0.25, "ssim": None}
-    usual = Evidence(scores, FLOORS, networks(), {CHECK: Expectation()}, signed, lines, chance=0.1)
+    floors = LongTable.of(changes.pop("floors", FLOORS))
+    usual = Evidence(
+        LongTable.of(scores), floors, networks(), {CHECK: Expectation()}, signed, lines, chance=0.1
+    )
     return replace(usual, **changes)
 
 
@@ -159,7 +163,7 @@ def test_doubled_rows_are_refused():
 )
 def test_evidence_must_be_complete(changes):
     with pytest.raises(ValueError, match="must be one of"):
-        evidence(**changes)
+        summarize(evidence(**changes))
 
 
 @pytest.mark.parametrize(

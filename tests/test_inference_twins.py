@@ -6,6 +6,7 @@ import pytest
 
 from saliency_bench.inference import Evidence, interval, judge, problems, summarize
 from saliency_bench.inference.intervals import pseudo_values
+from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import AREA, TWINS, Expectation
 
 CHECK, SIGNED = "data", "spearman_signed"
@@ -50,7 +51,7 @@ def evidence(*tables, promise=PROMISE, controls=None, **changes):
     floors = pd.DataFrame(columns=["check", "explainer", "similarity", "stage", "floor"])
     usual = {"networks": networks(), "expectations": {CHECK: promise}, "chance": 0.1}
     usual |= {"signed": signed, "thresholds": {SIGNED: 0.15}, "controls": controls or {}}
-    return Evidence(scores, floors, **(usual | changes))
+    return Evidence(LongTable.of(scores), LongTable.of(floors), **(usual | changes))
 
 
 def verdicts(*tables, **changes):

@@ -4,13 +4,14 @@ import pytest
 import saliency_bench as sb
 from saliency_bench import checks, engine, study
 from saliency_bench import explainers as ex
+from saliency_bench.execution import chance
 from saliency_bench.explainers import CONTROLS
 from saliency_bench.parts import default_similarities, named
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.report import markdown
 from saliency_bench.similarities import Spearman
 from saliency_bench.store import read_json
-from saliency_bench.study import Options, chance, evaluate
+from saliency_bench.study import Options, evaluate
 from saliency_bench.tables import FLOORS, NETWORKS, SCORES
 
 N, DRAWS = 12, 3
@@ -61,8 +62,8 @@ def results(model, images):
 
 
 def test_the_tables_have_their_columns(results):
-    assert tuple(results.scores.columns) == SCORES
-    assert tuple(results.floors.columns) == FLOORS
+    assert tuple(results.scores.columns) == tuple(SCORES)
+    assert tuple(results.floors.columns) == tuple(FLOORS)
     assert tuple(results.networks.columns) == NETWORKS
 
 

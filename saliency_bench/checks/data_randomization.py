@@ -63,7 +63,7 @@ class Retrained:
         Raises:
             ProofError: if they are not the ones that were trained.
         """
-        with network.changed(self._values(network.model)):
+        with network.changed(network.once(self, self._values)):
             if network.fingerprint() != self.network.fingerprint:
                 raise ProofError(
                     f"the stored weights are not those of {self.name} {self.draw}; remove "

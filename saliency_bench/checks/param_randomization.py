@@ -53,15 +53,15 @@ class Redrawn:
     @contextmanager
     def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
         """The scene under the redrawn weights."""
-        with network.changed(self.values(network.model)):
+        with network.changed(network.once(self, self.values)):
             if self.repredict:
                 scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
             yield scene
 
     def values(self, model: Any) -> dict[int, Any]:
         """New values by position in `model.variables`."""
-        values: dict[int, Any] = {}
         variables = model.variables
+        values: dict[int, Any] = {}
         for stage in sorted({stage for _, stage in self.variables}):
             positions = [position for position, s in self.variables if s == stage]
             drawn = randomize.redraw(

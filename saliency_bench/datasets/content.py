@@ -1,15 +1,19 @@
-"""A hash of what decides the content of a dataset or a model: settings and files."""
+"""Files of a dataset or a model: a hash of their content, and how they are read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from saliency_bench.protocols import Rows, parts
 
 
 def digest(settings: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
@@ -21,9 +25,12 @@ def digest(settings: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
     return total.hexdigest()
 
 
-def digest_of_array(array: NDArray[Any]) -> str:
+def digest_of_array(array: NDArray[Any] | Rows) -> str:
     """Hash of an array's numbers; shape and dtype are not part of it."""
-    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).hexdigest()
+    total = hashlib.blake2b(digest_size=16)
+    for part in parts(array):
+        total.update(np.ascontiguousarray(part).data)
+    return total.hexdigest()
 
 
 def existing(path: str | Path) -> Path:
@@ -39,6 +46,26 @@ def existing(path: str | Path) -> Path:
     if not file.is_file():
         raise FileNotFoundError(f"no such file: {path}")
     return file
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, in one line."""
+    text = textwrap.shorten(str(error), width=240, placeholder=" ...")
+    return text or type(error).__name__
+
+
+@contextmanager
+def reading(rule: str, why: Callable[[Exception], str] = reason) -> Iterator[None]:
+    """Whatever a reader raises of a file's content is a `ValueError`: the rule, and why not.
+
+    Args:
+        rule: what the file, which it names, must be.
+        why: the reader's error in words.
+    """
+    try:
+        yield
+    except Exception as error:  # a damaged file makes its reader raise anything
+        raise ValueError(f"{rule}: {why(error)}") from error
 
 
 def _file_digest(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.datasets.arrays import as_pixels, check_channels, preprocessing
-from saliency_bench.datasets.content import digest, existing
-from saliency_bench.protocols import Dataset
+from saliency_bench.datasets.arrays import check_channels, preprocessing
+from saliency_bench.datasets.content import digest, existing, reading
+from saliency_bench.datasets.decoded import Decoded
+from saliency_bench.protocols import Dataset, Rows
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+FORMATS = ("JPEG", "PNG")
 
 Photos = list[tuple[str, Path]]
 """The name of its sub-folder and its path, for every photo; the name is empty in a flat folder."""
@@ -56,6 +59,8 @@ class ImageFolder:
     def load(self, *, train: bool = True) -> Dataset:
         """The images; `train` says whether those to train on are wanted too.
 
+        Those to explain are decoded when they are looked at, and raise then if they cannot be.
+
         Raises:
             ValueError: a folder without images, an unknown class or an unreadable file.
             FileNotFoundError: there is no such folder.
@@ -67,7 +72,7 @@ class ImageFolder:
             name=Path(self.path).name,
             pixels=self._pixels(photos),
             labels=_labels(photos, folders),
-            train_pixels=self._pixels(learn) if learn else None,
+            train_pixels=np.asarray(self._pixels(learn)) if learn else None,
             train_labels=_labels(learn, folders) if learn else None,
             classes=names,
             preprocessing=preprocessing(self.mean, self.std),
@@ -95,9 +100,17 @@ class ImageFolder:
         folders = sorted(name for name in _by_class(self.path) if name)
         return folders, tuple(folders)
 
-    def _pixels(self, photos: Photos) -> NDArray[np.float32]:
+    def _pixels(self, photos: Photos) -> Rows:
         height, width = self.size
-        return as_pixels(np.stack([_image(path, height, width) for _, path in photos]))
+
+        def decode(place: int) -> NDArray[np.uint8]:
+            return _image(photos[place][1], height, width)
+
+        return Rows(Decoded((len(photos), height, width, 3), decode), _unit)
+
+
+def _unit(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.divide(photos, 255, dtype=np.float32)
 
 
 def _photos(path: str, limit: int | None = None) -> Photos:
@@ -144,22 +157,22 @@ def _labels(photos: Photos, folders: list[str]) -> NDArray[np.int64] | None:
 
 
 def _index(path: str) -> tuple[list[str], tuple[str, ...]]:
-    try:
-        entries = json.loads(existing(path).read_text(encoding="utf-8"))
+    file = existing(path)
+    with reading(f'{path} must be JSON like {{"0": ["sub-folder", "name"], ...}}', repr):
+        entries = json.loads(file.read_text(encoding="utf-8"))
         pairs = [entries[str(number)] for number in range(len(entries))]
         return [str(folder) for folder, _ in pairs], tuple(str(name) for _, name in pairs)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'{path} must be JSON like {{"0": ["sub-folder", "name"], ...}}, got {error!r}'
-        ) from error
 
 
 def _image(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
-    try:
-        with Image.open(path) as image:
-            fitted = ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.BICUBIC)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable image: {error}") from error
-    return np.asarray(fitted)
+    # Of other formats, whatever the file's name is, some are handed to other programs. A warning
+    # of an image half as large as one that is refused is not for the reader of a run.
+    with (
+        reading(f"{path} is not a readable image"),
+        warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+        Image.open(path, formats=FORMATS) as image,
+    ):
+        fitted = ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.BICUBIC)
+        return np.asarray(fitted)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from saliency_bench.datasets import archive
 from saliency_bench.datasets.arrays import (
     as_labels,
     as_pixels,
@@ -21,7 +20,7 @@ from saliency_bench.datasets.arrays import (
     held_out,
     preprocessing,
 )
-from saliency_bench.datasets.content import digest, existing
+from saliency_bench.datasets.content import digest, existing, reading
 from saliency_bench.protocols import Dataset
 
 
@@ -144,18 +143,17 @@ def _read(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
         raise ValueError(
             f"{path} is not a whole .npz file; write one with numpy.savez(path, x=x, y=y)"
         )
-    with np.load(file, allow_pickle=False) as arrays:
-        if "x" not in arrays.files:
-            raise ValueError(f"{path} must hold an array x, it holds {arrays.files}")
-        pixels = as_pixels(_array(arrays, "x", path), name=f"x in {path}")
-        if "y" not in arrays.files:
-            return pixels, None
-        return pixels, as_labels(_array(arrays, "y", path), len(pixels), name=f"y in {path}")
+    with reading(f"{path} must be an .npz file"), archive.opened(file) as stored:
+        names = archive.names(stored)
+    if "x" not in names:
+        raise ValueError(f"{path} must hold an array x, it holds {names}")
+    pixels = as_pixels(_array(file, "x"), name=f"x in {path}")
+    if "y" not in names:
+        return pixels, None
+    return pixels, as_labels(_array(file, "y"), len(pixels), name=f"y in {path}")
 
 
-def _array(arrays: NpzFile, name: str, path: str) -> NDArray[Any]:
-    try:
-        return np.asarray(arrays[name])
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{name} in {path} must be an array of numbers: {reason}") from error
+def _array(file: Path, name: str) -> NDArray[Any]:
+    rule = f"{name} in {file} must be an array of numbers"
+    with reading(rule), archive.opened(file) as stored:
+        return archive.array(stored, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,13 +23,11 @@ from saliency_bench.inference.counting import (
     count,
 )
 from saliency_bench.inference.intervals import Interval
-from saliency_bench.protocols import TWINS, Expectation, Floats, Ints
+from saliency_bench.longtable import Key, LongTable
+from saliency_bench.protocols import TWINS, Expectation, Floats
 
-KEYS = ["check", "explainer", "similarity"]
 _AXES = ("stage", "draw", "image")
 _VALUES = ("score", "null", "ceiling")
-
-Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ class Evidence:
         controls: the verdict that each control must get.
     """
 
-    scores: pd.DataFrame
-    floors: pd.DataFrame
+    scores: LongTable
+    floors: LongTable
     networks: pd.DataFrame
     expectations: Mapping[str, Expectation]
     signed: Mapping[str, bool]
@@ -60,25 +58,14 @@ class Evidence:
     controls: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _known("scores.status", self.scores["status"], SCORED + FAILURES)
-        _known("scores.check", self.scores["check"], self.expectations)
-        _known("scores.explainer", self.scores["explainer"], self.signed)
-
-    @cached_property
-    def groups(self) -> dict[Key, Ints]:
-        """Row numbers in `scores` of each (check, explainer, similarity), in the table's order."""
-        indices = self.scores.groupby(KEYS, sort=False, observed=True).indices
-        groups = cast("Mapping[Key, Ints]", indices)
-        return dict(sorted(groups.items(), key=lambda group: int(group[1][0])))
-
-    @cached_property
-    def kinds(self) -> NDArray[np.int8]:
-        """Index into `SCORED` of each row of `scores`; `ABSENT` for explainers that failed."""
-        return pd.Index(SCORED).get_indexer(pd.Index(self.scores["status"])).astype(np.int8)
+        for place, (column, allowed) in enumerate(
+            [("check", self.expectations), ("explainer", self.signed)]
+        ):
+            _known(f"scores.{column}", {key[place] for key in self.scores.keys}, allowed)
 
 
-def _known(name: str, column: pd.Series, allowed: Iterable[str]) -> None:
-    strange = set(column.unique()) - set(allowed)
+def _known(name: str, found: Iterable[str], allowed: Iterable[str]) -> None:
+    strange = set(found) - set(allowed)
     if strange:
         raise ValueError(f"{name} must be one of {sorted(allowed)}, got {sorted(strange)}")
 
@@ -149,24 +136,27 @@ class Case:
 
 def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
     """The evidence as a case per key."""
-    scores = evidence.scores
-    kinds = evidence.kinds
-    columns = {name: scores[name].to_numpy() for name in _AXES}
-    columns |= {name: scores[name].to_numpy(np.float64) for name in _VALUES}
     for key in keys:
+        rows = evidence.scores.rows(key)
+        _known("scores.status", rows["status"].unique(), SCORED + FAILURES)
+        kinds = pd.Index(SCORED).get_indexer(pd.Index(rows["status"])).astype(np.int8)
+        failed, ran = rows[kinds == ABSENT], rows[kinds != ABSENT]
         check, explainer, similarity = key
-        rows = evidence.groups[key]
-        failed, rows = rows[kinds[rows] == ABSENT], rows[kinds[rows] != ABSENT]
         yield Case(
             key=key,
-            pairs=_pivot({name: column[rows] for name, column in columns.items()}, kinds[rows]),
-            failure=tuple(scores.iloc[failed[0]][["status", "condition"]]) if len(failed) else (),
+            pairs=_pivot(_columns(ran), kinds[kinds != ABSENT]),
+            failure=tuple(failed.iloc[0][["status", "condition"]]) if len(failed) else (),
             expectation=evidence.expectations[check],
             signed=evidence.signed[explainer],
             threshold=evidence.thresholds.get(similarity),
             networks=evidence.networks[evidence.networks["check"] == check],
             chance=evidence.chance,
         )
+
+
+def _columns(rows: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    whole = {name: rows[name].to_numpy() for name in _AXES}
+    return whole | {name: rows[name].to_numpy(np.float64) for name in _VALUES}
 
 
 def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> Pairs:

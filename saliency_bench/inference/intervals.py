@@ -83,19 +83,55 @@ def mean_interval(values: Floats) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+class Components(NamedTuple):
+    """Variances of crossed random effects: of draws, of images, and of what is left."""
+
+    draw: float
+    image: float
+    error: float
+
+    def half_width(self, draws: int, images: int) -> float:
+        """Half the interval to be expected of a mean over so many draws and images."""
+        draw, image = images * self.draw + self.error, draws * self.image + self.error
+        squares = np.array([draw, image, self.error])
+        return float(_half(squares[0], squares[1], squares[2], draws, images))
+
+
+def components(cells: Floats) -> Components:
+    """Of `[D, I]` with at least two of each; a variance estimated below zero is zero."""
+    draws, images = cells.shape
+    draw, image, error = (float(square) for square in _mean_squares(cells))
+    return Components(max(0.0, draw - error) / images, max(0.0, image - error) / draws, error)
+
+
+def residuals(numerator: Floats, denominator: Floats, weights: Floats) -> NDArray[np.float64]:
+    """`[D, I]` what each pair adds to a ratio of means, `[L, D, I]` each; see `interval`."""
+    scale = np.sum(weights * denominator)
+    residual = numerator - np.sum(weights * numerator) / scale * denominator
+    draws, images = numerator.shape[-2:]
+    return np.asarray(np.sum(weights * residual, axis=0) * (draws * images) / scale)
+
+
 def _half_width(cells: Floats) -> NDArray[np.float64]:
     """Half the interval of the mean of `[..., D, I]` crossed random effects."""
     draws, images = cells.shape[-2:]
     if min(draws, images) < 2:
         return np.full(cells.shape[:-2], np.nan)
-    draw, image, error = _mean_squares(cells)
+    return _half(*_mean_squares(cells), draws, images)
+
+
+def _half(
+    draw: Floats, image: Floats, error: Floats, draws: int, images: int
+) -> NDArray[np.float64]:
+    """The same from mean squares."""
     # A component estimated below zero must not shrink the other one's share.
     total = np.maximum(draw + image - error, np.maximum(draw, image))
     free_draw, free_image = draws - 1, images - 1
-    spread = draw**2 / free_draw + image**2 / free_image + error**2 / (free_draw * free_image)
-    # Satterthwaite; the subtracted term could push it below the scarcer factor's own. fmax also
-    # turns the 0 / 0 of cells that do not vary into a number, so that their width is 0.
-    freedom = np.fmax(total**2 / spread, min(free_draw, free_image))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = draw**2 / free_draw + image**2 / free_image + error**2 / (free_draw * free_image)
+        # Satterthwaite; the subtracted term could push it below the scarcer factor's own. fmax also
+        # turns the 0 / 0 of cells that do not vary into a number, so that their width is 0.
+        freedom = np.fmax(total**2 / spread, min(free_draw, free_image))
     half: NDArray[np.float64] = stats.t.ppf(UPPER, freedom) * np.sqrt(total / (draws * images))
     return half
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from saliency_bench.inference.counting import FAILURES, MIN_DRAWS, Counted, Pairs
-from saliency_bench.inference.evidence import KEYS, Case, Evidence, Key, cases
-from saliency_bench.inference.intervals import UPPER
+from saliency_bench.inference.evidence import Case, Evidence, cases
+from saliency_bench.inference.intervals import UPPER, Components, components, residuals
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
+from saliency_bench.longtable import KEYS, Key, LongTable
 from saliency_bench.protocols import AREA, SCHEMA_VERSION, TWINS
 
 SUMMARY = (
@@ -46,7 +47,7 @@ def summarize(evidence: Evidence) -> pd.DataFrame:
         two draws share layers.
     """
     floors = _floors(evidence.floors)
-    rows = [row for case in cases(evidence, evidence.groups) for row in _rows(case, floors)]
+    rows = [row for case in cases(evidence, evidence.scores.keys) for row in _rows(case, floors)]
     return pd.DataFrame(rows, columns=list(SUMMARY))
 
 
@@ -89,13 +90,12 @@ def _numbers(pairs: Pairs, counted: Counted) -> Row:
     }
 
 
-def _floors(table: pd.DataFrame) -> Floors:
+def _floors(table: LongTable) -> Floors:
     """Mean floor by key and stage."""
-    means = table.groupby([*KEYS, "stage"], observed=True)["floor"].mean().dropna()
-    floors: dict[Key, dict[int, float]] = {}
-    for row in _records(means.reset_index()):
-        key = (row["check"], row["explainer"], row["similarity"])
-        floors.setdefault(key, {})[row["stage"]] = row["floor"]
+    floors: dict[Key, Mapping[int, float]] = {}
+    for key in table.keys:
+        means = table.rows(key).groupby("stage")["floor"].mean().dropna()
+        floors[key] = dict(zip(means.index.tolist(), means.tolist(), strict=True))
     return floors
 
 
@@ -191,6 +191,25 @@ def _control(evidence: Evidence, check: str, explainer: str) -> str:
     if expected == "pass" and (expectation.anchor == "twins" or not (changed > 0).any()):
         return ""
     return expected
+
+
+def spread(evidence: Evidence, check: str) -> dict[str, Components]:
+    """How much of `retained` varies with draws and images, by explainer of a check.
+
+    Of the similarity that its verdict is taken on; without explainers that have no two of each.
+    """
+    found: dict[str, Components] = {}
+    for explainer in dict.fromkeys(key[1] for key in evidence.scores.keys if key[0] == check):
+        areas = {k[2]: {"verdict": ""} for k in evidence.scores.keys if k[:2] == (check, explainer)}
+        name = _primary(evidence, explainer, areas)
+        if name == "none" or explainer in evidence.controls:
+            continue
+        (case,) = cases(evidence, [(check, explainer, name)])
+        counted = case.reported
+        if min(counted.score.shape[1:], default=0) > 1:
+            score, ceiling = counted.score - counted.null, counted.ceiling - counted.null
+            found[explainer] = components(residuals(score, ceiling, counted.weights))
+    return found
 
 
 def problems(verdicts: pd.DataFrame) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from saliency_bench.datasets.content import digest, existing
+from saliency_bench.datasets.content import digest, existing, reading
 from saliency_bench.models.base import LoadedModel, fitting, one_line
 from saliency_bench.models.fresh import fresh
 from saliency_bench.protocols import Dataset, Preprocessing
@@ -144,12 +144,8 @@ def _preprocessing(constructor: Any) -> Preprocessing:
 
 
 def _read_weights(model: Any, file: Path) -> None:
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns of layers that the file has no weights for.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(file)
-    except (ValueError, KeyError, OSError, UserWarning) as error:
-        raise ValueError(
-            f"{file} does not hold weights of this network: {one_line(error)}"
-        ) from error
+    rule = f"{file} does not hold weights of this network"
+    with reading(rule), warnings.catch_warnings():
+        # Keras only warns of layers that the file has no weights for.
+        warnings.simplefilter("error", UserWarning)
+        model.load_weights(file)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saliency_bench.datasets import archive
+from saliency_bench.datasets.content import existing, reading
 from saliency_bench.protocols import Epoch
 from saliency_bench.store import write_atomic
 
@@ -66,20 +66,16 @@ def read(file: Path) -> Kept:
         FileNotFoundError: if there is no such file.
         ValueError: if it is damaged.
     """
-    try:
-        content = io.BytesIO(file.read_bytes())
-        with np.load(content, allow_pickle=False) as stored:
-            count = sum(name.isdecimal() for name in stored.files)
-            kept = Kept(
-                values=[stored[str(position)] for position in range(count)],
-                train_accuracy=float(stored["train_accuracy"]),
-                history=tuple((float(loss), float(right)) for loss, right in stored["history"]),
-            )
-            intact = str(stored["fingerprint"]) == kept.fingerprint
-    except FileNotFoundError:
-        raise
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
-        intact = False
-    if not intact:
-        raise ValueError(f"{file} is damaged")
+    existing(file)
+    with reading(f"{file} is damaged"), archive.opened(file) as stored:
+        count = sum(name.isdecimal() for name in archive.names(stored))
+        kept = Kept(
+            values=[archive.array(stored, str(position)) for position in range(count)],
+            train_accuracy=float(archive.array(stored, "train_accuracy")),
+            history=tuple(
+                (float(loss), float(right)) for loss, right in archive.array(stored, "history")
+            ),
+        )
+        if str(archive.array(stored, "fingerprint")) != kept.fingerprint:
+            raise ValueError("its weights have another fingerprint")
     return kept

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from saliency_bench.datasets import archive
 from saliency_bench.datasets.arrays import preprocessing
-from saliency_bench.datasets.content import digest, existing
-from saliency_bench.models.base import LoadedModel, fitting, one_line
+from saliency_bench.datasets.content import digest, existing, reading, reason
+from saliency_bench.models.base import LoadedModel, fitting
 from saliency_bench.protocols import Dataset, Preprocessing
 
 
@@ -71,18 +71,12 @@ def read(path: Path) -> Any:
     import keras
 
     file = _keras_file(path)
-    try:
-        return keras.models.load_model(file, compile=False, safe_mode=True)
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(f"{path} cannot be loaded: {_reason(error)}") from error
+    with reading(f"{path} cannot be loaded", _reason):
+        archive.check_content(file)  # Keras itself would load other bytes than were saved
+        model = keras.models.load_model(file, compile=False, safe_mode=True)
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"{path} must hold a Keras model, got {type(model).__name__}")
+    return model
 
 
 def _keras_file(path: Path) -> Path:
@@ -106,4 +100,4 @@ def _reason(error: Exception) -> str:
         )
     if "lambda" in text.lower():
         return "it holds code (a Python lambda), which is refused; save it with a class of its own"
-    return f"the file is damaged or of another Keras version ({one_line(error)})"
+    return f"the file is damaged or of another Keras version ({reason(error)})"

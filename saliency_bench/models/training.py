@@ -13,7 +13,7 @@ from rich.console import Console
 from saliency_bench import network as networks
 from saliency_bench.models.fresh import fresh
 from saliency_bench.progress import Bar
-from saliency_bench.protocols import Epoch, Preprocessing
+from saliency_bench.protocols import Epoch, Preprocessing, Rows
 from saliency_bench.randomize import stream
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def scores(network: Any, training: Training) -> Kernel:
 
 def accuracy(
     outputs: Kernel,
-    pixels: NDArray[np.float32],
+    pixels: NDArray[np.float32] | Rows,
     labels: NDArray[np.int64],
     *,
     units: Preprocessing | None = None,

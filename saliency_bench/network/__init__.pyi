@@ -1,4 +1,5 @@
 from .batches import Kernel as Kernel
+from .batches import counting as counting
 from .batches import evaluating as evaluating
 from .batches import rows_at_once as rows_at_once
 from .forward import Traced as Traced

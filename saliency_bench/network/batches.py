@@ -40,6 +40,27 @@ def evaluating(batch_size: int) -> Iterator[None]:
         _FILL.reset(fill)
 
 
+class Evaluations:
+    """How many rows a model was evaluated on, those that fill a batch up included."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+
+_COUNTED: ContextVar[Evaluations | None] = ContextVar("counted", default=None)
+
+
+@contextmanager
+def counting() -> Iterator[Evaluations]:
+    """Counts the rows that kernels evaluate inside the block."""
+    evaluations = Evaluations()
+    before = _COUNTED.set(evaluations)
+    try:
+        yield evaluations
+    finally:
+        _COUNTED.reset(before)
+
+
 class Batches:
     """How many rows are evaluated at once, as was in force when this was made."""
 
@@ -51,6 +72,12 @@ class Batches:
         """A whole batch: `rows` and as many copies of the last one as are missing."""
         missing = self.missing(rows)
         return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
+
+    def count(self, rows: NDArray[Any]) -> None:
+        """A batch of these rows, filled up, is evaluated."""
+        counted = _COUNTED.get()
+        if counted is not None:
+            counted.rows += len(rows) + self.missing(rows)
 
     def missing(self, rows: NDArray[Any]) -> int:
         """How many rows a whole batch has more than `rows`."""
@@ -105,16 +132,22 @@ class Kernel:
         function = self._function(images.shape[1:])
         columns = np.zeros(len(images)) if targets is None else np.asarray(targets)
         require_classes(columns, self._classes)
-        filled = self._batches.filled
         chunks = [
-            function(
-                tf.constant(filled(images[start : start + self.batch]), tf.float32),
-                tf.constant(filled(columns[start : start + self.batch]), tf.int32),
-            ).numpy()
+            self._evaluated(function, images[start : start + self.batch], columns[start:])
             for start in range(0, len(images), self.batch)
         ]
         rows: NDArray[np.float32] = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
         return rows[: len(images)]
+
+    def _evaluated(
+        self, function: Any, images: Floats, columns: NDArray[Any]
+    ) -> NDArray[np.float32]:
+        self._batches.count(images)
+        pixels, targets = map(self._batches.filled, (images, columns[: len(images)]))
+        found: NDArray[np.float32] = function(
+            tf.constant(pixels, tf.float32), tf.constant(targets, tf.int32)
+        ).numpy()
+        return found
 
     def _function(self, shape: tuple[int, ...]) -> Any:
         if shape not in self._compiled:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,7 @@ class KerasNetwork:
             raise ValueError(f"the model must be built and have weights; {model.name!r} has none")
         self.model = model
         self._change = (0, 0)
+        self._drawn: tuple[Hashable, dict[int, NDArray[Any]]] = (None, {})
         with evaluating(batch_size):
             self._outputs = Kernel(model, lambda traced: traced.scores, output)
             self._scores = target_score(model, output)
@@ -55,6 +56,15 @@ class KerasNetwork:
     def evidence(self) -> dict[str, int]:
         """How many variables are changed now, and how many were to but had nothing to change."""
         return dict(zip(("variables_changed", "variables_exempt"), self._change, strict=True))
+
+    def once(
+        self, condition: Hashable, draw: Callable[[Any], dict[int, NDArray[Any]]]
+    ) -> dict[int, NDArray[Any]]:
+        """`draw(model)`, called for the first of all uses of a condition in a row."""
+        if self._drawn[0] != condition:
+            self._drawn = (None, {})  # the old values go before the new ones come
+            self._drawn = condition, draw(self.model)
+        return self._drawn[1]
 
     @contextmanager
     def changed(self, values: Mapping[int, NDArray[Any]]) -> Iterator[None]:

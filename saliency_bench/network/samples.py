@@ -139,6 +139,7 @@ class SampleKernel:
         function = self._function(images.shape[1:])
         require_classes(targets[own], self._classes)
         shares = np.ones(len(batch)) if weights is None else weights
+        self._batches.count(shares)
         given = (batch.image - own.start, targets[batch.image], *settings)
         found = function(
             tf.constant(images[own], tf.float32),

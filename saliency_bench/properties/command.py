@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saliency_bench import app, process, settings
+from saliency_bench import app, loading, process, settings
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.request import composed, requested
 
@@ -76,12 +76,12 @@ def _tested(overrides: Sequence[str], own: bool) -> int:
     # As with `python -m saliency_bench`, modules of the working directory can be named.
     config = composed(*overrides)
     request = requested(config, Path())
-    threads = app.compute_threads(config)
+    threads = loading.compute_threads(config)
     process.start_tensorflow(threads=threads, deterministic=config.deterministic)
     from saliency_bench.properties.table import check_explainer
 
     if own:
-        dataset, loaded, _ = app.loaded_parts(request)
+        dataset, loaded, _ = loading.loaded_parts(request)
         scene = loaded.model, dataset.images, _targets(loaded.model, dataset, config.target)
     else:
         scene = _small(config.n_images)

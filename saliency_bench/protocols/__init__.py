@@ -1,6 +1,7 @@
 """The types the whole suite speaks in. Imports nothing else of ours."""
 
 from saliency_bench.protocols.methods import Bound, Explainer, Measure, Prepared
+from saliency_bench.protocols.rows import Rows, parts
 from saliency_bench.protocols.scenes import (
     BLOCK,
     SCHEMA_VERSION,
@@ -59,10 +60,12 @@ __all__ = [
     "Prepared",
     "Preprocessing",
     "ProofError",
+    "Rows",
     "Scene",
     "Study",
     "TargetMode",
     "TargetOutput",
     "TrainedNetwork",
     "Untrainable",
+    "parts",
 ]

@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from saliency_bench.protocols.rows import Rows
+
 SCHEMA_VERSION = 1
 """Version of every file a run writes; a reader refuses another one."""
 
@@ -80,7 +82,7 @@ class Dataset:
 
     Attributes:
         name: what the report calls it.
-        pixels: `[N, H, W, C]` float32 in [0, 1], display units.
+        pixels: `[N, H, W, C]` float32 in [0, 1], display units; all there, or read when indexed.
         labels: `[N]` int64, or None.
         train_pixels: `[M, H, W, C]` float32 in [0, 1], or None if there is nothing to train on.
         train_labels: `[M]` int64, or None.
@@ -89,7 +91,7 @@ class Dataset:
     """
 
     name: str
-    pixels: NDArray[np.float32]
+    pixels: NDArray[np.float32] | Rows
     labels: NDArray[np.int64] | None = None
     train_pixels: NDArray[np.float32] | None = None
     train_labels: NDArray[np.int64] | None = None
@@ -98,8 +100,13 @@ class Dataset:
 
     @property
     def images(self) -> NDArray[np.float32]:
-        """`pixels` in model units."""
-        return self.preprocessing(self.pixels)
+        """`pixels` in model units, all at once."""
+        return self.preprocessing(np.asarray(self.pixels))
+
+    @property
+    def rows(self) -> Rows:
+        """`images`, read when they are indexed."""
+        return Rows(self.pixels, self.preprocessing)
 
     def first(self, n: int) -> Dataset:
         """The same data with the first `n` images to explain.
@@ -107,13 +114,14 @@ class Dataset:
         Where these are of one class although there are more, as in data that is sorted by class,
         `n` images at even distances instead.
         """
-        if self.labels is None:
-            return replace(self, pixels=self.pixels[:n])
-        total = len(self.labels)
+        total = len(self.pixels)
         rows = np.arange(min(n, total))
-        if len(set(self.labels[rows])) < 2 <= len(set(self.labels)):
+        labels = self.labels
+        if labels is not None and len(set(labels[rows])) < 2 <= len(set(labels)):
             rows = rows * total // len(rows)
-        return replace(self, pixels=self.pixels[rows], labels=self.labels[rows])
+        lazy = isinstance(self.pixels, Rows)
+        pixels = self.pixels.take(rows) if lazy else self.pixels[rows]
+        return replace(self, pixels=pixels, labels=None if labels is None else labels[rows])
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,8 @@ class Scene:
     """What is looked at.
 
     Attributes:
-        images: `[N, H, W, C]` float32, model units.
+        images: `[N, H, W, C]` float32, model units; those of a whole study are `Rows`, which are
+            read when they are indexed.
         targets: `[N]` int64, the explained class of each image.
         keys: `[N]` int64, one per *unmodified* image; they seed an explainer's noise.
         regions: `[N, H, W]` bool masks, if any.

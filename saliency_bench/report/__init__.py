@@ -25,14 +25,14 @@ def write(results: Results, folder: Path) -> Path:
         "summary.csv": files.csv(results.summary),
         "verdicts.csv": files.csv(results.verdicts),
         "networks.csv": files.csv(results.networks),
-        "scores.parquet": files.parquet(results.scores),
-        "floors.parquet": files.parquet(results.floors),
         "provenance.json": files.provenance(results),
     }
     if len(results.trainings):
         tables["trainings.csv"] = files.csv(results.trainings)
     for name, data in tables.items():
         write_atomic(folder / name, data)
+    results.long_scores.save(folder / "scores.parquet")
+    results.long_floors.save(folder / "floors.parquet")
     drawn = list(planned(results))
     for plan in drawn:
         _write_figure(folder / "figures", plan)

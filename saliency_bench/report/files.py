@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.results import Results
@@ -17,15 +15,6 @@ from saliency_bench.results import Results
 def csv(table: pd.DataFrame) -> bytes:
     """`table` as csv, the schema's version as its first column."""
     return _versioned(table).to_csv(index=False).encode()
-
-
-def parquet(table: pd.DataFrame) -> bytes:
-    """`table` as parquet with its own columns only; the schema's version is in the metadata."""
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    metadata = {**(arrow.schema.metadata or {}), b"schema_version": str(SCHEMA_VERSION).encode()}
-    sink = pa.BufferOutputStream()
-    pq.write_table(arrow.replace_schema_metadata(metadata), sink)
-    return bytes(sink.getvalue().to_pybytes())
 
 
 def provenance(results: Results) -> bytes:

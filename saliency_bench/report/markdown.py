@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import pandas as pd
 
+from saliency_bench.longtable import KEYS
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report import doses, sentences, view
 from saliency_bench.report.figures import Planned
@@ -196,16 +198,15 @@ def _network(draws: pd.DataFrame) -> list[str]:
 
 
 def _undefined(results: Results) -> str:
-    compared = results.scores[results.scores["stage"] > 0]
-    keys = ["check", "explainer", "similarity"]
-    counts = (
-        compared.groupby([*keys, "status"], sort=False, observed=True).size().unstack(fill_value=0)
-    )
-    lost = counts.drop(columns="ok", errors="ignore")
-    rows = [
-        [*map(str, names), str(counts.loc[names].sum()), *map(str, row)]
-        for names, row in zip(lost.index, lost.to_numpy(), strict=True)
-        if row.any()
+    counts = {key: Counter[str]() for key in results.long_scores.keys}
+    for key, count in counts.items():
+        rows = results.long_scores.rows(key)
+        count.update(rows.loc[rows["stage"] > 0, "status"].astype(str))
+    lost = sorted({status for count in counts.values() for status in count} - {"ok"})
+    lines = [
+        [*key, str(count.total()), *(str(count[status]) for status in lost)]
+        for key, count in counts.items()
+        if count.total() > count["ok"]
     ]
-    headers = [*keys, "pairs", *map(str, lost.columns)]
-    return table(headers, rows) or "Every pair of maps could be compared."
+    headers = [*KEYS, "pairs", *lost]
+    return table(headers, lines) or "Every pair of maps could be compared."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.results import TRAININGS, Results
 from saliency_bench.store import read_json
@@ -22,8 +23,8 @@ def read(folder: Path) -> Results:
         raise ValueError(f"{folder} must hold a finished run; it has no provenance.json")
     try:
         return Results(
-            scores=pd.read_parquet(folder / "scores.parquet"),
-            floors=pd.read_parquet(folder / "floors.parquet"),
+            long_scores=LongTable.read(folder / "scores.parquet"),
+            long_floors=LongTable.read(folder / "floors.parquet"),
             networks=_csv(folder / "networks.csv"),
             summary=_csv(folder / "summary.csv"),
             verdicts=_csv(folder / "verdicts.csv"),
@@ -42,7 +43,8 @@ def _trainings(path: Path) -> pd.DataFrame:
 
 
 def _csv(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    with path.open("rb") as file:
+        table = pd.read_csv(file, keep_default_na=False, na_values=[""])
     if (table["schema_version"] != SCHEMA_VERSION).any():
         raise ValueError(f"{path.name} must have schema_version {SCHEMA_VERSION}")
     words = table.select_dtypes(exclude=["number", "bool"]).columns

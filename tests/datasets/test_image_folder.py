@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saliency_bench.datasets import ImageFolder
+from saliency_bench.datasets import ImageFolder, image_folder
 
 
 def paint(path, colour, size=(8, 8)):
@@ -62,7 +62,7 @@ def test_the_centre_is_cut_out(tmp_path):
     image[:, 3:9] = 255
     (tmp_path / "wide").mkdir()
     Image.fromarray(image).save(tmp_path / "wide" / "photo.png")
-    assert ImageFolder(str(tmp_path / "wide"), size=(6, 6)).load().pixels.min() == 1
+    assert ImageFolder(str(tmp_path / "wide"), size=(6, 6)).load().images.min() == 1
 
 
 def test_photos_to_train_on(folder, tmp_path):
@@ -84,8 +84,26 @@ def test_grey_and_transparent_photos_become_rgb(tmp_path):
 def test_an_unreadable_photo_is_named(folder):
     photo = folder / "dog" / "1.png"
     photo.write_bytes(photo.read_bytes()[:40])
+    dataset = load(folder)
     with pytest.raises(ValueError, match=r"dog.1\.png is not a readable image"):
-        load(folder)
+        np.asarray(dataset.pixels)
+
+
+def test_a_photo_is_decoded_when_it_is_looked_at_and_once(folder, monkeypatch):
+    decoded = []
+    decode = image_folder._image
+    monkeypatch.setattr(
+        image_folder, "_image", lambda path, *size: decoded.append(path) or decode(path, *size)
+    )
+    dataset = load(folder).first(6)
+    assert dataset.pixels.shape == (6, 4, 4, 3)
+    assert not decoded
+    some = dataset.rows[np.array([4, 1])]
+    assert len(decoded) == 2
+    np.testing.assert_array_equal(dataset.images[[4, 1]], some)
+    np.testing.assert_array_equal(dataset.rows[1, 0, 0], dataset.images[1, 0, 0])
+    np.testing.assert_array_equal(dataset.rows[2:5, 0], dataset.images[2:5, 0])
+    assert len(decoded) == len(set(decoded)) == 6
 
 
 def test_fingerprint_follows_the_photos(folder):

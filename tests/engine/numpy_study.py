@@ -199,7 +199,7 @@ def study(count: int = 40, **changes: Any) -> Study:
 class Counter:
     """A progress that keeps count."""
 
-    total = steps = 0
+    total = steps = skipped = 0
     ended = False
 
     def start(self, total):
@@ -207,6 +207,9 @@ class Counter:
 
     def step(self, what):
         self.steps += 1
+
+    def skip(self, count):
+        self.skipped += count
 
     def done(self):
         self.ended = True
@@ -229,7 +232,9 @@ def run(a_study: Study, folder: Path, *, save_maps: bool = False) -> Run:
     outcome = engine.Loop(a_study, store, bound, progress, save_maps=save_maps).run(steps)
     outcome.refused.update(refused)
     scores, floors = tables.scores(a_study, store, steps, outcome)
-    return Run(scores, floors, tables.networks(a_study, store, steps), outcome, progress)
+    return Run(
+        scores.frame(), floors.frame(), tables.networks(a_study, store, steps), outcome, progress
+    )
 
 
 def require_same(table: pd.DataFrame, other: pd.DataFrame) -> None:

@@ -1,8 +1,10 @@
 import subprocess
 import sys
 import threading
-import weakref
+from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 
 import numpy as np
 import numpy_study
@@ -12,12 +14,11 @@ from numpy_study import (
     Gradient,
     Image,
     Method,
-    Noisy,
     require_same,
     rows_of,
 )
 
-from saliency_bench import engine, scoring
+from saliency_bench import engine, scoring, shelf, window
 from saliency_bench import steps as planning
 from saliency_bench.similarities import SSIM, Spearman
 from saliency_bench.store import Store
@@ -151,7 +152,7 @@ def test_an_explainer_is_called_with_whole_blocks(make_study, run, monkeypatch):
             return images
 
     run(make_study(70, explainers={"sizes": Sizes()}, checks={"one": Cascade(draws=1)}))
-    assert sizes == [32, 32] * 4 + [6] * 4
+    assert Counter(sizes) == {32: 2 * 4, 6: 4}
 
 
 # ---------------------------------------------------------------- progress, memory, networks
@@ -170,25 +171,45 @@ def test_progress_counts_to_its_total(make_study, run, monkeypatch, count):
     assert again.progress.ended
 
 
-def test_one_shard_is_kept_in_memory_and_only_what_is_needed(make_study, run, monkeypatch):
+@pytest.mark.parametrize("pixels", [1, 2 * 32 * 64 * 3, 10**9])
+def test_weights_are_redrawn_once_for_all_explainers_and_shards_of_a_window(
+    make_study, run, monkeypatch, pixels
+):
+    """Windows of one shard, of two, and of all four."""
     monkeypatch.setattr(planning, "SHARD", 32)
-    made, most = [], 0
+    whole = run(make_study(128), "whole")
+    monkeypatch.setattr(planning, "WINDOW_PIXELS", pixels)
+    applied = []
 
-    class Watched(scoring.Scorer):
-        def __init__(self, *args):
-            nonlocal most
-            super().__init__(*args)
-            made.append(weakref.ref(self))
-            most = max(most, sum(ref() is not None for ref in made))
+    @dataclass(frozen=True)
+    class Seen(numpy_study.Redrawn):
+        def applied(self, network, scene):
+            applied.append((self.stage, self.draw))
+            return super().applied(network, scene)
 
-    monkeypatch.setattr(engine, "Scorer", Watched)
-    run(make_study(160, explainers={"gradient": Gradient(), "image": Image()}))
-    assert len(made) == 10
-    assert most <= 4  # two explainers, and those of the shard before until they are let go
-    made.clear()
-    later = {"gradient": Gradient(), "image": Image(), "noisy": Noisy()}
-    run(make_study(160, explainers=later))
-    assert len(made) == 5
+        def __repr__(self):
+            return super().__repr__().replace("Seen", "Redrawn")
+
+    @dataclass(frozen=True)
+    class Watched(Cascade):
+        def conditions(self, study):
+            return tuple(Seen(s, d) for s in (1, 2) for d in range(3))
+
+    a_study = make_study(128, checks={"cascade": Watched()})
+    parts = run(a_study, "parts")
+    rows = whole.scores[whole.scores["stage"] > 0].drop(columns="condition")
+    require_same(parts.scores.drop(columns="condition"), rows.reset_index(drop=True))
+    windows = -(-4 // max(1, min(4, pixels // (32 * 64 * 3))))
+    assert len([place for place, _ in groupby(applied)]) == 6 * windows
+
+
+def test_what_is_kept_may_be_larger_than_the_memory(make_study, run, monkeypatch):
+    monkeypatch.setattr(planning, "SHARD", 32)
+    whole = run(make_study(96), "whole")
+    monkeypatch.setattr(window, "Shelf", partial(shelf.Shelf, 10_000))
+    filed = run(make_study(96), "filed")
+    require_same(filed.scores, whole.scores)
+    require_same(filed.floors, whole.floors)
 
 
 def test_networks_say_what_the_conditions_did(make_study, run, monkeypatch):
@@ -246,7 +267,7 @@ def test_figures_show_at_most_eight_stages_with_the_first_and_the_last(make_stud
         def conditions(self, study):
             return tuple(numpy_study.Redrawn(stage, 0) for stage in range(31))
 
-    shown = engine._shown(engine.plan(make_study(checks={"long": Long()})))
+    shown = planning.shown(engine.plan(make_study(checks={"long": Long()})))
     stages = sorted(stage for _, stage in shown)
     assert len(stages) == 8
     assert stages[0] == 0

@@ -252,7 +252,8 @@ def test_maps_of_any_name_stay_in_the_folder(make_study, run, tmp_path):
     run(make_study(5, explainers=explainers), save_maps=True)
     assert len(maps_in(tmp_path / "run")) == 3 * 7
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"cells", "maps"}
+    made = {"cells", "maps", "lock", "scores.parquet", "floors.parquet"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == made
 
 
 def test_maps_of_another_study_are_not_taken_for_ours(make_study, run, tmp_path):

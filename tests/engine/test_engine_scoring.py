@@ -40,15 +40,16 @@ def maps_of(values):
     return np.asarray(values, np.float32)[:, None, None, None]
 
 
-def scorer_of(measures, reference):
-    scorer = Scorer(measures, numpy_study.scene(len(reference)))
-    scorer.refer(None, reference)
-    return scorer
+def columns(measures, changed, *references, before=None):
+    """The columns of maps, compared with those of `references`."""
+    scorer, scene = Scorer(measures), numpy_study.scene(len(changed))
+    ready = [scorer.ready(maps, scene) for maps in references]
+    held = None if before is None else scorer.ready(before, scene)
+    return scorer.columns(scorer.ready(changed, scene), ready, held)
 
 
 def column(reference, changed, **settings):
-    scorer = scorer_of({"p": Product()}, maps_of(reference))
-    return scorer.columns(maps_of(changed), **settings)["p"]
+    return columns({"p": Product()}, maps_of(changed), maps_of(reference), **settings)["p"]
 
 
 @pytest.mark.parametrize(
@@ -94,22 +95,13 @@ def test_a_single_image_has_no_null():
 
 
 def test_floor_compares_the_maps_of_consecutive_draws():
-    scorer = scorer_of({"p": Product()}, maps_of([7, 7]))
-    first = scorer.columns(maps_of([2, 3]))["p"]
-    second = scorer.columns(maps_of([5, 11]), continues=True)["p"]
-    third = scorer.columns(maps_of([13, 0]), continues=True)["p"]
-    stage = scorer.columns(maps_of([1, 1]))["p"]
+    first = column([7, 7], [2, 3])
+    second = column([7, 7], [5, 11], before=maps_of([2, 3]))
+    third = column([7, 7], [13, 0], before=maps_of([5, 11]))
     assert np.isnan(first["floor"]).all()
     assert second["floor"].tolist() == [10, 33]
     assert third["floor"][0] == 65
     assert np.isnan(third["floor"][1])
-    assert np.isnan(stage["floor"]).all()
-
-
-def test_maps_that_are_only_held_are_the_draw_before():
-    scorer = scorer_of({"p": Product()}, maps_of([7, 7]))
-    scorer.hold(maps_of([2, 3]))
-    assert scorer.columns(maps_of([5, 11]), continues=True)["p"]["floor"].tolist() == [10, 33]
 
 
 def status(scored):
@@ -136,8 +128,7 @@ def test_statuses_of_every_similarity(measure):
     reference[1], changed[2] = 3.0, 0.0
     reference[3, 5, 5], changed[4, 5, 5] = np.nan, np.inf
     reference[5] = changed[5] = 1.0
-    scorer = scorer_of({"m": measure}, reference)
-    scored = scorer.columns(changed)["m"]
+    scored = columns({"m": measure}, changed, reference)["m"]
     assert status(scored) == [
         "ok",
         "constant_reference",
@@ -152,10 +143,9 @@ def test_statuses_of_every_similarity(measure):
 
 def test_a_measure_that_refuses_leaves_its_reason_and_the_others_their_scores():
     small = np.random.default_rng(0).standard_normal((6, 5, 5, 1)).astype(np.float32)
-    scorer = scorer_of({"ssim": SSIM(), "rank": Spearman()}, small)
-    columns = scorer.columns(small)
-    assert "at least 7x7" in str(columns["ssim"])
-    np.testing.assert_allclose(columns["rank"]["score"], 1)
+    found = columns({"ssim": SSIM(), "rank": Spearman()}, small, small)
+    assert "at least 7x7" in str(found["ssim"])
+    np.testing.assert_allclose(found["rank"]["score"], 1)
 
 
 class Picky(Product):
@@ -166,17 +156,16 @@ class Picky(Product):
 
 
 def test_a_measure_may_refuse_changed_maps_only():
-    scorer = scorer_of({"p": Picky()}, maps_of([1, 1]))
-    assert str(scorer.columns(maps_of([-1, 1]))["p"]) == "it takes no negative maps"
-    after = scorer.columns(maps_of([1, 2]), continues=True)["p"]
+    picky, reference, refused = {"p": Picky()}, maps_of([1, 1]), maps_of([-1, 1])
+    assert str(columns(picky, refused, reference)["p"]) == "it takes no negative maps"
+    after = columns(picky, maps_of([1, 2]), reference, before=refused)["p"]
     assert after["score"].tolist() == [1, 2]
     assert np.isnan(after["floor"]).all()
 
 
 def test_scores_of_identical_maps_are_the_ceiling_and_need_no_scaling():
     maps = np.random.default_rng(0).standard_normal((6, 8, 8, 2)).astype(np.float32)
-    scorer = scorer_of({"m": Spearman()}, maps)
-    np.testing.assert_allclose(scorer.columns(3 * maps)["m"]["score"], 1)
+    np.testing.assert_allclose(columns({"m": Spearman()}, 3 * maps, maps)["m"]["score"], 1)
 
 
 def test_status_codes_fit_their_field():
@@ -184,16 +173,14 @@ def test_status_codes_fit_their_field():
 
 
 def test_with_several_references_scores_are_means_and_the_mildest_status_counts():
-    scorer = scorer_of({"p": Product()}, maps_of([2, 0, 0, 5, 1]))
-    scorer.refer(("twins", 1, 0), maps_of([4, 6, 0, 0, np.nan]))
-    found = scorer.columns(maps_of([3, 3, 3, 0, 1]), [None, ("twins", 1, 0)])["p"]
+    references = maps_of([2, 0, 0, 5, 1]), maps_of([4, 6, 0, 0, np.nan])
+    changed = maps_of([3, 3, 3, 0, 1])
+    found = columns({"p": Product()}, changed, *references)["p"]
     # Means of 2*3 and 4*3; what is known of nothing and 6*3; nothing; nothing; 1*1 and nothing.
     np.testing.assert_array_equal(found["score"], [9, 18, np.nan, np.nan, 1])
     assert [STATUSES[code] for code in found["status"]] == [
         "ok", "ok", "constant_reference", "constant_reference", "ok",
     ]  # fmt: skip
-    one, other = (
-        scorer.columns(maps_of([3, 3, 3, 0, 1]), [m])["p"] for m in (None, ("twins", 1, 0))
-    )
+    one, other = (columns({"p": Product()}, changed, r)["p"] for r in references)
     both = np.nanmean([one["null"][:2], other["null"][:2]], axis=0)
     np.testing.assert_allclose(found["null"][:2], both)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy_study
 import pytest
 
+from saliency_bench import identity
 from saliency_bench import steps as planning
 from saliency_bench.explainers import Function
 from saliency_bench.protocols import Scene
@@ -188,12 +189,20 @@ def test_the_source_of_an_explainer_of_ones_own_is_part_of_its_key(make_study, o
     assert edited[NETWORK] == first[NETWORK]
 
 
-def test_the_source_of_a_measure_of_ones_own_is_part_of_every_key(make_study, own):
-    first, second = (
-        set(keys(make_study(similarities={"rank": own(text).Rank()})))
-        for text in (OWN, OWN.replace("return helper(images)", "return images"))
-    )
-    assert first.isdisjoint(second)
+def test_the_source_of_a_measure_of_ones_own_is_part_of_its_columns_name_alone(make_study, own):
+    names, cells = [], []
+    for text in (OWN, OWN.replace("return helper(images)", "return images")):
+        a_study = make_study(similarities={"rank": own(text).Rank()})
+        names += planning.columns(a_study)
+        cells.append(keys(a_study))
+    assert names[0] != names[1]
+    assert cells[0] == cells[1] == keys(make_study())
+
+
+def test_a_measure_without_a_file_keeps_its_column_for_as_long_as_it_is_the_same_class():
+    first, second = (interactive(OWN) for _ in range(2))
+    assert identity.column(first.Rank()) == identity.column(first.Rank())
+    assert identity.column(first.Rank()) != identity.column(second.Rank())
 
 
 def interactive(text):
@@ -220,7 +229,7 @@ def test_a_class_without_a_file_is_never_met_again(make_study, monkeypatch):
 
 
 def test_what_is_ours_or_pythons_own_has_no_source_of_its_own():
-    assert [planning.source_digest(thing) for thing in (Spearman, str, dict.fromkeys)] == [""] * 3
+    assert [identity.source_digest(thing) for thing in (Spearman, str, dict.fromkeys)] == [""] * 3
 
 
 def test_a_measure_known_by_its_address_only_is_refused(make_study):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import TWINS, NetworkName
 from saliency_bench.results import TRAININGS, Examples, Results
 
@@ -50,14 +51,14 @@ class Recipe:
         verdicts = self._verdicts(names, summary)
         wrong = tuple(f"{n} is wrong" for n in verdicts.loc[~verdicts.ok, "explainer"])
         return Results(
-            scores=self._scores(names),
-            floors=pd.DataFrame(
+            long_scores=LongTable.of(self._scores(names)),
+            long_floors=LongTable.of(pd.DataFrame(
                 [
                     dict(check=self.check, explainer=n, similarity=s, stage=1, draw=0, image=0,
                          floor=0.4)
                     for n in names for s in self.similarities
                 ]
-            ),
+            )),
             networks=self._networks(rng),
             summary=summary,
             verdicts=verdicts,
@@ -202,7 +203,8 @@ def twins_of(levels: tuple[float, ...] = (1.0,), **settings: object) -> Results:
         },
     }  # fmt: skip
     return replace(
-        results, networks=networks, scores=scores, summary=_anchored(results.summary, len(levels)),
+        results, networks=networks, long_scores=LongTable.of(scores),
+        summary=_anchored(results.summary, len(levels)),
         trainings=trainings_of(levels), provenance={**results.provenance, **facts},
     )  # fmt: skip
 
@@ -249,6 +251,7 @@ def both_of(**settings: object) -> Results:
         {**one.examples.maps, **two.examples.maps},
         {**one.examples.conditions, **two.examples.conditions},
     )  # fmt: skip
+    joined |= {f"long_{name}": LongTable.of(joined.pop(name)) for name in tables[:2]}
     return replace(two, **joined, examples=examples)
 
 

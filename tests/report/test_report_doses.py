@@ -7,6 +7,7 @@ import pytest
 
 import saliency_bench as sb
 from saliency_bench.explainers import Gradient, Mixture
+from saliency_bench.longtable import KEYS, LongTable
 from saliency_bench.parts import default_similarities
 from saliency_bench.protocols import AREA
 from saliency_bench.report import markdown
@@ -66,7 +67,8 @@ def made(retained):
         "doses": dict(zip(rows["explainer"], SHARES, strict=True)),
         "thresholds": {"spearman_signed": 0.15, "ssim": None},
     }
-    return Results(empty, empty, empty, rows, empty, facts)
+    nothing = LongTable.of(pd.DataFrame(columns=KEYS))
+    return Results(nothing, nothing, empty, rows, empty, facts)
 
 
 def test_what_is_right_is_told():

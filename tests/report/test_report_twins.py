@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from saliency_bench import report
+from saliency_bench.longtable import LongTable
 from saliency_bench.report import markdown, sentences, verdict_table, view
 from saliency_bench.report.figures import planned
 
@@ -44,6 +45,7 @@ def refusing(results):
         name: getattr(results, name).query("check != @LABELS")
         for name in ("scores", "floors", "networks", "summary")
     }
+    ran |= {f"long_{name}": LongTable.of(ran.pop(name)) for name in ("scores", "floors")}
     facts = with_facts(results, checks_not_applicable={LABELS: REASON})
     return replace(facts, verdicts=verdicts, **ran)
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from saliency_bench import report
+from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report import files, markdown
 from saliency_bench.report.figures import planned
@@ -156,7 +157,9 @@ def test_interrupted_write_leaves_the_old_report_and_no_half_file(lean, tmp_path
 def test_run_in_which_nothing_could_be_scored_still_reports(lean, tmp_path):
     summary = lean.summary[lean.summary["stage"] == -1]
     empty = replace(
-        lean, scores=lean.scores[:0], floors=lean.floors[:0], networks=lean.networks[:0],
+        lean, long_scores=LongTable.of(lean.scores[:0]),
+        long_floors=LongTable.of(lean.floors[:0]),
+        networks=lean.networks[:0],
         summary=summary, examples=None,
     )  # fmt: skip
     assert report.write(empty, tmp_path).read_text().startswith("# Saliency sanity report")
@@ -169,7 +172,7 @@ def test_two_checks_stand_beside_each_other(make_results, lean):
         summary=pd.concat([lean.summary, other.summary]),
         verdicts=pd.concat([lean.verdicts, other.verdicts]),
         networks=pd.concat([lean.networks, other.networks]),
-        scores=pd.concat([lean.scores, other.scores]),
+        long_scores=LongTable.of(pd.concat([lean.scores, other.scores])),
     )
     text = markdown.text(both, planned(both))
     assert f"### {CHECK}" in text

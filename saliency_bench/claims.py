@@ -1,0 +1,61 @@
+"""Who does what where several processes work in one run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+try:
+    import fcntl
+except ImportError:  # there are no such locks on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class Claims:
+    """Claims on parts of a run; the system gives back those of a process that dies.
+
+    One byte of a file is locked for each. Where files cannot be locked (an object store, Windows)
+    every claim is granted: work may then be done twice, with the same result.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Any) -> None:
+        self._path = folder / "lock" if fcntl is not None and isinstance(folder, Path) else None
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    @contextmanager
+    def claimed(self, key: str) -> Iterator[bool]:
+        """Whether this process may do what `key`, a hexadecimal hash, stands for."""
+        if self._file is None:
+            yield True
+            return
+        place = int(key[:15], 16)
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except (BlockingIOError, PermissionError):
+            yield False
+            return
+        except OSError:  # a network folder without locks
+            yield True
+            return
+        try:
+            yield True
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)

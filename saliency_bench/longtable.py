@@ -1,0 +1,150 @@
+"""Long tables in parquet, written and read one (check, explainer, similarity) at a time."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, Self, cast
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from saliency_bench.protocols import SCHEMA_VERSION
+from saliency_bench.store import atomic
+
+Key = tuple[str, str, str]
+"""Check, explainer and similarity."""
+
+KEYS = ["check", "explainer", "similarity"]
+
+GROUP = 2**20
+"""Most rows of a row group."""
+
+
+@dataclass(frozen=True)
+class LongTable:
+    """A parquet file each of whose row groups holds rows of one key only.
+
+    Attributes:
+        source: where it lies, or all of its bytes.
+    """
+
+    source: Path | bytes
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Self:
+        """A table in memory, with the rows of a frame that has the columns `KEYS`."""
+        groups = frame.groupby(KEYS, sort=False, observed=True)
+        schema = pa.Schema.from_pandas(frame, preserve_index=False)
+        sink = io.BytesIO()
+        with _Writer(sink, schema) as writer:
+            for key, rows in groups:
+                writer.write(key, pa.Table.from_pandas(rows, schema, preserve_index=False))
+        return cls(sink.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The table of a file.
+
+        Raises:
+            OSError: if there is none.
+            ValueError: if it is damaged, or of another schema version.
+        """
+        table = cls(path)
+        table._groups  # noqa: B018  opens it
+        return table
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Of whatever is in it, in its order."""
+        return tuple(dict.fromkeys(self._groups))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of its columns."""
+        return list(self._file.schema_arrow.names)
+
+    def rows(self, key: Key) -> pd.DataFrame:
+        """Those of one key, in their order."""
+        places = [place for place, its in enumerate(self._groups) if its == key]
+        # Threads would each keep memory of their own.
+        table = self._file.read_row_groups(places, use_threads=False)
+        return cast(pd.DataFrame, table.to_pandas(use_threads=False))
+
+    def frame(self) -> pd.DataFrame:
+        """All rows; names and statuses are categories."""
+        return cast(pd.DataFrame, self._file.read().to_pandas())
+
+    def loaded(self) -> LongTable:
+        """The same table in memory, for when its file goes."""
+        return LongTable(self._bytes())
+
+    def save(self, path: Path) -> None:
+        """Write it to a file, unless it is that file.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        if self.source != path:
+            with atomic(path) as file:
+                file.write(self._bytes())
+
+    def _bytes(self) -> bytes:
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        # An open file stays what it is, also when another run puts its own in the same place.
+        if isinstance(self.source, bytes):
+            return pq.ParquetFile(pa.BufferReader(self.source))
+        local = isinstance(self.source, Path)
+        return pq.ParquetFile(pa.OSFile(str(self.source)) if local else self.source.open("rb"))
+
+    @cached_property
+    def _groups(self) -> list[Key]:
+        metadata = self._file.metadata.metadata or {}
+        if metadata.get(b"schema_version") != str(SCHEMA_VERSION).encode():
+            raise ValueError(f"{self.source!s} must have schema_version {SCHEMA_VERSION}")
+        if b"groups" not in metadata:
+            raise ValueError(f"{self.source!s} must say what is in its row groups; it does not")
+        return [cast(Key, tuple(key)) for key in json.loads(metadata[b"groups"])]
+
+
+class _Writer:
+    """Writes a long table key by key."""
+
+    def __init__(self, sink: IO[bytes], schema: pa.Schema) -> None:
+        self._schema = schema.with_metadata({"schema_version": str(SCHEMA_VERSION)})
+        self._writer = pq.ParquetWriter(sink, self._schema)
+        self._groups: list[Key] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.add_key_value_metadata({"groups": json.dumps(self._groups)})
+        self._writer.close()
+
+    def write(self, key: Any, rows: pa.Table) -> None:
+        """Rows of one key."""
+        table = rows.cast(self._schema)
+        for start in range(0, len(rows), GROUP):
+            self._writer.write_table(table.slice(start, GROUP), row_group_size=GROUP)
+            self._groups.append(cast(Key, tuple(key)))
+
+
+@contextmanager
+def writing(path: Path, schema: pa.Schema) -> Iterator[_Writer]:
+    """A long table that is written key by key; it appears whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with atomic(path) as file, _Writer(file, schema) as writer:
+        yield writer
