@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saliency_bench import engine, inference, network, provenance, tables
+from saliency_bench.conclusion import concluded
 from saliency_bench.engine import Progress, Silent
 from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import Expectation, Preprocessing, Study
@@ -49,25 +50,15 @@ def run(
     outcome.checks.update(refused)
     long = tables.scores(study, store, steps, outcome)
     evidence = _evidence(study, outcome, long, tables.networks(study, store, steps))
-    summary = inference.summarize(evidence)
-    verdicts = inference.judge(evidence, summary)
-    facts = {
-        **provenance.of_study(study),
-        **provenance.of_outcome(outcome),
-        **provenance.of_expectations(evidence),
-        **provenance.accuracies(evidence.networks),
-        "chance": evidence.chance,
-        "false_verdicts": inference.false_verdicts(summary),
-    }
+    facts = {**provenance.of_study(study), **provenance.of_outcome(outcome)}
     pixels = preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
     titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
-    return Results(
-        evidence.scores, evidence.floors, evidence.networks, summary, verdicts, facts,
+    return concluded(
+        evidence,
+        facts,
         examples=tables.examples(study, store, steps, outcome, pixels, titles),
         trainings=tables.trainings(study.weights.trained),
-        problems=inference.problems(verdicts),
-        guards=provenance.guards(evidence.expectations),
-    )  # fmt: skip
+    )
 
 
 def planned(study: Study) -> tuple[tuple[engine.Step, ...], dict[str, str]]:

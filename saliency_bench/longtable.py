@@ -66,9 +66,9 @@ class LongTable:
         return tuple(dict.fromkeys(self._groups))
 
     @property
-    def columns(self) -> list[str]:
-        """Names of its columns."""
-        return list(self._file.schema_arrow.names)
+    def schema(self) -> pa.Schema:
+        """Names and types of its columns."""
+        return self._file.schema_arrow.remove_metadata()
 
     def rows(self, key: Key) -> pd.DataFrame:
         """Those of one key, in their order."""

@@ -82,7 +82,6 @@ def of_study(study: Study) -> dict[str, Any]:
         "targets_hash": digest_of_array(study.scene.targets),
         "weights_hash": study.network.fingerprint(),
         "schema": SCHEMA_VERSION,
-        "controls": list(study.controls),
         "doses": {n: e.share for n, e in study.explainers.items() if isinstance(e, Mixture)},
         "notes": notes(study),
         "warnings": warnings(study),
@@ -120,10 +119,16 @@ def of_outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def of_expectations(evidence: Evidence) -> dict[str, Any]:
-    """What each check promises, and the similarities' thresholds."""
+def of_evidence(evidence: Evidence) -> dict[str, Any]:
+    """What inference knew beside the tables: enough to draw the conclusions again."""
     promises = {name: asdict(promise) for name, promise in evidence.expectations.items()}
-    return {"expectations": promises, "thresholds": dict(evidence.thresholds)}
+    return {
+        "expectations": promises,
+        "thresholds": dict(evidence.thresholds),
+        "signed": dict(evidence.signed),
+        "controls": dict(evidence.controls),
+        "chance": evidence.chance,
+    }
 
 
 def guards(expectations: Mapping[str, Expectation]) -> tuple[str, ...]:

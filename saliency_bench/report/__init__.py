@@ -29,6 +29,8 @@ def write(results: Results, folder: Path) -> Path:
     }
     if len(results.trainings):
         tables["trainings.csv"] = files.csv(results.trainings)
+    if results.examples is not None:
+        tables["examples.npz"] = files.examples(results.examples)
     for name, data in tables.items():
         write_atomic(folder / name, data)
     results.long_scores.save(folder / "scores.parquet")

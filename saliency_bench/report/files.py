@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.results import Results
+from saliency_bench.results import Examples, Results
 
 
 def csv(table: pd.DataFrame) -> bytes:
@@ -29,6 +31,42 @@ def provenance(results: Results) -> bytes:
     # Json has no NaN; the detour over text turns those at any depth into null.
     plain = json.loads(json.dumps(facts, default=_plain), parse_constant=lambda _: None)
     return (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
+
+
+def examples(found: Examples) -> bytes:
+    """Example images and maps as an npz file."""
+    places = [
+        (check, explainer, stage)
+        for check, explainers in found.maps.items()
+        for explainer, stages in explainers.items()
+        for stage in stages
+    ]
+    told = {
+        "titles": list(found.titles),
+        "maps": places,
+        "conditions": [
+            [c, s, n] for c, names in found.conditions.items() for s, n in names.items()
+        ],
+    }
+    maps = {f"map{n}": found.maps[c][e][s] for n, (c, e, s) in enumerate(places)}
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer, allow_pickle=False, pixels=found.pixels, told=np.array(json.dumps(told)), **maps
+    )
+    return buffer.getvalue()
+
+
+def stored_examples(content: bytes) -> Examples:
+    """What `examples` wrote."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        told = json.loads(str(file["told"]))
+        maps: dict[str, dict[str, dict[int, NDArray[np.float32]]]] = {}
+        for number, (check, explainer, stage) in enumerate(told["maps"]):
+            maps.setdefault(check, {}).setdefault(explainer, {})[stage] = file[f"map{number}"]
+        conditions: dict[str, dict[int, str]] = {}
+        for check, stage, name in told["conditions"]:
+            conditions.setdefault(check, {})[stage] = name
+        return Examples(file["pixels"], tuple(told["titles"]), maps, conditions)
 
 
 def _versioned(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from saliency_bench import tables
+from saliency_bench.inference.tables import SUMMARY, VERDICTS
 from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.results import TRAININGS, Results
+from saliency_bench.report import files
+from saliency_bench.results import TRAININGS, Examples, Results
 from saliency_bench.store import read_json
 
 
 def read(folder: Path) -> Results:
-    """What `write` wrote, without the example maps.
+    """What `write` wrote.
+
+    Raises:
+        ValueError: if a file is missing, damaged or of another schema version.
+    """
+    with _told(folder):
+        return replace(
+            measured(folder),
+            summary=_csv(folder / "summary.csv", SUMMARY),
+            verdicts=_csv(folder / "verdicts.csv", VERDICTS),
+        )
+
+
+def measured(folder: Path) -> Results:
+    """What a run measured, without summary and verdicts: they follow from it.
 
     Raises:
         ValueError: if a file is missing, damaged or of another schema version.
@@ -21,30 +42,47 @@ def read(folder: Path) -> Results:
     facts = read_json(folder / "provenance.json")
     if facts is None:
         raise ValueError(f"{folder} must hold a finished run; it has no provenance.json")
-    try:
+    with _told(folder):
         return Results(
             long_scores=LongTable.read(folder / "scores.parquet"),
             long_floors=LongTable.read(folder / "floors.parquet"),
-            networks=_csv(folder / "networks.csv"),
-            summary=_csv(folder / "summary.csv"),
-            verdicts=_csv(folder / "verdicts.csv"),
+            networks=_csv(folder / "networks.csv", tables.NETWORKS),
+            summary=pd.DataFrame(columns=list(SUMMARY)),
+            verdicts=pd.DataFrame(columns=list(VERDICTS)),
             provenance=facts,
             problems=tuple(facts["problems"]),
             guards=tuple(facts.get("guards", ())),
             trainings=_trainings(folder / "trainings.csv"),
+            examples=_examples(folder / "examples.npz"),
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{folder} must hold a finished run; {error}") from None
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Whatever is wrong with a run's files is one line that names the run."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        text = str(error)
+        told = text if str(folder) in text else f"{folder} must hold a finished run; {text}"
+        raise ValueError(told) from None
 
 
 def _trainings(path: Path) -> pd.DataFrame:
     # A run that trained nothing has no such table.
-    return _csv(path) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
+    return _csv(path, TRAININGS) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _examples(path: Path) -> Examples | None:
+    # A run of an older version has none.
+    return files.stored_examples(path.read_bytes()) if path.exists() else None
+
+
+def _csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     with path.open("rb") as file:
         table = pd.read_csv(file, keep_default_na=False, na_values=[""])
+    if lacking := {"schema_version", *columns} - set(table.columns):
+        raise ValueError(f"{path.name} must have the columns {', '.join(sorted(lacking))}")
     if (table["schema_version"] != SCHEMA_VERSION).any():
         raise ValueError(f"{path.name} must have schema_version {SCHEMA_VERSION}")
     words = table.select_dtypes(exclude=["number", "bool"]).columns

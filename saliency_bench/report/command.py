@@ -1,0 +1,59 @@
+"""One report over run folders, from what they hold: nothing is computed, no TensorFlow starts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from saliency_bench import report
+from saliency_bench.report import files, merging
+from saliency_bench.results import Results
+from saliency_bench.store import location, write_atomic
+
+FINISHED, FAILED, REFUSED = 0, 1, 2
+"""Exit statuses."""
+
+WIDTH = 110
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Merge runs and report on them; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        "python -m saliency_bench.report",
+        description="One report over finished runs. Runs of one study (the same model, images and "
+        "seed) become one table; where they overlap they must agree. Other studies stand beside.",
+        epilog="Exit status: 0 finished, 1 a run is not valid, 2 the request was wrong.",
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder or address of a run")
+    parser.add_argument("--out", help="where to write; default: RUN itself if it is one")
+    told = parser.parse_args(arguments)
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    usual = told.runs[0] if len(told.runs) == 1 else f"results/report/{stamp}"
+    try:
+        out = location(told.out or usual)
+        found = merging.merged([location(run) for run in told.runs], out)
+        return _write(found, out)
+    except (ValueError, OSError) as error:
+        print(f"saliency_bench.report: {' '.join(str(error).split())}", file=sys.stderr)
+        return REFUSED
+
+
+def _write(found: Mapping[str, Results], out: Path) -> int:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    several = len(found) > 1
+    for study, results in found.items():
+        path = report.write(results, out / study if several else out)
+        if several:
+            console.rule(study, align="left")
+        console.print(report.verdict_table(results, width=console.width))
+        console.print(f"report: {path}", soft_wrap=True, markup=False)
+    if several:
+        for name, table in merging.tables(found).items():
+            write_atomic(out / f"{name}.csv", files.csv(table))
+        console.print(f"all studies: {out / 'verdicts.csv'}", soft_wrap=True, markup=False)
+    return FINISHED if all(results.valid for results in found.values()) else FAILED

@@ -1,0 +1,182 @@
+"""Several run folders as one: the runs of each study together, studies beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from saliency_bench.conclusion import concluded, evidence_of
+from saliency_bench.longtable import Key, LongTable, writing
+from saliency_bench.report.reading import measured
+from saliency_bench.results import Examples, Results
+
+STUDY = (
+    "weights_hash", "images_hash", "targets_hash", "seed", "target", "batch_size", "output",
+    "deterministic", "threads", "versions", "source",
+)  # fmt: skip
+"""Facts that runs of one study share: their scores may stand in one table."""
+
+TOLD = ("seed", "dataset", "model", "target", "n_images", "weights_hash", "images_hash")
+"""Facts by which studies are told apart, the most telling first."""
+
+_PLACE = ["stage", "draw", "image"]
+
+
+def merged(folders: Sequence[Path], into: Path) -> dict[str, Results]:
+    """The results of each study, by what tells it from the others.
+
+    Args:
+        folders: of finished runs.
+        into: where the tables of several runs of a study are written.
+
+    Raises:
+        ValueError: if a folder holds no finished run, or two runs of a study disagree on a score.
+    """
+    groups: dict[str, list[tuple[Path, Results]]] = {}
+    for folder in dict.fromkeys(folders):
+        results = measured(folder)
+        groups.setdefault(_study(results), []).append((folder, results))
+    names = _names([runs[0][1].provenance for runs in groups.values()])
+    several = len(groups) > 1
+    return {
+        name: _joined(runs, into / name if several else into)
+        for name, runs in zip(names, groups.values(), strict=True)
+    }
+
+
+def tables(found: Mapping[str, Results]) -> dict[str, pd.DataFrame]:
+    """Summary and verdicts of several studies, each in one table with a column `study`."""
+    return {
+        name: pd.concat([getattr(r, name).assign(study=study) for study, r in found.items()])
+        for name in ("summary", "verdicts")
+    }
+
+
+def _study(results: Results) -> str:
+    return repr([results.provenance.get(name) for name in STUDY])
+
+
+def _names(facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What tells studies apart, in as few words as will do; safe as the name of a folder."""
+    words = [""] * len(facts)
+    for told in TOLD:
+        if len(set(words)) == len(words):
+            break
+        values = [str(fact.get(told))[:12] for fact in facts]
+        if len(set(values)) > 1:
+            words = [f"{w} {told}={v}".strip() for w, v in zip(words, values, strict=True)]
+    if len(set(words)) < len(words):
+        words = [f"{word} study={place}".strip() for place, word in enumerate(words)]
+    return [word.replace("/", "-") or "study" for word in words]
+
+
+def _joined(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
+    """One `Results` of the runs of a study."""
+    folder, first = runs[0]
+    try:
+        evidence = evidence_of(first)
+        for other, results in runs[1:]:
+            known = evidence_of(results)
+            _require_alike(evidence.expectations, known.expectations, f"{folder} and {other}")
+            evidence = replace(
+                evidence,
+                networks=_rows(evidence.networks, known.networks, ["check", "stage", "draw"]),
+                expectations={**known.expectations, **evidence.expectations},
+                signed={**known.signed, **evidence.signed},
+                thresholds={**known.thresholds, **evidence.thresholds},
+                controls={**known.controls, **evidence.controls},
+                scores=evidence.scores,
+            )
+    except KeyError as error:
+        raise ValueError(
+            f"a run must say what it rests on; {folder} or another one does not ({error}): "
+            "it was made by an older version, the same command brings it up to date"
+        ) from None
+    if len(runs) > 1:
+        long = [
+            _long([(place, getattr(r, name)) for place, r in runs], into / f"{name[5:]}.parquet")
+            for name in ("long_scores", "long_floors")
+        ]
+        evidence = replace(evidence, scores=long[0], floors=long[1])
+    return concluded(
+        evidence,
+        reduce(_facts, (results.provenance for _, results in runs)),
+        examples=reduce(_examples, (results.examples for _, results in runs)),
+        trainings=pd.concat([r.trainings for _, r in runs]).drop_duplicates(ignore_index=True),
+    )
+
+
+def _long(tables: Sequence[tuple[Path, LongTable]], path: Path) -> LongTable:
+    """One long table of several, written key by key."""
+    keys = dict.fromkeys(key for _, table in tables for key in table.keys)
+    with writing(path, tables[0][1].schema) as writer:
+        for key in keys:
+            parts = [(folder, table) for folder, table in tables if key in table.keys]
+            frame = _one(key, [(folder, table.rows(key)) for folder, table in parts])
+            writer.write(key, pa.Table.from_pandas(frame, preserve_index=False))
+    return LongTable(path)
+
+
+def _one(key: Key, parts: Sequence[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
+    """The rows of one key of all runs; those that two have must be the same in both."""
+    words = [name for name in parts[0][1] if parts[0][1][name].dtype == "category"]
+    (folder, rows), *others = [(f, table.astype(dict.fromkeys(words, str))) for f, table in parts]
+    for other, table in others:
+        both = rows.merge(table, on=_PLACE, suffixes=("", "_other"))
+        for name in rows.columns.difference(_PLACE):
+            here, there = both[name], both[f"{name}_other"]
+            wrong = ~((here == there) | (here.isna() & there.isna()))
+            if wrong.any():
+                place = both[wrong].iloc[0]
+                raise ValueError(
+                    f"runs must agree where they overlap; {folder} and {other} do not on "
+                    f"{', '.join(key)}, stage {place['stage']}, draw {place['draw']}, image "
+                    f"{place['image']}: {name} {place[name]} and {place[f'{name}_other']}"
+                )
+        rows = _rows(rows, table, _PLACE)
+    return rows.sort_values(_PLACE, kind="stable", ignore_index=True)
+
+
+def _rows(table: pd.DataFrame, other: pd.DataFrame, place: list[str]) -> pd.DataFrame:
+    return pd.concat([table, other]).drop_duplicates(place, ignore_index=True)
+
+
+def _require_alike(here: Mapping[str, Any], there: Mapping[str, Any], runs: str) -> None:
+    for name in here.keys() & there.keys():
+        if here[name] != there[name]:
+            raise ValueError(
+                f"runs of one study must expect the same of a check; {runs} do not of {name}: "
+                f"{here[name]} and {there[name]}"
+            )
+
+
+def _facts(facts: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of the first run, with what further runs add to its mappings."""
+    both = {
+        name: {**others[name], **value}
+        for name, value in facts.items()
+        if isinstance(value, dict) and isinstance(others.get(name), dict)
+    }
+    commands = [*facts.get("commands", [facts["command"]]), others["command"]]
+    return {**facts, **both, "commands": commands}
+
+
+def _examples(examples: Examples | None, others: Examples | None) -> Examples | None:
+    if examples is None or others is None:
+        return examples or others
+    return replace(
+        examples,
+        maps=dict(_deep(examples.maps, others.maps)),
+        conditions={**others.conditions, **examples.conditions},
+    )
+
+
+def _deep(maps: Mapping[str, Any], others: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for check in dict.fromkeys([*maps, *others]):
+        yield check, {**others.get(check, {}), **maps.get(check, {})}
