@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from saliency_bench.inference import interval
+from saliency_bench.inference import interval, intervals
 from saliency_bench.inference.intervals import mean_interval
 
 STUDIES, DRAWS, IMAGES = 2000, 5, 20
@@ -125,3 +125,32 @@ def test_rows_as_independent_would_not_cover():
     rows = crossed(np.random.default_rng(3), 0.2).reshape(STUDIES, -1)
     half = 1.96 * rows.std(axis=-1, ddof=1) / rows.shape[-1] ** 0.5
     assert np.mean(np.abs(rows.mean(axis=-1) - 0.2) <= half) < 0.75
+
+
+def test_components_give_back_the_interval_they_were_taken_from():
+    random = np.random.default_rng(5)
+    draw, image = random.normal(0, 0.3, (6, 1)), random.normal(0, 0.2, (1, 40))
+    cells = draw + image + random.normal(0, 0.1, (6, 40))
+    found = intervals.interval(cells[None], np.ones(1), np.full((1, 6, 40), 1 / 240))
+    its = intervals.components(cells)
+    assert its.half_width(6, 40) == pytest.approx(float(found.high - found.value))
+    assert its.half_width(12, 40) < its.half_width(6, 40)
+
+
+def test_components_by_hand():
+    only_draws = np.array([[1.0, 1.0], [3.0, 3.0]])
+    assert intervals.components(only_draws) == (2.0, 0.0, 0.0)  # the variance of 1 and 3 is 2
+    assert intervals.components(only_draws.T) == (0.0, 2.0, 0.0)
+    checkered = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    assert intervals.components(checkered) == (0.0, 0.0, 4.0)
+
+
+def test_residuals_have_the_variance_of_the_ratio():
+    random = np.random.default_rng(6)
+    score, ceiling = random.normal(0.4, 0.1, (2, 3, 5, 20)) + [[[[0.0]]], [[[0.5]]]]
+    weights = np.full(score.shape, 1 / score.size)
+    found = intervals.interval(score, ceiling, weights)
+    its = intervals.components(intervals.residuals(score, ceiling, weights))
+    if min(its) > 0:
+        assert its.half_width(5, 20) == pytest.approx(float(found.high - found.value))
+    assert intervals.residuals(score, ceiling, weights).mean() == pytest.approx(0, abs=1e-12)

@@ -1,0 +1,51 @@
+"""`plan=true`: what is left to do, counted by hand; and nothing is written."""
+
+import re
+
+CONTROLS, CONDITIONS, IMAGES = 6, 1 + 2 * 3, 8
+"""The repeat, and three draws of two layers."""
+
+
+def table(out):
+    """Numbers after each name."""
+    rows = {}
+    for line in out.splitlines():
+        name, *numbers = line.split()[:3] or [""]
+        rows.setdefault(name, numbers)
+    return rows
+
+
+def test_a_plan_counts_what_is_to_be_done_and_writes_nothing(command, small, tmp_path):
+    arguments = [a for a in small if not a.startswith("explainer=")]
+    picked = "explainer=[gradient,integrated_gradients]"
+    steps = "explainer.integrated_gradients.steps=5"
+    done = command(*arguments, picked, steps, "plan=true")
+    assert done.status == 0
+    assert not (tmp_path / "run").exists()
+    rows = table(done.out)
+    explained = str(IMAGES * (CONDITIONS + 1))  # and once as what the others are compared with
+    # A batch of 32 is filled up: 4 evaluations for each of 8 images.
+    assert rows["gradient"] == [explained, "4"]
+    assert rows["integrated_gradients"] == [explained, "8"]
+    assert rows["edge_detector"] == [explained, "-"]
+    assert f"cells    {CONDITIONS * (2 + CONTROLS + 1)} to compute" in done.out
+    assert "weights  changed 6 times" in done.out
+    assert "workers=1" in done.out
+    assert "once there are scores" in done.out
+
+
+def test_a_plan_knows_what_is_there_and_how_much_it_varies(command, small):
+    assert command(*small).status == 0
+    done = command(*small, "plan=true", "width=0.5")
+    rows = table(done.out)
+    assert rows["gradient"][0] == "0"
+    assert f"cells    0 to compute, {CONDITIONS * (1 + CONTROLS + 1)} are there" in done.out
+    last = done.out.split("0.5 wide")[1]
+    assert re.search(r"gradient +(-|\d+) +(-|\d+) +\d+", last)
+    assert "edge_detector" not in last
+    more = command(*small, "plan=true", "draws=5")
+    assert f"cells    {4 * (1 + CONTROLS + 1)} to compute" in more.out
+
+
+def test_a_width_that_is_none_is_refused(refused, small):
+    assert "width must be at least 0.001; got -1" in refused(*small, "plan=true", "width=-1")
