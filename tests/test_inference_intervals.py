@@ -147,7 +147,7 @@ def test_components_by_hand():
 
 def test_residuals_have_the_variance_of_the_ratio():
     random = np.random.default_rng(6)
-    score, ceiling = random.normal(0.4, 0.1, (2, 3, 5, 20)) + [[[[0.0]]], [[[0.5]]]]
+    score, ceiling = random.normal([[[[0.4]]], [[[0.9]]]], 0.1, (2, 3, 5, 20))
     weights = np.full(score.shape, 1 / score.size)
     found = intervals.interval(score, ceiling, weights)
     its = intervals.components(intervals.residuals(score, ceiling, weights))
