@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -40,22 +39,24 @@ class Claims:
         if self._file is not None:
             self._file.close()
 
-    @contextmanager
-    def claimed(self, key: str) -> Iterator[bool]:
+    def take(self, key: str) -> bool:
         """Whether this process may do what `key`, a hexadecimal hash, stands for."""
         if self._file is None:
-            yield True
-            return
-        place = int(key[:15], 16)
+            return True
         try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(key))
         except (BlockingIOError, PermissionError):
-            yield False
-            return
+            return False
         except OSError:  # a network folder without locks
-            yield True
-            return
-        try:
-            yield True
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
+            pass
+        return True
+
+    def give_back(self, key: str) -> None:
+        """What `key` stands for is done."""
+        if self._file is not None:
+            with suppress(OSError):
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(key))
+
+
+def _place(key: str) -> int:
+    return int(key[:15], 16)

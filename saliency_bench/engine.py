@@ -106,10 +106,11 @@ class Loop:
         missing = self._missing(steps)
         self._progress.start(sum(missing.values()))
         try:
-            with Behind() as behind, Claims(self._store.folder) as claims:
+            with Behind(4) as behind, Claims(self._store.folder) as claims:
                 waiting = list(missing)
                 while waiting:
                     others = self._pass(waiting, missing, claims, behind)
+                    behind.catch_up()
                     if len(others) == len(waiting):
                         time.sleep(PATIENCE)
                     waiting = others
@@ -135,11 +136,11 @@ class Loop:
         for _, units_of_one in groupby(waiting, lambda unit: unit.window):
             with Window(self._study.network, self._scorer, behind) as window:
                 for unit in units_of_one:
-                    with claims.claimed(unit.key) as mine:
-                        if mine:
-                            self._work(unit, missing[unit], window, behind)
-                        else:
-                            others.append(unit)
+                    if not claims.take(unit.key):
+                        others.append(unit)
+                        continue
+                    self._work(unit, missing[unit], window, behind)
+                    behind.do(claims.give_back, unit.key)  # once its cells are saved
         return others
 
     def _tasks(self, unit: Unit) -> list[Task]:
@@ -163,7 +164,6 @@ class Loop:
         self._progress.skip(expected - _count(tasks))
         for task in tasks:
             self._take(task, window, behind)
-        behind.catch_up()  # the claim ends when the cells are saved
 
     def _take(self, task: Task, window: Window, behind: Behind) -> None:
         network, step = self._study.network, task.step

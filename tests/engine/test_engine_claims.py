@@ -10,8 +10,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from saliency_bench.claims import Claims
-with Claims(Path(sys.argv[1])) as claims, claims.claimed(sys.argv[2]) as mine:
-    print(mine, flush=True)
+with Claims(Path(sys.argv[1])) as claims:
+    print(claims.take(sys.argv[2]), flush=True)
     sys.stdin.read()
 """
 
@@ -22,8 +22,8 @@ def holder(folder: Path, key: str) -> subprocess.Popen[str]:
 
 
 def asked(folder: Path, key: str) -> bool:
-    with Claims(folder) as claims, claims.claimed(key) as mine:
-        return mine
+    with Claims(folder) as claims:
+        return claims.take(key)
 
 
 def test_a_claim_belongs_to_one_process_until_it_ends_or_dies(tmp_path):
@@ -39,8 +39,8 @@ def test_a_claim_belongs_to_one_process_until_it_ends_or_dies(tmp_path):
 
 def test_a_claim_is_given_back_when_it_is_left(tmp_path):
     with Claims(tmp_path) as claims:
-        with claims.claimed(KEYS[0]) as mine:
-            assert mine
+        assert claims.take(KEYS[0])
+        claims.give_back(KEYS[0])
         with holder(tmp_path, KEYS[0]) as other:
             assert other.stdout.readline() == "True\n"
             other.communicate()
@@ -50,5 +50,6 @@ def test_where_files_cannot_be_locked_every_claim_is_granted():
     class Elsewhere:
         """No local path."""
 
-    with Claims(Elsewhere()) as claims, claims.claimed(KEYS[0]) as mine:
-        assert mine
+    with Claims(Elsewhere()) as claims:
+        assert claims.take(KEYS[0])
+        claims.give_back(KEYS[0])
