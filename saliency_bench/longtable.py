@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Self, cast
+from typing import IO, Self, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -23,7 +23,7 @@ Key = tuple[str, str, str]
 
 KEYS = ["check", "explainer", "similarity"]
 
-GROUP = 2**20
+GROUP = 2**14
 """Most rows of a row group."""
 
 
@@ -45,7 +45,9 @@ class LongTable:
         sink = io.BytesIO()
         with _Writer(sink, schema) as writer:
             for key, rows in groups:
-                writer.write(key, pa.Table.from_pandas(rows, schema, preserve_index=False))
+                writer.write(
+                    cast(Key, key), pa.Table.from_pandas(rows, schema, preserve_index=False)
+                )
         return cls(sink.getvalue())
 
     @classmethod
@@ -117,26 +119,50 @@ class LongTable:
 
 
 class _Writer:
-    """Writes a long table key by key."""
+    """Writes a long table key by key, in row groups of one size however the rows come in."""
 
     def __init__(self, sink: IO[bytes], schema: pa.Schema) -> None:
         self._schema = schema.with_metadata({"schema_version": str(SCHEMA_VERSION)})
-        self._writer = pq.ParquetWriter(sink, self._schema)
+        words = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        self._writer = pq.ParquetWriter(sink, self._schema, use_dictionary=words)
+        # The words of a row group are those that are in it, whatever pieces it was made of.
+        plain = [(f.name, pa.string() if f.name in words else f.type) for f in schema]
+        self._plain = pa.schema(plain)
         self._groups: list[Key] = []
+        self._waiting: list[pa.Table] = []
+        self._key: Key | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._writer.add_key_value_metadata({"groups": json.dumps(self._groups)})
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._flush(0)
+            self._writer.add_key_value_metadata({"groups": json.dumps(self._groups)})
         self._writer.close()
 
-    def write(self, key: Any, rows: pa.Table) -> None:
-        """Rows of one key."""
-        table = rows.cast(self._schema)
-        for start in range(0, len(rows), GROUP):
-            self._writer.write_table(table.slice(start, GROUP), row_group_size=GROUP)
-            self._groups.append(cast(Key, tuple(key)))
+    def write(self, key: Key, rows: pa.Table) -> None:
+        """Further rows of a key; all of a key come one after the other."""
+        if key != self._key:
+            self._flush(0)
+            self._key = key
+        self._waiting.append(rows.cast(self._plain))
+        self._flush(GROUP)
+
+    def _flush(self, least: int) -> None:
+        """Write row groups as long as so many rows wait."""
+        while (waiting := sum(map(len, self._waiting))) and waiting >= least:
+            table = pa.concat_tables(self._waiting).combine_chunks()
+            self._writer.write_table(self._encoded(table.slice(0, GROUP)), row_group_size=GROUP)
+            self._groups.append(cast(Key, self._key))
+            self._waiting = [table.slice(GROUP)]
+
+    def _encoded(self, table: pa.Table) -> pa.Table:
+        columns = [
+            column.dictionary_encode() if pa.types.is_dictionary(field.type) else column
+            for field, column in zip(self._schema, table.columns, strict=True)
+        ]
+        return pa.table(columns, names=table.column_names).cast(self._schema)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,6 @@ FAILURES = ("not_applicable", "error")
 
 Cells = list[tuple[Step, dict[str, NDArray[Any]]]]
 
-Columns = dict[str, Any]
-"""Arrays of one length, of NumPy or, for words, of Arrow."""
-
 
 def scores(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
@@ -59,10 +56,9 @@ def scores(
     paths = [store.folder / f"{name}.parquet" for name in ("scores", "floors")]
     kinds = [pa.schema(list(columns.items())) for columns in (SCORES, FLOORS)]
     with writing(paths[0], kinds[0]) as whole, writing(paths[1], kinds[1]) as floors:
-        for key, columns in _cases(study, store, steps, outcome):
-            table = pa.table(columns)
-            whole.write(key, table.select(list(SCORES)))
-            floors.write(key, table.filter(columns["continues"]).select(list(FLOORS)))
+        for key, rows in _pieces(study, store, steps, outcome):
+            whole.write(key, rows.select(list(SCORES)))
+            floors.write(key, rows.filter(rows["continues"]).select(list(FLOORS)))
     return LongTable(paths[0]), LongTable(paths[1])
 
 
@@ -156,10 +152,11 @@ def _network(study: Study, cells: Cells) -> dict[str, Any]:
 # ---------------------------------------------------------------- the scores
 
 
-def _cases(
+def _pieces(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
-) -> Iterator[tuple[Key, Columns]]:
-    """The rows of each (check, explainer, similarity), in the order of the study."""
+) -> Iterator[tuple[Key, pa.Table]]:
+    """The rows of each (check, explainer, similarity), a cell at a time, in the study's order."""
+    columns = {name: column(measure) for name, measure in study.similarities.items()}
     for check in study.checks:
         own = sorted(
             (step for step in steps if step.check == check),
@@ -167,15 +164,17 @@ def _cases(
         )
         for explainer in study.explainers:
             reason, status = _failure(check, explainer, outcome)
-            for similarity, measure in study.similarities.items():
+            its = [] if reason else own
+            asked = (*columns.values(), "target")
+            cells = [(step, _cell(store, step, explainer, *asked)) for step in its]
+            for similarity, name in columns.items():
                 key = (check, explainer, similarity)
-                name = column(measure)
-                cells = (
-                    [] if reason else [(s, _cell(store, s, explainer, name, "target")) for s in own]
-                )
                 why = reason or next((str(c[name]) for _, c in cells if c[name].ndim == 0), None)
-                anchor = study.checks[check].anchor
-                yield key, _failed(key, why, status) if why else _compared(key, cells, name, anchor)
+                if why:
+                    yield key, _failed(key, why, status)
+                else:
+                    rows = _compared(cells, name, study.checks[check].anchor)
+                    yield from ((key, _table(key, columns)) for columns in rows)
 
 
 def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
@@ -186,51 +185,42 @@ def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
     return refused, "not_applicable"
 
 
-def _failed(key: Key, reason: str, status: str) -> Columns:
-    nothing = {"stage": 0, "draw": 0, "image": -1, "target": -1}
-    numbers = {**dict.fromkeys(("score", "null", "ceiling", "floor"), np.nan), "depth": 0.0}
-    words = {**dict(zip(KEYS, key, strict=True)), "condition": reason, "status": status}
-    row = {name: np.array([value]) for name, value in (nothing | numbers).items()}
-    row |= {name: _words([word], np.zeros(1)) for name, word in words.items()}
-    return {**row, "continues": np.array([False])}
+def _failed(key: Key, reason: str, status: str) -> pa.Table:
+    nothing = {"stage": 0, "draw": 0, "image": [-1], "target": -1, "depth": 0.0}
+    numbers = dict.fromkeys(("score", "null", "ceiling", "floor"), np.nan)
+    said = {"condition": reason, "status": status, "continues": False}
+    return _table(key, {**nothing, **numbers, **said})
 
 
-def _compared(key: Key, cells: Cells, name: str, anchor: str) -> Columns:
-    steps = [step for step, _ in cells]
-    twins = {
-        (step.condition.draw, step.start): cell[name]["score"]
-        for step, cell in cells
-        if anchor == "twins" and step.condition.stage == TWINS
-    }
-    one = {step.start: np.ones(step.stop - step.start) for step in steps}
-    ceilings = [
-        twins.get((s.condition.draw, s.start), one[s.start])
-        if s.condition.stage >= TWINS
-        else one[s.start]
-        for s in steps
-    ]
-    sizes = [step.stop - step.start for step in steps]
-    conditions = {step.condition.name: None for step in steps}
-    places = {condition: place for place, condition in enumerate(conditions)}
-    pairs = np.concatenate([cell[name] for _, cell in cells])
-
-    def each(values: Iterable[Any]) -> NDArray[Any]:
-        return np.repeat(np.array(list(values)), sizes)
-
-    return {
-        **{k: _words([word], np.zeros(len(pairs))) for k, word in zip(KEYS, key, strict=True)},
-        "stage": each(step.condition.stage for step in steps),
-        "condition": _words(list(conditions), each(places[s.condition.name] for s in steps)),
-        "depth": each(float(step.condition.depth) for step in steps),
-        "draw": each(step.condition.draw for step in steps),
-        "image": np.concatenate([np.arange(step.start, step.stop) for step in steps]),
-        "target": np.concatenate([cell["target"] for _, cell in cells]),
-        "ceiling": np.concatenate(ceilings),
-        "status": _words(STATUSES, pairs["status"]),
-        "continues": each(step.continues for step in steps),
-        **{field: pairs[field] for field in ("score", "null", "floor")},
-    }
+def _compared(cells: Cells, name: str, anchor: str) -> Iterator[dict[str, Any]]:
+    """The columns of each cell; what is the same in all its rows once."""
+    twins: dict[tuple[int, int], NDArray[np.float64]] = {}
+    for step, cell in cells:
+        condition, pairs = step.condition, cell[name]
+        if condition.stage == TWINS:
+            twins[condition.draw, step.start] = pairs["score"]
+        anchored = anchor == "twins" and condition.stage >= TWINS
+        yield {
+            "stage": condition.stage,
+            "condition": condition.name,
+            "depth": float(condition.depth),
+            "draw": condition.draw,
+            "image": np.arange(step.start, step.stop),
+            "target": cell["target"],
+            "ceiling": twins[condition.draw, step.start] if anchored else 1.0,
+            "status": np.array(STATUSES)[pairs["status"]],
+            "continues": step.continues,
+            **{field: pairs[field] for field in ("score", "null", "floor")},
+        }
 
 
-def _words(words: Sequence[str], codes: NDArray[Any]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(words))
+def _table(key: Key, columns: Mapping[str, Any]) -> pa.Table:
+    """Columns of one length; a single value stands for all rows."""
+    named = {**dict(zip(KEYS, key, strict=True)), **columns}
+    length = len(columns["image"])
+    return pa.table(
+        {
+            name: pa.repeat(value, length) if np.ndim(value) == 0 else pa.array(value)
+            for name, value in named.items()
+        }
+    )
