@@ -1,6 +1,6 @@
 """The command line: compose a configuration, build what it names, run it.
 
-With `request` and `settings`, the only module that knows Hydra.
+With `request`, `settings`, `loading` and `sweep`, the only module of a run that knows Hydra.
 """
 
 from __future__ import annotations

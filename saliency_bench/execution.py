@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from saliency_bench import engine, inference, network, provenance, tables
 from saliency_bench.conclusion import concluded
 from saliency_bench.engine import Progress, Silent
-from saliency_bench.longtable import LongTable
+from saliency_bench.longtable import LongTable, frugal
 from saliency_bench.protocols import Expectation, Preprocessing, Study
 from saliency_bench.results import Results
 from saliency_bench.store import Store, sweep, write_json
 
 
+@frugal()
 def run(
     study: Study,
     store: Store,

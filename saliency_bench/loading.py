@@ -95,11 +95,13 @@ def loaded_parts(request: Request) -> tuple[Dataset, LoadedModel, Networks]:
 def _function(config: DictConfig, *, trains: bool) -> Any:
     """What a user's own function gives: a finished model, or networks to be trained."""
     from saliency_bench import models
+    from saliency_bench.models.fresh import fresh
 
     build, training = settings.function(config.model, "model")
     if trains:
         return models.Function(build, training or models.Training())
-    return settings.called(build, "model")
+    with fresh(config.seed):  # layers without a name get the same one in every job of a sweep
+        return settings.called(build, "model")
 
 
 def compute_threads(config: DictConfig) -> int:

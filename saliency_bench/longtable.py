@@ -174,3 +174,14 @@ def writing(path: Path, schema: pa.Schema) -> Iterator[_Writer]:
     """
     with atomic(path) as file, _Writer(file, schema) as writer:
         yield writer
+
+
+@contextmanager
+def frugal() -> Iterator[None]:
+    """Arrow's memory goes back to the system at once; its own pool would hold on to it."""
+    usual = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(usual)
