@@ -59,7 +59,7 @@ class ImageFolder:
     def load(self, *, train: bool = True) -> Dataset:
         """The images; `train` says whether those to train on are wanted too.
 
-        Those to explain are decoded when they are looked at, and raise then if they cannot be.
+        They are decoded when they are looked at, and raise then if they cannot be.
 
         Raises:
             ValueError: a folder without images, an unknown class or an unreadable file.
@@ -72,7 +72,7 @@ class ImageFolder:
             name=Path(self.path).name,
             pixels=self._pixels(photos),
             labels=_labels(photos, folders),
-            train_pixels=np.asarray(self._pixels(learn)) if learn else None,
+            train_pixels=self._pixels(learn) if learn else None,
             train_labels=_labels(learn, folders) if learn else None,
             classes=names,
             preprocessing=preprocessing(self.mean, self.std),

@@ -21,7 +21,14 @@ from saliency_bench.models import hindrances, identity, kept
 from saliency_bench.models.base import LoadedModel, as_loaded, fitting
 from saliency_bench.models.fresh import fresh
 from saliency_bench.models.training import Training, accuracy, fit, optimizer_of, scores
-from saliency_bench.protocols import Dataset, NetworkName, Networks, TrainedNetwork, Untrainable
+from saliency_bench.protocols import (
+    Dataset,
+    NetworkName,
+    Networks,
+    Rows,
+    TrainedNetwork,
+    Untrainable,
+)
 from saliency_bench.store import read_json, write_json
 
 
@@ -66,8 +73,8 @@ class Trainer:
             )
         self._settings = settings
         self._dataset = dataset
-        self._pixels: NDArray[np.float32] = dataset.train_pixels
-        self._labels: NDArray[np.int64] = dataset.train_labels
+        self._pixels = dataset.train_pixels
+        self._labels = dataset.train_labels
         self._seed = seed
         self._cache = Path(cache)
         self._console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
@@ -187,7 +194,7 @@ class Trainer:
     def _taught(self, network: Any, labels: NDArray[np.int64], name: NetworkName) -> kept.Kept:
         history, reached = fit(
             network,
-            self._dataset.preprocessing(self._pixels),
+            Rows(self._pixels, self._dataset.preprocessing),
             labels,
             self._settings.training,
             seed=self._seed_of(name),

@@ -19,6 +19,9 @@ from saliency_bench.randomize import stream
 if TYPE_CHECKING:
     from saliency_bench.network import Kernel
 
+Images = NDArray[np.float32] | Rows
+"""`[N, H, W, C]`, all there or read when indexed."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -77,7 +80,7 @@ def optimizer_of(training: Training) -> Any:
 
 def fit(
     network: Any,
-    images: NDArray[np.float32],
+    images: Images,
     labels: NDArray[np.int64],
     training: Training,
     *,
@@ -135,7 +138,7 @@ def scores(network: Any, training: Training) -> Kernel:
 
 def accuracy(
     outputs: Kernel,
-    pixels: NDArray[np.float32] | Rows,
+    pixels: Images,
     labels: NDArray[np.int64],
     *,
     units: Preprocessing | None = None,
@@ -161,7 +164,7 @@ class _Watch:
     """Follows a training: shows how far it is, and stops it."""
 
     pupil: Any
-    images: NDArray[np.float32]
+    images: Images
     labels: NDArray[np.int64]
     training: Training
     name: str
@@ -204,13 +207,9 @@ class _Watch:
             self.pupil.stop_training = not math.isnan(self._reached)
 
 
-def batches(
-    images: NDArray[np.float32], labels: NDArray[np.int64], training: Training, *, seed: int
-) -> Any:
+def batches(images: Images, labels: NDArray[np.int64], training: Training, *, seed: int) -> Any:
     """The batches of all epochs, one after another; an epoch's order follows from its number."""
     import tensorflow as tf
-
-    lessons = tf.constant(images), tf.constant(labels)
 
     def order(epoch: Any) -> NDArray[np.int64]:
         # Keras would shuffle by the process's global random state.
@@ -221,7 +220,9 @@ def batches(
         return tf.data.Dataset.from_tensor_slices(drawn).batch(training.batch_size)
 
     def batch(rows: Any) -> Any:
-        return tuple(tf.gather(lesson, rows) for lesson in lessons)
+        # Whatever holds the images gives those of one batch: they need not all be in memory.
+        looked_at = tf.numpy_function(lambda r: images[r], [rows], tf.float32)
+        return tf.ensure_shape(looked_at, [None, *images.shape[1:]]), tf.gather(labels, rows)
 
     epochs = tf.data.Dataset.range(training.epochs)
     return epochs.flat_map(rows).map(batch).prefetch(2)

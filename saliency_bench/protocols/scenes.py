@@ -84,7 +84,7 @@ class Dataset:
         name: what the report calls it.
         pixels: `[N, H, W, C]` float32 in [0, 1], display units; all there, or read when indexed.
         labels: `[N]` int64, or None.
-        train_pixels: `[M, H, W, C]` float32 in [0, 1], or None if there is nothing to train on.
+        train_pixels: `[M, H, W, C]`, likewise, or None if there is nothing to train on.
         train_labels: `[M]` int64, or None.
         classes: a name per class; empty if unknown.
         preprocessing: display units to model units.
@@ -93,7 +93,7 @@ class Dataset:
     name: str
     pixels: NDArray[np.float32] | Rows
     labels: NDArray[np.int64] | None = None
-    train_pixels: NDArray[np.float32] | None = None
+    train_pixels: NDArray[np.float32] | Rows | None = None
     train_labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     preprocessing: Preprocessing = field(default_factory=Preprocessing)

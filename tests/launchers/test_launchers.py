@@ -42,8 +42,10 @@ def require_same(folder, other):
 def test_every_launcher_finds_the_numbers_of_one_job_after_the_other(bench):
     explainers = "explainer=[gradient,magnitude]"
     assert bench.run(*SWEEP, explainers, "run_dir=basic") == (0, [])
-    for name, chosen in LAUNCHERS.items():
-        assert bench.run(*SWEEP, explainers, *chosen, f"run_dir={name}") == (0, [])
+    # Two devices that are not there: TensorFlow then computes without.
+    devices = {"CUDA_VISIBLE_DEVICES": "0,1"}
+    for name, chosen in {**LAUNCHERS, "gpus": ("hydra/launcher=gpus",)}.items():
+        assert bench.run(*SWEEP, explainers, *chosen, f"run_dir={name}", **devices) == (0, [])
         require_same(bench.folder / "basic", bench.folder / name)
 
 

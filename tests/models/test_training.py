@@ -10,6 +10,7 @@ import pytest
 
 from saliency_bench.models import CNN, MLP, Training
 from saliency_bench.models.training import accuracy, batches, fit, optimizer_of, scores
+from saliency_bench.protocols import Rows
 
 QUICK = Training(epochs=3, batch_size=8, stop_accuracy=None)
 
@@ -68,6 +69,25 @@ def test_a_seed_decides_the_order_of_the_images_and_nothing_else_does(lesson):
     keras.utils.set_random_seed(5)
     assert same(weights, taught(small(), lesson)[0])
     assert not same(weights, taught(small(), lesson, seed=1)[0])
+
+
+def test_images_that_are_read_when_they_are_indexed_are_read_a_batch_at_a_time(lesson):
+    images, labels = lesson
+    read = []
+
+    class Source:
+        shape = images.shape
+
+        def __len__(self):
+            return len(images)
+
+        def __getitem__(self, rows):
+            read.append(len(images[rows]))
+            return images[rows]
+
+    weights = taught(small(), lesson)[0]
+    assert same(weights, taught(small(), (Rows(Source(), np.float32), labels))[0])
+    assert max(read) == QUICK.batch_size
 
 
 def test_one_step_of_gradient_descent_is_that_of_the_mean_loss(lesson):
