@@ -18,7 +18,7 @@ import pandas as pd
 from saliency_bench import engine, tables
 from saliency_bench.protocols import Expectation, NotApplicable, Scene, Study
 from saliency_bench.similarities import SSIM, Spearman
-from saliency_bench.store import Store
+from saliency_bench.store import Store, sweep
 
 SIDE, HIDDEN, CLASSES = 8, 5, 3
 
@@ -225,8 +225,9 @@ class Run:
 
 
 def run(a_study: Study, folder: Path, *, save_maps: bool = False) -> Run:
-    """What `saliency_bench.study.run` does up to the tables."""
+    """What `saliency_bench.execution.run` does up to the tables."""
     store, progress = Store(folder), Counter()
+    sweep(folder)
     bound, refused = engine.bind(a_study)
     steps = engine.plan(a_study)
     outcome = engine.Loop(a_study, store, bound, progress, save_maps=save_maps).run(steps)

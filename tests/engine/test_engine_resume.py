@@ -1,10 +1,7 @@
 import errno
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,38 +86,31 @@ def test_going_on_explains_no_more_than_it_must(make_study, run, tmp_path):
     assert again.progress.steps == again.progress.total == 2
 
 
-@pytest.mark.parametrize("moment", [0, 1, 5, 12, 22])
-def test_a_killed_run_goes_on_where_it_was(tmp_path, moment, monkeypatch):
-    """`kill -9` once so many cells are there."""
-    folder = tmp_path / "killed"
-    program = [sys.executable, numpy_study.__file__, str(folder)]
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and len(cells(folder)) < moment:
-        time.sleep(0.0005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = {path.stem for path in cells(folder)}
-    whole = numpy_study.run(numpy_study.study(), tmp_path / "whole")
-    saved = saved_later(monkeypatch)
-    rest = numpy_study.run(numpy_study.study(), folder)
-    require_same(rest.scores, whole.scores)
-    require_same(rest.floors, whole.floors)
-    assert before.isdisjoint(saved)
-    assert rest.outcome.damaged == 0
-    assert rest.outcome.computed == whole.outcome.computed - len(before)
-
-
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [truncate, flip])
+def flipped(share: float) -> Callable[[Path], None]:
+    def flip(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[int(share * (len(content) - 1))] ^= 1
+        path.write_bytes(content)
+
+    return flip
+
+
+DAMAGES = {
+    "truncated": truncate,
+    "empty": empty,
+    **{f"flipped at {share}": flipped(share) for share in (0.0, 0.3, 0.5, 0.9, 1.0)},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_cell_is_computed_anew_and_counted(make_study, run, tmp_path, damage):
     whole = run(make_study())
     for path in cells(tmp_path / "run")[::9]:
@@ -203,17 +193,6 @@ def test_more_draws_keep_the_ones_that_are_there(make_study, run):
     assert more.outcome.computed == 2 * 4
     old = more.scores[more.scores["draw"] < 2].reset_index(drop=True)
     require_same(old, few.scores)
-
-
-def test_two_runs_in_one_folder_at_once(tmp_path):
-    program = [sys.executable, numpy_study.__file__, str(tmp_path / "shared")]
-    runs = [subprocess.Popen(program, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait() for process in runs] == [0, 0]
-    whole = numpy_study.run(numpy_study.study(), tmp_path / "whole")
-    shared = numpy_study.run(numpy_study.study(), tmp_path / "shared")
-    assert shared.outcome.computed == 0
-    require_same(shared.scores, whole.scores)
-    assert not strays(tmp_path)
 
 
 # ---------------------------------------------------------------- maps
