@@ -26,7 +26,6 @@ from saliency_bench.request import Request, is_sweep, requested, run_dir
 from saliency_bench.store import Store, read_json, remove_folder, write_json
 
 if TYPE_CHECKING:
-    from saliency_bench.outcome import Progress
     from saliency_bench.results import Results
 
 FINISHED, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -172,15 +171,16 @@ def _carry_out(request: Request) -> Results:
     return results
 
 
-def join(request: Request, place: float, progress: Progress) -> None:
+def join(request: Request, place: float) -> None:
     """Compute cells of a run that another process is at, and no more."""
     job = loading.loaded(request)
     from saliency_bench import execution
+    from saliency_bench.outcome import Silent
 
     steps, _ = execution.planned(job.study)
     save_maps = request.config.save_maps
     execution.compute(
-        job.study, Store(request.folder), steps, progress, save_maps=save_maps, place=place
+        job.study, Store(request.folder), steps, Silent(), save_maps=save_maps, place=place
     )
 
 

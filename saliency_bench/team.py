@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stderr
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from joblib.externals.loky import get_reusable_executor
 
-from saliency_bench.outcome import Silent
-
 if TYPE_CHECKING:
     from saliency_bench.request import Request
 
-
-class Attached(Silent):
-    """A progress that tells nobody, and ends a process whose parent has ended.
-
-    Args:
-        parent: number of the process that started this one.
-    """
-
-    def __init__(self, parent: int) -> None:
-        self._parent = parent
-
-    def step(self, what: str) -> None:
-        """Raises `SystemExit` if nobody waits for it any more."""
-        if os.name != "nt" and os.getppid() != self._parent:
-            raise SystemExit
+GLANCE = 0.5
+"""Seconds after which a helper looks again whether the process that started it is there."""
 
 
 @contextmanager
@@ -39,21 +26,36 @@ def helpers(request: Request, count: int) -> Iterator[list[Future[None]]]:
 
     They find what is to be done as this process does, and take what nobody has claimed. Whatever
     becomes of one, this process does the rest. What they have not finished then is not needed.
+    They end with this process, however it ends.
     """
     if not count:
         yield []
         return
-    executor = get_reusable_executor(max_workers=count, reuse=False, timeout=None)
+    executor = get_reusable_executor(
+        max_workers=count, reuse=False, timeout=None, initializer=_follow, initargs=(os.getpid(),)
+    )
     try:
         places = [place / (count + 1) for place in range(1, count + 1)]
-        yield [executor.submit(_help, request, place, os.getpid(), sys.argv) for place in places]
+        yield [executor.submit(_help, request, place, sys.argv) for place in places]
     finally:
         executor.shutdown(wait=True, kill_workers=True)
 
 
-def _help(request: Request, place: float, parent: int, arguments: list[str]) -> None:
+def _follow(parent: int) -> None:
+    """End this process when its parent has ended, whatever it is at or waits for."""
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(GLANCE)
+        os._exit(1)
+
+    if os.name != "nt":  # there a process keeps the number of a parent that has ended
+        Thread(target=follow, daemon=True).start()
+
+
+def _help(request: Request, place: float, arguments: list[str]) -> None:
     from saliency_bench import app
 
     sys.argv = arguments
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-        app.join(request, place, Attached(parent))
+        app.join(request, place)

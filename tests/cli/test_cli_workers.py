@@ -1,11 +1,13 @@
 """`workers=n`: processes that share the cells of one run."""
 
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from saliency_bench import team
-from saliency_bench.team import Attached
 
 
 def test_two_workers_give_the_bits_of_one(command, small, tmp_path):
@@ -26,15 +28,43 @@ def test_the_number_of_workers_makes_no_other_run_of_it(command, small):
     assert (again.status, again.out) == (first.status, first.out)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a process there does not learn of it")
-def test_a_helper_ends_with_the_process_that_started_it(monkeypatch):
-    parents = [7, 7, 1]
-    monkeypatch.setattr(team.os, "getppid", lambda: parents.pop(0))
-    attached = Attached(7)
-    attached.step("a")
-    attached.step("b")
-    with pytest.raises(SystemExit):
-        attached.step("c")
+PARENT = """
+import os, sys, time
+from saliency_bench import team
+
+def wait(request, place, arguments):
+    print(os.getpid(), flush=True)
+    time.sleep(place * 100)
+
+team._help = wait
+with team.helpers(None, 2) as futures:
+    time.sleep(100)
+"""
+
+
+def is_there(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nothing tells what runs")
+def test_helpers_end_with_the_process_that_started_them(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    # Not a pipe: it would be closed only with the last helper.
+    with (tmp_path / "told").open("w") as told:
+        parent = subprocess.Popen([sys.executable, "parent.py"], cwd=tmp_path, stdout=told)
+    while len(helpers := (tmp_path / "told").read_text().split()) < 2:
+        assert parent.poll() is None
+        time.sleep(0.05)
+    assert all(map(is_there, helpers))
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while any(map(is_there, helpers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_there, helpers))
 
 
 def test_no_helpers_are_no_processes():
