@@ -10,7 +10,7 @@ LAUNCHERS := .venv-launchers
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-adapters test-launchers lint types bench gallery studies wheel clean
+.PHONY: help demo test test-slow test-adapters test-launchers lint types bench bench-peers bench-launchers gallery studies wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,12 @@ types: $(VENV)/.dev  ## check types
 bench: $(VENV)/.runtime  ## measure speed; writes results/reference/benchmarks.md
 	$(BIN)/python -m benchmarks
 
+bench-peers: $(ADAPTERS)/.peers  ## install other libraries, measure them beside ours (half an hour)
+	$(ADAPTERS)/bin/python -m benchmarks peers
+
+bench-launchers: $(LAUNCHERS)/.ready  ## measure two jobs at a time against one after the other
+	$(LAUNCHERS)/bin/python -m benchmarks launchers
+
 gallery: $(VENV)/.runtime  ## draw the figures and tables of docs/explainers.md
 	$(BIN)/python docs/gallery.py
 
@@ -66,6 +72,10 @@ $(VENV)/.dev: $(SOURCES)
 $(ADAPTERS)/.ready: $(SOURCES) tests/adapters/requirements.txt
 	$(MAKE) VENV=$(ADAPTERS) $(ADAPTERS)/.dev
 	$(ADAPTERS)/bin/python -m pip install --no-deps -r tests/adapters/requirements.txt
+	touch $@
+
+$(ADAPTERS)/.peers: $(ADAPTERS)/.ready benchmarks/requirements.txt
+	$(ADAPTERS)/bin/python -m pip install --no-deps -r benchmarks/requirements.txt
 	touch $@
 
 $(LAUNCHERS)/.ready: $(SOURCES)

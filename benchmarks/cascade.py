@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.networks import data, evaluated, gradient_limit, m1, m2
+from benchmarks.networks import NETWORKS, data, evaluated, gradient_limit
+from benchmarks.parts import Row
 from benchmarks.timing import alternate
 from saliency_bench import checks, engine, network, randomize
 from saliency_bench import explainers as ex
@@ -17,26 +19,23 @@ from saliency_bench.store import Store
 IMAGES = 16
 WANTED = 1.25
 
+TITLE = "Cascade"
+ABOUT = f"""One draw of the whole top-down cascade with the gradient on {IMAGES} images, scored by
+Spearman and SSIM, proven and saved, over (stages + 1) compiled gradient batches."""
+PACKAGES = ("tensorflow", "keras", "numpy")
 
-def rows() -> list[dict[str, Any]]:
+
+def rows(quick: bool) -> Iterator[Row]:
     """A row per network: the loop over (stages + 1) compiled gradient batches."""
-    return [_row("M1", m1()), _row("M2", m2())]
+    for name, build in NETWORKS.items():
+        yield _row(name, build(), 1 if quick else 7)
 
 
-def _row(name: str, model: Any) -> dict[str, Any]:
+def _row(name: str, model: Any, runs: int) -> Row:
     images, targets = data(model, IMAGES)
-    study = _study(model, images, targets)
-    with network.evaluating(IMAGES):
-        bound, _ = engine.bind(study)
-    steps = engine.plan(study)
     stages = len(randomize.blocks(model))
-
-    def loop() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            engine.Loop(study, Store(Path(folder)), bound, engine.Silent()).run(steps)
-
     ideal = evaluated(gradient_limit(model), images, targets, IMAGES * (stages + 1))
-    ratio = alternate(loop, ideal, runs=7)
+    ratio = alternate(loop(model, images, targets), ideal, runs=runs)
     return {
         "network": name,
         "stages": stages,
@@ -45,6 +44,20 @@ def _row(name: str, model: Any) -> dict[str, Any]:
         "seconds": ratio.seconds,
         "wanted": WANTED,
     }
+
+
+def loop(model: Any, images: Any, targets: Any) -> Callable[[], object]:
+    """A draw of the cascade, beginning with what binding an explainer leaves to be done."""
+    study = _study(model, images, targets)
+    with network.evaluating(IMAGES):
+        bound, _ = engine.bind(study)
+    steps = engine.plan(study)
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            engine.Loop(study, Store(Path(folder)), bound, engine.Silent()).run(steps)
+
+    return run
 
 
 def _study(model: Any, images: Any, targets: Any) -> Study:

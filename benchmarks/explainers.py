@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from benchmarks.networks import data, evaluated, forward_limit, gradient_limit, m1, m2
+from benchmarks.networks import NETWORKS, data, evaluated, forward_limit, gradient_limit
+from benchmarks.parts import Row
 from benchmarks.timing import alternate
 from saliency_bench import explainers as ex
 from saliency_bench import network
@@ -15,6 +16,12 @@ Pair = tuple[Callable[[], object], Callable[[], object]]
 
 BATCH = 32
 SAMPLES = 50
+
+TITLE = "Explainers"
+ABOUT = f"""Over the limit: (evaluations) x (one hand-written compiled gradient, for masking methods
+one forward pass) in batches of {BATCH}. M1: 28x28x1 CNN, 3.3 M weights. M2: MobileNet, alpha 0.5,
+128x128x3."""
+PACKAGES = ("tensorflow", "keras", "numpy")
 
 GRADIENTS: tuple[tuple[str, Any, int, float], ...] = (
     ("gradient", ex.Gradient(), 1, 1.1),
@@ -53,24 +60,25 @@ MASKED = 4
 """Images that are seen through masks."""
 
 
-def rows() -> list[dict[str, Any]]:
+def rows(quick: bool) -> Iterator[Row]:
     """A row per network and method: CPU and wall ratio to the limit, and the target."""
-    return [row for name, build in (("M1", m1), ("M2", m2)) for row in _of(name, build())]
+    for name, build in NETWORKS.items():
+        yield from _of(name, build(), quick)
 
 
-def _of(name: str, model: Any) -> list[dict[str, Any]]:
+def _of(name: str, model: Any, quick: bool) -> Iterator[Row]:
     images, targets = data(model, BATCH)
     gradient = gradient_limit(model)
-    found = []
-    for method, explainer, evaluations, wanted in GRADIENTS:
+    for method, explainer, evaluations, wanted in GRADIENTS[:2] if quick else GRADIENTS:
         with network.evaluating(BATCH):
             work = partial(explainer.bind(model), images, targets)
         limit = evaluated(gradient, images, targets, BATCH * evaluations)
-        found.append(_row(name, method, (work, limit), wanted, 15 if evaluations == 1 else 5))
-    return [*found, *(_masking(name, model, *of) for of in MASKS)]
+        yield _row(name, method, (work, limit), wanted, 15 if evaluations == 1 else 5)
+    for of in MASKS[:1] if quick else MASKS:
+        yield _masking(name, model, *of)
 
 
-def _masking(name: str, model: Any, method: str, explainer: Any, wanted: float) -> dict[str, Any]:
+def _masking(name: str, model: Any, method: str, explainer: Any, wanted: float) -> Row:
     images, targets = data(model, BATCH)
     with network.evaluating(BATCH):
         bound = explainer.bind(model)
@@ -80,7 +88,7 @@ def _masking(name: str, model: Any, method: str, explainer: Any, wanted: float) 
     return _row(name, method, (partial(bound, images[:MASKED], targets[:MASKED]), limit), wanted, 5)
 
 
-def _row(name: str, method: str, pair: Pair, wanted: float, runs: int) -> dict[str, Any]:
+def _row(name: str, method: str, pair: Pair, wanted: float, runs: int) -> Row:
     ratio = alternate(*pair, runs=runs)
     return {
         "network": name,

@@ -6,8 +6,7 @@ prepared and compared. The loop has nothing to keep but HOG's reference descript
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import median
 
 import numpy as np
@@ -16,6 +15,8 @@ from scipy.stats import spearmanr
 from skimage.feature import hog
 from skimage.metrics import structural_similarity
 
+from benchmarks.parts import Row
+from benchmarks.timing import timed
 from saliency_bench.protocols import Measure
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
@@ -24,19 +25,21 @@ SIZES = {28: 1000, 224: 64}
 """Pairs of maps by side in pixels."""
 
 Maps = NDArray[np.float32]
-Row = dict[str, str | float]
+
+TITLE = "Scoring"
+ABOUT = """Batched kernels, the reference prepared once, over SciPy and scikit-image map by map."""
+PACKAGES = ("numpy", "scipy", "scikit-image")
 
 
-def rows() -> list[Row]:
+def rows(quick: bool) -> Iterator[Row]:
     """One row per measure and size: `name`, `ratio` (loop / ours, wall) and milliseconds.
 
     `loop_ms` and `ours_ms` are wall time, `loop_cpu_ms` and `ours_cpu_ms` CPU time; medians.
     """
-    return [
-        _row(f"{name} {side}x{side} x{pairs}", measure, loop, _maps(pairs, side))
-        for name, (measure, loop) in _contestants().items()
-        for side, pairs in SIZES.items()
-    ]
+    for name, (measure, loop) in _contestants().items():
+        for side, pairs in SIZES.items():
+            pairs = pairs // 16 if quick else pairs
+            yield _row(f"{name} {side}x{side} x{pairs}", measure, loop, _maps(pairs, side))
 
 
 def _contestants() -> dict[str, tuple[Measure, Callable[[Maps, Maps], Callable[[], object]]]]:
@@ -79,7 +82,7 @@ def _row(
     reference, changed = measure.prepare(maps[0]), maps[1]
     theirs = loop(*maps)
     times = [
-        _timed(theirs) + _timed(lambda: measure.compare(reference, measure.prepare(changed)))
+        _ms(theirs) + _ms(lambda: measure.compare(reference, measure.prepare(changed)))
         for _ in range(REPEATS)
     ]
     loop_ms, loop_cpu, ours_ms, ours_cpu = (median(column) for column in zip(*times, strict=True))
@@ -93,16 +96,7 @@ def _row(
     }
 
 
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
+def _ms(work: Callable[[], object]) -> tuple[float, float]:
     """Wall and CPU milliseconds."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return 1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu)
-
-
-if __name__ == "__main__":
-    titles = [f"{title:>10}" for title in ("loop ms", "ours ms", "loop CPU", "ours CPU")]
-    print(f"{'kernel':<26}{'ratio':>7}{''.join(titles)}")
-    for row in rows():
-        numbers = [f"{value:>10.1f}" for key, value in row.items() if key.endswith("_ms")]
-        print(f"{row['name']:<26}{row['ratio']:>7.1f}{''.join(numbers)}")
+    wall, cpu = timed(work)
+    return 1e3 * wall, 1e3 * cpu

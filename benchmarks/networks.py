@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
+
+from saliency_bench import process
+
+# As a run of the command line computes by default; set before TensorFlow is first used.
+process.start_tensorflow(threads=1, deterministic=True)
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 Compiled = Callable[[Any, Any], Any]
 
@@ -35,6 +41,9 @@ def m2() -> Any:
     return keras.applications.MobileNet(
         alpha=0.5, input_shape=shape, weights=None, classifier_activation=None
     )
+
+
+NETWORKS = {"M1": m1, "M2": m2}
 
 
 def data(model: Any, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What a machine may do to a run, in this process: a clock that jumps, no room for scratch files."""
+"""What a machine may do to a run: a clock that jumps, no room for scratch files."""
 
 import errno
 import itertools
