@@ -26,6 +26,7 @@ from saliency_bench.request import Request, is_sweep, requested, run_dir
 from saliency_bench.store import Store, read_json, remove_folder, write_json
 
 if TYPE_CHECKING:
+    from saliency_bench.engine import Kept
     from saliency_bench.results import Results
 
 FINISHED, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -160,7 +161,7 @@ def _carry_out(request: Request) -> Results:
         job.study,
         Store(request.folder),
         preprocessing=job.preprocessing,
-        save_maps=request.config.save_maps,
+        kept=_kept(request),
         progress=bar,
         beside=team.helpers(request, request.config.workers - 1),
     )
@@ -178,10 +179,14 @@ def join(request: Request, place: float) -> None:
     from saliency_bench.outcome import Silent
 
     steps, _ = execution.planned(job.study)
-    save_maps = request.config.save_maps
-    execution.compute(
-        job.study, Store(request.folder), steps, Silent(), save_maps=save_maps, place=place
-    )
+    store, kept = Store(request.folder), _kept(request)
+    execution.compute(job.study, store, steps, Silent(), kept=kept, place=place)
+
+
+def _kept(request: Request) -> Kept:
+    from saliency_bench.engine import Kept
+
+    return Kept(maps=request.config.save_maps, examples=request.config.report.images)
 
 
 def _begin(request: Request) -> None:
@@ -231,7 +236,7 @@ def _show(results: Results, folder: Path) -> None:
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(report.verdict_table(results, width=console.width))
-    console.print(f"report: {folder / 'report.md'}", soft_wrap=True, markup=False)
+    console.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
 
 
 def _command(folder: Path | None = None) -> str:

@@ -11,14 +11,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.behind import Behind
 from saliency_bench.claims import Claims
-from saliency_bench.outcome import Outcome, Progress, Silent
+from saliency_bench.outcome import EXAMPLE, USUALLY, Kept, Outcome, Progress, Silent
 from saliency_bench.protocols import Bound, Condition, NotApplicable, ProofError, Scene, Study
 from saliency_bench.scoring import Scorer
 from saliency_bench.steps import (
@@ -28,6 +27,7 @@ from saliency_bench.steps import (
     Unit,
     columns,
     families,
+    maps_name,
     plan,
     remaining,
     shown,
@@ -35,9 +35,12 @@ from saliency_bench.steps import (
     units,
 )
 from saliency_bench.store import Store
-from saliency_bench.window import Maps, Mark, Window, mark
+from saliency_bench.window import Maps, Mark, Window, mark, require_maps
 
-__all__ = ["NETWORK", "Loop", "Outcome", "Progress", "Silent", "Step", "bind", "families", "plan"]
+__all__ = [
+    "NETWORK", "USUALLY", "Kept", "Loop", "Outcome", "Progress", "Silent", "Step", "bind",
+    "families", "plan",
+]  # fmt: skip
 
 EXAMPLES = 3
 """Images whose maps are kept for the figures."""
@@ -66,7 +69,7 @@ class Loop:
         store: where cells are saved.
         bound: the explainers that apply.
         progress: is told what is being done.
-        save_maps: keep the raw maps of every cell.
+        kept: what is kept of the maps.
         place: where in the plan this process begins, as a share of it; the others elsewhere.
     """
 
@@ -77,14 +80,14 @@ class Loop:
         bound: Mapping[str, Bound],
         progress: Progress,
         *,
-        save_maps: bool = False,
+        kept: Kept = USUALLY,
         place: float = 0.0,
     ) -> None:
         self._study = study
         self._store = store
         self._bound = dict(bound)
         self._progress = progress
-        self._save_maps = save_maps
+        self._kept = kept
         self._place = place
         self._columns = columns(study)
         self._scorer = Scorer(self._columns)
@@ -101,7 +104,7 @@ class Loop:
             ProofError: if a change of the network did not happen or was not undone.
             OSError: if a cell cannot be saved; the cells saved so far stay.
         """
-        self._shown = shown(steps)
+        self._shown = shown(steps) if self._kept.examples else set()
         self._referred = {mark(s.check, reference) for s in steps for reference in s.references}
         missing = self._missing(steps)
         self._progress.start(sum(missing.values()))
@@ -151,9 +154,10 @@ class Loop:
         key = step.keys[name]
         if key not in self._there:
             have = self._store.columns(key)
-            if have is None or not (name == NETWORK or have >= self._columns.keys()):
+            wanted = self._columns.keys() | ({EXAMPLE} if self._shows(step) else set())
+            if have is None or not (name == NETWORK or have >= wanted):
                 return False
-            if self._save_maps and name and not self._store.has_maps(_maps_name(step, name)):
+            if self._kept.maps and name and not self._store.has_maps(maps_name(step, name)):
                 return False
             self._there.add(key)
         return True
@@ -227,12 +231,16 @@ class Loop:
         marks = [mark(step.check, reference) for reference in step.references or (None,)]
         columns = window.columns(step, name, maps, scene, marks)
         columns["target"] = scene.targets
-        stage = (step.check, step.condition.stage)
-        if step.start == 0 and step.condition.draw == 0 and stage in self._shown:
-            columns["example"] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
-        if self._save_maps:
-            self._store.save_maps(_maps_name(step, name), maps)
+        if self._shows(step):
+            columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
+        if self._kept.maps:
+            self._store.save_maps(maps_name(step, name), maps)
         self._save(step.keys[name], columns)
+
+    def _shows(self, step: Step) -> bool:
+        """Whether maps of this step stand in a figure."""
+        first = step.start == 0 and step.condition.draw == 0
+        return first and (step.check, step.condition.stage) in self._shown
 
     def _save(self, key: str, columns: Mapping[str, NDArray[Any]]) -> None:
         self._store.save_cell(key, columns)
@@ -242,7 +250,7 @@ class Loop:
         """Maps of all images of a shard; None, and a note why, if there are none."""
         try:
             maps = np.concatenate([self._call(name, part) for part in self._parts(scene)])
-            _require_maps(maps, len(scene), self._shapes.setdefault(name, maps.shape[1:]))
+            require_maps(maps, len(scene), self._shapes.setdefault(name, maps.shape[1:]))
             return maps
         except NotApplicable as refusal:
             self.outcome.refused[name] = refusal.reason
@@ -280,19 +288,3 @@ class Loop:
 
 def _count(tasks: Sequence[Task]) -> int:
     return sum(len(task.names) for task in tasks)
-
-
-def _require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:
-    if maps.ndim != 4 or len(maps) != count or maps.size == 0:
-        raise ValueError(f"maps must be [{count}, H, W, C]; got shape {maps.shape}")
-    if maps.shape[1:] != shape:
-        raise ValueError(
-            f"maps must keep their shape {(count, *shape)} under a change; got {maps.shape}"
-        )
-
-
-def _maps_name(step: Step, name: str) -> str:
-    where = f"{step.condition.stage:03d}-{step.condition.draw:02d}-{step.start:06d}"
-    folder = "/".join(quote(part, safe=" ") for part in (step.check, name))
-    # The key's head tells apart the maps of two studies in one folder.
-    return f"{folder}/{where}-{step.keys[name][:8]}"

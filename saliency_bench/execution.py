@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from saliency_bench import engine, inference, network, provenance, tables
 from saliency_bench.conclusion import concluded
-from saliency_bench.engine import Progress, Silent
+from saliency_bench.engine import USUALLY, Kept, Progress, Silent
 from saliency_bench.longtable import LongTable, frugal
 from saliency_bench.protocols import Expectation, Preprocessing, Study
-from saliency_bench.results import Results
+from saliency_bench.results import Examples, Results
 from saliency_bench.store import Store, sweep, write_json
 
 
@@ -26,7 +26,7 @@ def run(
     store: Store,
     *,
     preprocessing: Preprocessing,
-    save_maps: bool = False,
+    kept: Kept = USUALLY,
     progress: Progress | None = None,
     beside: AbstractContextManager[Any] | None = None,
 ) -> Results:
@@ -36,7 +36,7 @@ def run(
         study: what is run.
         store: where cells are kept.
         preprocessing: pixels in [0, 1] to model units, for the figures.
-        save_maps: keep the raw maps too.
+        kept: what is kept of the maps; without examples there are none in the results.
         progress: is told what is being done.
         beside: is open while cells are computed, e.g. other processes that do the same.
 
@@ -47,17 +47,15 @@ def run(
     sweep(store.folder)
     _write_plan(store, steps)
     with beside or nullcontext():
-        outcome = compute(study, store, steps, progress or Silent(), save_maps=save_maps)
+        outcome = compute(study, store, steps, progress or Silent(), kept=kept)
     outcome.checks.update(refused)
     long = tables.scores(study, store, steps, outcome)
     evidence = _evidence(study, outcome, long, tables.networks(study, store, steps))
     facts = {**provenance.of_study(study), **provenance.of_outcome(outcome)}
-    pixels = preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
-    titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
     return concluded(
         evidence,
         facts,
-        examples=tables.examples(study, store, steps, outcome, pixels, titles),
+        examples=_examples(study, store, steps, outcome, preprocessing) if kept.examples else None,
         trainings=tables.trainings(study.weights.trained),
     )
 
@@ -81,7 +79,7 @@ def compute(
     steps: Sequence[engine.Step],
     progress: Progress,
     *,
-    save_maps: bool = False,
+    kept: Kept = USUALLY,
     place: float = 0.0,
 ) -> engine.Outcome:
     """Compute the cells that are missing in `store`, beside other processes that do the same.
@@ -91,7 +89,7 @@ def compute(
         store: where cells are kept.
         steps: of its plan.
         progress: is told what is being done.
-        save_maps: keep the raw maps too.
+        kept: what is kept of the maps.
         place: see `engine.Loop`.
 
     Raises:
@@ -100,7 +98,7 @@ def compute(
     with network.evaluating(study.batch_size):
         bound, refused = engine.bind(study)
     _require_explainers(study, refused)
-    loop = engine.Loop(study, store, bound, progress, save_maps=save_maps, place=place)
+    loop = engine.Loop(study, store, bound, progress, kept=kept, place=place)
     outcome = loop.run(steps)
     outcome.refused.update(refused)
     _require_explainers(study, outcome.refused | outcome.failed)
@@ -157,6 +155,18 @@ def _evidence(
 def _promised(check: Any) -> Expectation:
     """What a check promises in general."""
     return Expectation(check.expects, check.anchor, check.statistic)
+
+
+def _examples(
+    study: Study,
+    store: Store,
+    steps: Sequence[engine.Step],
+    outcome: engine.Outcome,
+    preprocessing: Preprocessing,
+) -> Examples:
+    pixels = preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
+    titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
+    return tables.examples(study, store, steps, outcome, pixels, titles)
 
 
 def _write_plan(store: Store, steps: Sequence[engine.Step]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from saliency_bench.code import described, functions_in
+from saliency_bench.protocols import Scene
 
 _TOKENS: dict[type, str] = {}
 
@@ -83,3 +84,14 @@ def _sources(thing: object, unknown: Callable[[type], str]) -> Iterator[str]:
 def is_address(text: str) -> bool:
     """Whether a repr says where a thing lies and not what it is."""
     return " at 0x" in text
+
+
+def scene_digest(scene: Scene, start: int, stop: int) -> str:
+    """Hash of images, targets, keys and regions of a shard."""
+    digest = hashlib.blake2b(digest_size=16)
+    part = scene.rows(slice(start, stop))
+    for array in (part.images, part.targets, part.keys, part.regions):
+        if array is not None:
+            digest.update(repr((array.shape, array.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

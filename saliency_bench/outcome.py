@@ -64,3 +64,24 @@ class Outcome:
     def gone(self) -> set[str]:
         """The explainers that are not asked again."""
         return {*self.refused, *self.failed}
+
+
+EXAMPLE = "example"
+"""The array of a cell that holds maps for the figures."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run keeps of the maps beside their scores.
+
+    Attributes:
+        maps: all of them, as files.
+        examples: those of a few images, for the figures.
+    """
+
+    maps: bool = False
+    examples: bool = True
+
+
+USUALLY = Kept()
+"""Maps are scored, and those of the figures kept."""

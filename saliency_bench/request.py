@@ -28,6 +28,13 @@ RESULTS = Path("results")
 
 
 @dataclass
+class Report:
+    """What a report shows; `images`: images and maps, which may be private."""
+
+    images: bool = True
+
+
+@dataclass
 class Schema:
     """The top-level keys and their types; anything else is refused at composition."""
 
@@ -43,6 +50,7 @@ class Schema:
     plan: bool = False
     width: float = 0.1
     save_maps: bool = False
+    report: Report = field(default_factory=Report)
     output: Any = "logit"
     dataset: Any = None
     model: Any = None

@@ -100,7 +100,7 @@ class Results:
         return not self.problems and not self.guards
 
     def report(self, folder: str | Path) -> Path:
-        """Write tables, figures and `report.md` into `folder`; returns the report's path."""
+        """Write tables, figures, `report.html` and `report.md`, whose path it returns."""
         from saliency_bench import report
 
         return report.write(self, location(folder) if isinstance(folder, str) else folder)

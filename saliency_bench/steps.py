@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
-from saliency_bench.identity import column, identity, is_address
+from saliency_bench.identity import column, identity, is_address, scene_digest
 from saliency_bench.protocols import (
     BLOCK,
     SCHEMA_VERSION,
@@ -155,7 +155,7 @@ def plan(
     }
     steps = []
     for start, stop in shards(study.scene, study.batch_size):
-        data = content_key({"common": common, "data": _scene_hash(study.scene, start, stop)})
+        data = content_key({"common": common, "data": scene_digest(study.scene, start, stop)})
         for check, family in changes.items():
             for change in family:
                 key = content_key({"data": data, **change.identity})
@@ -263,9 +263,8 @@ def _require_settings(names: Iterable[str]) -> None:
 
 def _changes(check: str, conditions: Sequence[Condition]) -> list[_Change]:
     """The conditions of a check, stage by stage and draw by draw."""
-    family = sorted(conditions, key=_place)
+    family, changes = sorted(conditions, key=_place), []
     places = {_place(condition): condition for condition in family}
-    changes = []
     for before, condition in zip([None, *family], family, strict=False):
         if before is not None and _place(before) == _place(condition):
             raise ValueError(
@@ -293,11 +292,9 @@ def _place(condition: Condition) -> Place:
     return condition.stage, condition.draw
 
 
-def _scene_hash(scene: Scene, start: int, stop: int) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    part = scene.rows(slice(start, stop))
-    for array in (part.images, part.targets, part.keys, part.regions):
-        if array is not None:
-            digest.update(repr((array.shape, array.dtype.str)).encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+def maps_name(step: Step, name: str) -> str:
+    """Of the file of an explainer's maps under a step."""
+    folder = "/".join(quote(part, safe=" ") for part in (step.check, name))
+    stage, draw = _place(step.condition)
+    # The key's head tells apart the maps of two studies in one folder.
+    return f"{folder}/{stage:03d}-{draw:02d}-{step.start:06d}-{step.keys[name][:8]}"

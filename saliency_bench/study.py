@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from saliency_bench import network, provenance, randomize
 from saliency_bench.checks import ParameterRandomization
+from saliency_bench.engine import Kept
 from saliency_bench.execution import run
 from saliency_bench.explainers import Control
 from saliency_bench.explainers.base import checked
@@ -110,7 +111,7 @@ def evaluate(
         similarities=similarities or default_similarities(), options=options,
     )  # fmt: skip
     carried_out = partial(
-        run, study, preprocessing=options.preprocessing, save_maps=options.save_maps
+        run, study, preprocessing=options.preprocessing, kept=Kept(maps=options.save_maps)
     )
     if options.run_dir is not None:
         return carried_out(Store(Path(options.run_dir)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from saliency_bench.engine import NETWORK, Outcome, Step
 from saliency_bench.identity import column
 from saliency_bench.longtable import KEYS, Key, LongTable, writing
+from saliency_bench.outcome import EXAMPLE
 from saliency_bench.protocols import TWINS, NetworkName, Study, TrainedNetwork
 from saliency_bench.results import TRAININGS, Examples
 from saliency_bench.scoring import STATUSES
@@ -105,9 +106,9 @@ def examples(
             continue
         for explainer in _worked(study, outcome):
             cell = _cell(store, step, explainer)
-            if "example" in cell:
+            if EXAMPLE in cell:
                 kept = maps.setdefault(check, {}).setdefault(explainer, {})
-                kept[condition.stage] = cell["example"]
+                kept[condition.stage] = cell[EXAMPLE]
                 names.setdefault(check, {})[condition.stage] = condition.name
     return Examples(pixels, tuple(titles), maps, names)
 

@@ -104,3 +104,13 @@ class Window:
 
     def _keep(self, key: Hashable, maps: Maps, scene: Scene) -> None:
         self._shelf[key] = self._scorer.ready(maps, scene)
+
+
+def require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:
+    """Raises `ValueError` unless maps are `[count, H, W, C]`, each of one shape."""
+    if maps.ndim != 4 or len(maps) != count or maps.size == 0:
+        raise ValueError(f"maps must be [{count}, H, W, C]; got shape {maps.shape}")
+    if maps.shape[1:] != shape:
+        raise ValueError(
+            f"maps must keep their shape {(count, *shape)} under a change; got {maps.shape}"
+        )

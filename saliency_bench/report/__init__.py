@@ -6,8 +6,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from saliency_bench.report import files, markdown, style
-from saliency_bench.report.figures import Planned, planned
+from saliency_bench.report import files, markdown, page, papers, style, view
+from saliency_bench.report.figures import Planned, planned, stem
 from saliency_bench.report.reading import read
 from saliency_bench.report.terminal import verdict_table
 from saliency_bench.results import Results
@@ -17,7 +17,7 @@ __all__ = ["read", "verdict_table", "write"]
 
 
 def write(results: Results, folder: Path) -> Path:
-    """Write tables, figures and `report.md` into `folder`; returns the report's path.
+    """Write tables, figures, `report.html` and `report.md` into `folder`; returns the last one.
 
     Every file appears whole or not at all, and the report last: where it is, all it names is.
     """
@@ -31,6 +31,12 @@ def write(results: Results, folder: Path) -> Path:
         tables["trainings.csv"] = files.csv(results.trainings)
     if results.examples is not None:
         tables["examples.npz"] = files.examples(results.examples)
+    else:  # of an earlier report, before they were private
+        (folder / "examples.npz").unlink(missing_ok=True)
+    for check in view.ran(results):
+        name = f"tables/{stem(check)}"
+        tables[f"{name}.tex"] = papers.latex(results, check).encode()
+        tables[f"{name}.md"] = papers.text(results, check).encode()
     for name, data in tables.items():
         write_atomic(folder / name, data)
     results.long_scores.save(folder / "scores.parquet")
@@ -38,6 +44,7 @@ def write(results: Results, folder: Path) -> Path:
     drawn = list(planned(results))
     for plan in drawn:
         _write_figure(folder / "figures", plan)
+    write_atomic(folder / "report.html", page.html(results).encode())
     path = folder / "report.md"
     write_atomic(path, markdown.text(results, drawn).encode())
     return path

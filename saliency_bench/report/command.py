@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -31,12 +32,17 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder or address of a run")
     parser.add_argument("--out", help="where to write; default: RUN itself if it is one")
+    parser.add_argument(
+        "--no-images", action="store_true", help="leave out images and maps: they may be private"
+    )
     told = parser.parse_args(arguments)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     usual = told.runs[0] if len(told.runs) == 1 else f"results/report/{stamp}"
     try:
         out = location(told.out or usual)
         found = merging.merged([location(run) for run in told.runs], out)
+        if told.no_images:
+            found = {study: replace(results, examples=None) for study, results in found.items()}
         return _write(found, out)
     except (ValueError, OSError) as error:
         print(f"saliency_bench.report: {' '.join(str(error).split())}", file=sys.stderr)

@@ -35,6 +35,33 @@ def stage_figure(results: Results, check: str, similarity: str) -> Figure:
 
 
 @mpl.rc_context(style.STYLE)
+def explainer_figure(results: Results, check: str, explainer: str) -> Figure:
+    """One explainer's similarities against what is changed, a panel per similarity."""
+    found = {s: view.curves(results, check, s) for s in view.similarities(results, check)}
+    stages = view.stage_names(results, check)
+    if view.twins(results, check):  # they are the ceiling, where the curve starts
+        stages = {0: "twins"} | {s: name for s, name in stages.items() if s > TWINS}
+    names, places = _evenly(stages)
+    control = explainer in view.controls(results)
+    tables = {
+        name: _from_ceiling(curves[explainer].loc[lambda t: t.index.isin(stages)], places)
+        for name, curves in found.items()
+        if explainer in curves
+    }
+    cells = panels.cells(tested=len(tables))
+    figure, grid = panels.sheet(cells, below=style.length(names.values()))
+    limits = panels.limits(tables.values())
+    for (name, table), (row, column) in zip(tables.items(), cells, strict=True):
+        axes = figure.add_subplot(grid[row, column], ylim=limits)
+        panels.draw_panel(axes, table, margin=_MARGIN, control=control)
+        axes.set_title(style.shortened(name, style.NAME), loc="left")
+        axes.tick_params(labelleft=column == 0)
+        _name_stages(axes, names, figure.get_figwidth() / panels.COLUMNS, shown=True)
+    panels.add_legend(figure, panels.keys(controls=False))
+    return figure
+
+
+@mpl.rc_context(style.STYLE)
 def level_figure(results: Results, check: str, similarity: str) -> Figure:
     """Similarity against the share of the labels that is randomized; at 0 the twins."""
     places = {TWINS: 0.0} | {s: 100 * d for s, d in view.levels(results, check).items()}

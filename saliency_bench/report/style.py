@@ -44,8 +44,10 @@ STYLE: Any = {
     "hatch.linewidth": 0.5,
     "savefig.dpi": 200,
     "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "saliency_bench",
 }
-"""Rc settings of every figure; `pdf.fonttype` 42 keeps text editable."""
+"""Rc settings of every figure; text stays text, and the same figure is the same file."""
 
 # From Okabe and Ito's palette, told apart under every common colour vision deficiency.
 BLUE, VERMILLION, ORANGE = "#0072B2", "#D55E00", "#E69F00"
@@ -69,9 +71,9 @@ def entitle(figure: Figure, check: str, what: str) -> Text:
 
 
 def encoded(figure: Figure, kind: str) -> bytes:
-    """The bytes of `figure` as "png" or "pdf", without a time stamp."""
+    """The bytes of `figure` as "png", "pdf" or "svg", without a time stamp."""
     buffer = io.BytesIO()
-    stampless = {"CreationDate": None} if kind == "pdf" else None
+    stampless = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
     figure.savefig(buffer, format=kind, metadata=stampless)
     # What the first drawing laid out holds for the next one, which need not do it again.
     figure.set_layout_engine("none")

@@ -122,7 +122,7 @@ def similarities(results: Results, check: str) -> list[str]:
 
 def controls(results: Results) -> set[str]:
     """The explainers whose verdict is known beforehand, under this check or another one."""
-    due = results.verdicts["control"].map(_given)
+    due = results.verdicts["control"].map(given)
     known = results.provenance.get("controls", ())
     return set(_names(results.verdicts.loc[due, "explainer"])) | set(known)
 
@@ -178,7 +178,7 @@ def _row(verdict: pd.Series, area: pd.DataFrame, names: list[str], known: set[st
     primary, overall = str(verdict["similarity"]), str(verdict["verdict"])
     own = {name: (verdict["explainer"], name) for name in names}
     found = {name: area.loc[key] for name, key in own.items() if key in area.index}
-    judged = {name: str(row["verdict"]) for name, row in found.items() if _given(row["verdict"])}
+    judged = {name: str(row["verdict"]) for name, row in found.items() if given(row["verdict"])}
     disagreeing = {name for name, its in judged.items() if its != overall}
     others = tuple(
         number(found[name]["retained"])
@@ -192,16 +192,17 @@ def _row(verdict: pd.Series, area: pd.DataFrame, names: list[str], known: set[st
         explainer=str(verdict["explainer"]),
         verdict=overall.replace("_", " ") or "none",
         control=str(verdict["explainer"]) in known,
-        expected=str(verdict["control"]) if _given(verdict["control"]) else "",
+        expected=str(verdict["control"]) if given(verdict["control"]) else "",
         ok=bool(verdict["ok"]),
         retained=interval(verdict["retained"], verdict["retained_low"], verdict["retained_high"]),
         others=others,
-        reason=str(verdict["reason"]) if _given(verdict["reason"]) else "",
+        reason=str(verdict["reason"]) if given(verdict["reason"]) else "",
         disagrees=bool(disagreeing),
     )
 
 
-def _given(value: object) -> bool:
+def given(value: object) -> bool:
+    """Whether a cell of a table is filled."""
     # An empty cell is "" in memory and NaN once it has been through a csv file.
     return not pd.isna(value) and value != ""  # type: ignore[call-overload]
 

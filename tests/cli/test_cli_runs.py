@@ -40,7 +40,7 @@ def test_a_run_prints_the_verdicts_and_where_the_report_is(command, small):
     done = command(*small)
     assert (done.status, done.err) == (0, "")
     assert "gradient" in done.out
-    assert "report: run/report.md" in done.out
+    assert "report: run/report.html" in done.out
     assert max(map(len, done.out.splitlines())) <= 110
     assert is_finished()
 
@@ -291,7 +291,7 @@ def test_fewer_images_than_asked_for_are_told(command, small):
 
 
 def test_a_folders_name_is_no_markup(command, small):
-    assert "report: [red]run/report.md" in command(*small, "run_dir='[red]run'").out
+    assert "report: [red]run/report.html" in command(*small, "run_dir='[red]run'").out
 
 
 def test_images_without_labels(command, small, files):

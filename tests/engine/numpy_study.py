@@ -230,7 +230,9 @@ def run(a_study: Study, folder: Path, *, save_maps: bool = False) -> Run:
     sweep(folder)
     bound, refused = engine.bind(a_study)
     steps = engine.plan(a_study)
-    outcome = engine.Loop(a_study, store, bound, progress, save_maps=save_maps).run(steps)
+    outcome = engine.Loop(a_study, store, bound, progress, kept=engine.Kept(maps=save_maps)).run(
+        steps
+    )
     outcome.refused.update(refused)
     scores, floors = tables.scores(a_study, store, steps, outcome)
     return Run(

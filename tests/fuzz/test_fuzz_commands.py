@@ -99,6 +99,6 @@ def test_a_good_line_with_the_largest_seed_runs(here, finished):
     before = listing(here)
     done = command(*finished, f"seed={2**63 - 1}", "run_dir='Läufe 🐈/mit Leerzeichen'")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "report: Läufe 🐈/mit Leerzeichen/report.md" in done.stdout
+    assert "report: Läufe 🐈/mit Leerzeichen/report.html" in done.stdout
     own = str(here / "Läufe 🐈")
     assert [path for path in listing(here) if not path.startswith(own)] == before

@@ -60,5 +60,5 @@ def test_a_finished_run_behind_an_address_is_recognised(bench, store):
     again = bench.start(*RUN, **access, PYTHONPROFILEIMPORTTIME="1")
     out, err = again.communicate(timeout=300)
     assert again.returncode == 0
-    assert "report: s3://bucket/study/report.md" in out
+    assert "report: s3://bucket/study/report.html" in out
     assert "tensorflow" not in err

@@ -1,0 +1,40 @@
+"""The report as one HTML file that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+
+import jinja2
+
+from saliency_bench.report.page.content import Content
+from saliency_bench.results import Results
+
+
+def html(results: Results) -> str:
+    """The page. Whatever a user named is escaped, and only its own script may run."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("saliency_bench.report", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script, look = (_part(name) for name in ("script.js", "style.css"))
+    policy = f"default-src 'none'; img-src data:; style-src '{_hash(look)}'; "
+    return environment.get_template("page.html.jinja").render(
+        content=Content(results),
+        policy=f"{policy}script-src '{_hash(script)}'",
+        script=script,
+        look=look,
+    )
+
+
+def _part(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

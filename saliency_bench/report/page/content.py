@@ -1,0 +1,167 @@
+"""What the page shows of a run, in the order of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import matplotlib as mpl
+
+from saliency_bench.protocols import SCHEMA_VERSION
+from saliency_bench.report import sentences, style, view, words
+from saliency_bench.report.curves import explainer_figure
+from saliency_bench.report.figures import planned
+from saliency_bench.report.markdown import flattened
+from saliency_bench.report.page import pictures
+from saliency_bench.results import Results
+
+MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "undefined": "∅"}
+"""A sign beside each verdict: colours alone do not tell."""
+
+BESIDE = ("accuracy_", "training", "doses_")
+"""How the names of the figures start that are no explainer's."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One explainer under one check.
+
+    Attributes:
+        check: its name.
+        verdict: with spaces.
+        kind: the verdict, for its colour; `none` for what is no judgement.
+        mark: a sign for it.
+        retained: what it is taken on, with its interval.
+        sorted_by: a number to sort by; empty where there is none.
+        sentence: what it says, in plain words.
+        reason: the sentence behind it.
+        others: `retained` by each similarity; `*` the primary, `!` another verdict than its.
+        expected: the verdict a control must get, or empty.
+        ok: whether it got it.
+    """
+
+    check: str
+    verdict: str
+    kind: str
+    mark: str
+    retained: str
+    sorted_by: str
+    sentence: str
+    reason: str
+    others: tuple[str, ...]
+    expected: str
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """A row of the matrix, and a section of the page.
+
+    Attributes:
+        name: the user's.
+        anchor: of its section.
+        control: whether its verdict is known beforehand.
+        fact: what is known of the method, or empty.
+        cells: by check; None where it has no verdict.
+    """
+
+    name: str
+    anchor: str
+    control: bool
+    fact: str
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure as an address of its own data, and what stands for it in words."""
+
+    source: str
+    text: str
+
+
+class Content:
+    """What the template asks for.
+
+    Args:
+        results: of the run.
+    """
+
+    necessary: str
+    schema = SCHEMA_VERSION
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self.valid = results.valid
+        self.validity = sentences.validity(results)
+        self.necessary = sentences.necessary(results)
+        self.remarks = sentences.remarks(results)
+        self.refusals = sentences.refusals(results)
+        self.problems, self.guards = results.problems, results.guards
+        self.checks = view.ran(results)
+        self.explainers = tuple(self._explainers())
+        self.tested = [row for row in self.explainers if not row.control]
+        self.controls = [row for row in self.explainers if row.control]
+        self.verdicts = list(
+            dict.fromkeys(cell.verdict for row in self.tested for cell in row.cells if cell)
+        )
+        self.facts = list(flattened(results.provenance))
+        self.command = str(results.provenance.get("command", ""))
+        self.false_verdicts = str(results.provenance.get("false_verdicts", ""))
+        self.legend = sentences.LEGEND
+
+    def similarities(self, check: str) -> list[str]:
+        """Those that scored a check."""
+        return view.similarities(self._results, check)
+
+    def stages(self, check: str, explainer: str) -> list[tuple[str, list[str]]]:
+        """Rows of the table of an explainer's numbers."""
+        return words.stages(self._results, check, explainer)
+
+    def curves(self, check: str, explainer: str) -> Picture | None:
+        """Its similarities against what is changed, if it ran."""
+        known = view.similarities(self._results, check)
+        if not any(explainer in view.curves(self._results, check, name) for name in known):
+            return None
+        text = f"Similarity of the maps of {explainer} along {check}; the numbers stand below."
+        figure = explainer_figure(self._results, check, explainer)
+        return Picture(_drawn(figure), text)
+
+    def strips(self, check: str, explainer: str) -> tuple[pictures.Strip, ...]:
+        """Its maps of the example images along a check."""
+        return pictures.strips(self._results, check, explainer)
+
+    def besides(self) -> Iterator[Picture]:
+        """Figures of the networks and of what is known beforehand."""
+        for plan in planned(self._results):
+            if plan.stem.startswith(BESIDE):
+                yield Picture(_drawn(plan.draw()), plan.caption)
+
+    def _explainers(self) -> Iterator[Explainer]:
+        known = view.controls(self._results)
+        plain = {check: words.plain(self._results, check) for check in self.checks}
+        areas = {
+            (str(row["check"]), str(row["explainer"])): row["retained"]
+            for _, row in self._results.verdicts.iterrows()
+        }
+        for place, (name, rows) in enumerate(view.side_by_side(self._results).items()):
+            cells = tuple(
+                _cell(check, row, plain[check][name], areas[check, name]) if row else None
+                for check, row in zip(self.checks, rows, strict=True)
+            )
+            fact = words.fact(self._results, name)
+            yield Explainer(name, f"explainer-{place}", name in known, fact, cells)
+
+
+def _cell(check: str, row: view.Row, sentence: str, retained: float) -> Cell:
+    kind = row.verdict if row.verdict in MARKS else "none"
+    return Cell(
+        check, row.verdict, kind, MARKS.get(row.verdict, "-"), row.retained,
+        f"{retained:.6f}" if retained == retained else "",
+        sentence, row.reason, row.others, row.expected, row.ok,
+    )  # fmt: skip
+
+
+@mpl.rc_context(style.STYLE)
+def _drawn(figure: mpl.figure.Figure) -> str:
+    return pictures.address(style.encoded(figure, "svg"), "image/svg+xml")

@@ -1,0 +1,49 @@
+"""The verdicts as tables for a paper: LaTeX with booktabs, and Markdown."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from saliency_bench.protocols import AREA
+from saliency_bench.report import markdown, view
+from saliency_bench.results import Results
+
+
+def frame(results: Results, check: str) -> pd.DataFrame:
+    """A row per explainer, controls last: verdict, and `retained` by every similarity."""
+    known = view.controls(results)
+    areas = results.summary[results.summary["stage"] == AREA]
+    values = ["retained", "retained_low", "retained_high"]
+    found = areas[areas["check"] == check].set_index(["explainer", "similarity"])[values]
+    rows = {
+        row.explainer: [row.verdict, *_retained(found, row.explainer, results, check)]
+        for row in sorted(view.verdict_rows(results, check), key=lambda r: r.explainer in known)
+    }
+    columns = ["verdict", *view.similarities(results, check)]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return table.rename_axis("explainer").reset_index()
+
+
+def latex(results: Results, check: str) -> str:
+    """For a document with the package booktabs; every name is escaped."""
+    styled = frame(results, check).style.hide(axis="index").format(escape="latex")
+    return str(
+        styled.format_index(escape="latex", axis="columns").to_latex(
+            hrules=True,
+            column_format="ll" + "r" * len(view.similarities(results, check)),
+            label=f"tab:{check}",
+        )
+    )
+
+
+def text(results: Results, check: str) -> str:
+    """In Markdown."""
+    table = frame(results, check)
+    return markdown.table(list(table.columns), table.to_numpy(str).tolist()) + "\n"
+
+
+def _retained(found: pd.DataFrame, explainer: str, results: Results, check: str) -> list[str]:
+    """`retained` with its interval, similarity by similarity."""
+    numbers = found.to_numpy(float)
+    texts = {key: view.interval(*row) for key, row in zip(found.index, numbers, strict=True)}
+    return [texts.get((explainer, name), "-") for name in view.similarities(results, check)]

@@ -1,0 +1,125 @@
+"""Each verdict in one sentence for a reader who is no specialist, and what is known of a method."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from saliency_bench.protocols import AREA
+from saliency_bench.report import view
+from saliency_bench.results import Results
+
+MOSTLY = 0.5
+"""Share of a map from which on it hardly depends on what is broken."""
+
+_INPUT = (
+    "It multiplies by the input: magnitudes keep the input's shape also where the signs are lost "
+    "(Adebayo et al., 2018)."
+)
+_POSITIVE = (
+    "Rules that hand back positive parts only converge to one direction, whatever the later layers "
+    "hold (Sixt et al., 2020)."
+)
+_RECOVERS = "It recovers the input, whatever the class (Nie et al., 2018)."
+
+FACTS = (
+    (r"(GuidedBackprop|Deconvnet)\(", _RECOVERS),
+    (
+        r"GuidedGradCAM\(",
+        "Its detail is that of guided backpropagation, which recovers the input, whatever the "
+        "class (Nie et al., 2018).",
+    ),
+    (r"GradientInput\(", _INPUT),
+    (r"IntegratedGradients\((?!.*multiply_by_inputs=False)", _INPUT),
+    (r"LRP\(.*rule='?(z_plus|alpha_beta|epsilon_plus)", _POSITIVE),
+    (
+        r"GradCAM\(",
+        "It averages gradients over the feature map, and may point at places that the network did "
+        "not use (Draelos and Carin, 2020).",
+    ),
+    (
+        r"(EigenCAM|FEM|Activations)\(",
+        "It is made of feature maps alone: it cannot tell classes apart.",
+    ),
+    (
+        r"EdgeDetector\(",
+        "It never sees the network, and yet looks convincing (Adebayo et al., 2018).",
+    ),
+)
+"""What is known of a method, by a pattern of its settings."""
+
+
+def fact(results: Results, explainer: str) -> str:
+    """What is known of a method, with its paper; empty if nothing is."""
+    settings = str(dict(results.provenance.get("explainers", {})).get(explainer, ""))
+    return next((text for pattern, text in FACTS if re.match(pattern, settings)), "")
+
+
+def plain(results: Results, check: str) -> dict[str, str]:
+    """What the verdict of each explainer under a check says, in one sentence."""
+    verdicts = results.verdicts[results.verdicts["check"] == check]
+    return {str(row["explainer"]): _sentence(results, check, row) for _, row in verdicts.iterrows()}
+
+
+def _sentence(results: Results, check: str, row: pd.Series) -> str:
+    name, verdict, reason = (str(row[key]) for key in ("explainer", "verdict", "reason"))
+    if verdict in ("pass", "fail", "inconclusive"):
+        return f"{_kept(results, check, row)}: {_ending(results, check, row)}."
+    reason = reason.rstrip(".") if view.given(reason) else "no reason is known"
+    said = {
+        "undefined": f"Nothing can be said of {name}",
+        "not_applicable": f"{name} does not apply here",
+        "error": f"{name} failed",
+    }
+    return f"{said.get(verdict, f'{name} gets no verdict here')}: {reason}."
+
+
+def _kept(results: Results, check: str, row: pd.Series) -> str:
+    """How much of the map is left, and after what."""
+    name = row["explainer"]
+    after = {
+        "area": ", averaged over the cascade",
+        "last": " at the last stage",
+        "mean": ", averaged over the stages",
+    }[view.expectation(results, check).statistic]
+    if view.twins(results, check):
+        after = " where labels are random, in units of what it keeps where they are true"
+    if not np.isfinite(row["retained"]):
+        return f"{name} draws the same map, whatever is broken"
+    bounds = f"{_percent(row['retained_low'])}, {_percent(row['retained_high'])}"
+    return f"{name} keeps {_percent(row['retained'])} % [{bounds}] of its map{after}"
+
+
+def _ending(results: Results, check: str, row: pd.Series) -> str:
+    learned = "on the labels" if view.twins(results, check) else "on what the network learned"
+    if row["verdict"] == "pass":
+        return f"it depends {learned}, which does not make it right"
+    if row["verdict"] == "inconclusive":
+        line = dict(results.provenance.get("thresholds", {})).get(str(row["similarity"]))
+        where = "" if line is None else f" (the line is {_percent(line)} %)"
+        return f"too close to call{where}; more draws or images may decide"
+    if not np.isfinite(row["retained_low"]) or row["retained_low"] >= MOSTLY:
+        return f"it hardly depends {learned}"
+    return f"so much of it does not depend {learned}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}".replace("-0", "0") if abs(share) < 0.005 else f"{100 * share:.0f}"
+
+
+def stages(results: Results, check: str, explainer: str) -> list[tuple[str, list[str]]]:
+    """`retained` with its interval at every stage and where it is judged, by similarity."""
+    names = view.stage_names(results, check) | {AREA: view.expectation(results, check).statistic}
+    own = (results.summary["check"] == check) & (results.summary["explainer"] == explainer)
+    rows = results.summary[own]
+    places = zip(rows["stage"], rows["similarity"].astype(str), strict=True)
+    values = rows[["retained", "retained_low", "retained_high"]].to_numpy(float)
+    found = {place: view.interval(*row) for place, row in zip(places, values, strict=True)}
+    similarities = view.similarities(results, check)
+    return [
+        (name, [found.get((stage, similarity), "-") for similarity in similarities])
+        for stage, name in names.items()
+        if stage != 0
+    ]

@@ -1,0 +1,42 @@
+"""What lies in a run folder for people, and what must not where images are private."""
+
+from pathlib import Path
+
+import numpy as np
+
+RUN = Path("run")
+
+
+def pictured():
+    """Whatever shows an image or a map."""
+    names = {path.name for path in (RUN / "figures").glob("maps*")}
+    names |= {"examples.npz"} if (RUN / "examples.npz").exists() else set()
+    names |= {"report.html"} if "image/webp" in (RUN / "report.html").read_text() else set()
+    for path in (RUN / "cells").iterdir():
+        with np.load(path) as cell:
+            names |= {"cells"} if "example" in cell.files else set()
+    return names
+
+
+def test_private_images_are_nowhere_in_the_run_folder(command, small):
+    private = [*small, "report.images=false"]
+    assert command(*private).status == 0
+    assert (RUN / "report.html").exists()
+    assert pictured() == set()
+    scores = (RUN / "scores.parquet").read_bytes()
+
+    assert command(*small).status == 0
+    assert {"examples.npz", "report.html", "cells"} < pictured()
+    assert any(name.startswith("maps") for name in pictured())
+    assert (RUN / "scores.parquet").read_bytes() == scores
+
+    assert command(*private).status == 0
+    assert pictured() == {"cells"}  # what an earlier run kept is not this one's to remove
+
+
+def test_a_run_has_a_page_and_tables_for_a_paper(command, small):
+    done = command(*small)
+    assert done.out.endswith("report: run/report.html\n")
+    assert (RUN / "report.html").read_text().startswith("<!doctype html>")
+    assert "\\toprule" in (RUN / "tables" / "param_randomization.tex").read_text()
+    assert "| explainer |" in (RUN / "tables" / "param_randomization.md").read_text()
