@@ -10,7 +10,7 @@ LAUNCHERS := .venv-launchers
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-adapters test-launchers lint types bench bench-peers bench-launchers gallery studies wheel clean
+.PHONY: docs help demo test test-slow test-adapters test-launchers lint types bench bench-peers bench-launchers gallery studies wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,10 @@ bench-launchers: $(LAUNCHERS)/.ready  ## measure two jobs at a time against one 
 gallery: $(VENV)/.runtime  ## draw the figures and tables of docs/explainers.md
 	$(BIN)/python docs/gallery.py
 
+docs: $(VENV)/.dev  ## write the reference of all public names to site/
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[docs]'
+	$(BIN)/python -m pdoc --docformat google -o site saliency_bench
+
 studies: $(VENV)/.runtime  ## repeat the studies of experiments/ (hours)
 	$(BIN)/python -m experiments
 
@@ -56,7 +60,7 @@ wheel: $(VENV)/.dev  ## build the sdist, and the wheel from it, into DIST=dist
 	$(BIN)/python -m build --no-isolation --outdir "$(DIST)"
 
 clean:  ## remove what make made; results stay
-	rm -rf $(VENV) $(ADAPTERS) $(LAUNCHERS) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ADAPTERS) $(LAUNCHERS) dist site .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was installed from. Build tools are pinned as well, so pip must not
