@@ -35,29 +35,29 @@ def stage_figure(results: Results, check: str, similarity: str) -> Figure:
 
 
 @mpl.rc_context(style.STYLE)
-def explainer_figure(results: Results, check: str, explainer: str) -> Figure:
-    """One explainer's similarities against what is changed, a panel per similarity."""
-    found = {s: view.curves(results, check, s) for s in view.similarities(results, check)}
+def explainer_figure(results: Results, check: str, explainer: str) -> Figure | None:
+    """One explainer's similarities against what is changed, a panel each; None if it never ran."""
+    found = view.curves_of(results, check, explainer)
+    if not found:
+        return None
     stages = view.stage_names(results, check)
     if view.twins(results, check):  # they are the ceiling, where the curve starts
         stages = {0: "twins"} | {s: name for s, name in stages.items() if s > TWINS}
     names, places = _evenly(stages)
-    control = explainer in view.controls(results)
     tables = {
-        name: _from_ceiling(curves[explainer].loc[lambda t: t.index.isin(stages)], places)
-        for name, curves in found.items()
-        if explainer in curves
+        name: _from_ceiling(table[table.index.isin(stages)], places)
+        for name, table in found.items()
     }
     cells = panels.cells(tested=len(tables))
-    figure, grid = panels.sheet(cells, below=style.length(names.values()))
-    limits = panels.limits(tables.values())
+    figure, grid = panels.strip(cells, below=style.length(names.values()))
+    limits, control = panels.limits(tables.values()), explainer in view.controls(results)
     for (name, table), (row, column) in zip(tables.items(), cells, strict=True):
         axes = figure.add_subplot(grid[row, column], ylim=limits)
         panels.draw_panel(axes, table, margin=_MARGIN, control=control)
         axes.set_title(style.shortened(name, style.NAME), loc="left")
         axes.tick_params(labelleft=column == 0)
         _name_stages(axes, names, figure.get_figwidth() / panels.COLUMNS, shown=True)
-    panels.add_legend(figure, panels.keys(controls=False))
+    figure.legend(handles=panels.keys(controls=False), loc="lower left", ncols=4, frameon=False)
     return figure
 
 

@@ -45,6 +45,26 @@ def sheet(places: list[tuple[int, int]], *, below: float) -> tuple[Figure, Any]:
     return figure, figure.add_gridspec(rows, columns)
 
 
+def strip(places: list[tuple[int, int]], *, below: float) -> tuple[Figure, Any]:
+    """The same as `sheet`, laid out by hand, which is quicker: rows with `below` under each."""
+    rows, columns = (1 + max(found) for found in zip(*places, strict=True))
+    width, left, legend = max(style.WIDTH * columns / COLUMNS, _NARROWEST), 0.4, 0.35
+    row = _PANEL + below + 0.4
+    height = rows * row + legend
+    figure = style.new_figure(width, height)
+    grid = figure.add_gridspec(
+        rows,
+        columns,
+        left=left / width,
+        right=1 - 0.05 / width,
+        top=1 - 0.25 / height,
+        bottom=(legend + below + 0.15) / height,
+        wspace=0.08,
+        hspace=(below + 0.4) / _PANEL,
+    )
+    return figure, grid
+
+
 def limits(tables: Iterable[pd.DataFrame]) -> tuple[float, float]:
     """One scale for all panels, so that they can be compared."""
     columns = ["mean", "low", "high", *GUIDES]

@@ -148,6 +148,16 @@ def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFr
     }
 
 
+def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.DataFrame]:
+    """The summary of one explainer by stage, by similarity; empty if it never ran."""
+    summary = results.summary
+    rows = summary[(summary["check"] == check) & (summary["explainer"] == explainer)]
+    if not (rows["stage"] > 0).any():
+        return {}
+    groups = rows.groupby("similarity", sort=False, observed=True)
+    return {str(name): group.set_index("stage").sort_index() for name, group in groups}
+
+
 def verdict_rows(results: Results, check: str) -> list[Row]:
     """The verdict table of one check, in the order of the run: it is no ranking."""
     verdicts = results.verdicts[results.verdicts["check"] == check]
