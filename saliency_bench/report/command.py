@@ -57,7 +57,7 @@ def _write(found: Mapping[str, Results], out: Path) -> int:
         if several:
             console.rule(study, align="left")
         console.print(report.verdict_table(results, width=console.width))
-        console.print(f"report: {path}", soft_wrap=True, markup=False)
+        console.print(f"report: {path.with_name('report.html')}", soft_wrap=True, markup=False)
     if several:
         for name, table in merging.tables(found).items():
             write_atomic(out / f"{name}.csv", files.csv(table))
