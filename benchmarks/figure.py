@@ -37,13 +37,13 @@ def draw(found: Mapping[str, Found], path: Path) -> bool:
     """Write the figure, if there is anything to draw."""
     compared = [row for row in _rows(found, "peers") if row["cpu"] is not None]
     scaled = _rows(found, "scaling")
-    if not compared and not scaled:
+    parts = [part for part in ((_ratios, compared), (_scaling, scaled)) if part[1]]
+    if not parts:
         return False
-    figure = Figure(figsize=(11, 8.5), layout="constrained")
-    halves: Any = figure.subfigures(2, 1, height_ratios=[1.1, 1])
-    above, below = halves
-    _ratios(above, compared)
-    _scaling(below, scaled)
+    figure = Figure(figsize=(11, 4.3 * len(parts)), layout="constrained")
+    places = figure.subfigures(len(parts), squeeze=False)
+    for (paint, rows), (place,) in zip(parts, places, strict=True):
+        paint(place, rows)
     image = io.BytesIO()
     # Without the version of Matplotlib in it, the same numbers give the same file.
     figure.savefig(image, format="png", dpi=110, metadata={"Software": None})

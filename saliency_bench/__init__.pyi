@@ -5,6 +5,7 @@ from . import explainers as explainers
 from . import models as models
 from . import network as network
 from . import outputs as outputs
+from . import plot as plot
 from . import properties as properties
 from . import randomize as randomize
 from . import similarities as similarities

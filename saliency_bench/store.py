@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -24,7 +24,7 @@ from saliency_bench.protocols import SCHEMA_VERSION
 Arrays = Mapping[str, NDArray[Any]]
 
 BEGUN = ".begun"
-"""How the name of a file starts that is being written; then come process and machine."""
+"""How the name of a file starts that is being written; then come process, birth and machine."""
 
 DIGEST = 16
 """Bytes of a hash: of a cell's content behind it, and of what is in its name."""
@@ -71,7 +71,8 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             path.fs.put_file(file.name, path.path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f"{BEGUN}-{os.getpid()}-{_machine()}-{path.name[:40]}-"
+    process = os.getpid()
+    prefix = f"{BEGUN}-{process}-{_birth(process)}-{_machine()}-{path.name[:40]}-"
     handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -95,13 +96,37 @@ def sweep(folder: Path) -> None:
     """Remove what processes of this machine began to write in a folder before they were killed."""
     if not isinstance(folder, Path):
         return
-    for path in folder.rglob(f"{BEGUN}-*-{_machine()}-*"):
-        if not _runs(int(path.name.split("-")[1])):
-            path.unlink(missing_ok=True)
+    # Unlike `rglob`, it does not mind that another process removes a folder meanwhile.
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if _abandoned(name):
+                with suppress(OSError):  # it is gone, or another user's
+                    Path(parent, name).unlink()
+
+
+def _abandoned(name: str) -> bool:
+    """Whether a file is named like one that a process of this machine was at that has ended."""
+    begun, *parts = name.split("-", 4)
+    if begun != BEGUN or len(parts) < 4 or parts[2] != _machine() or not parts[0].isdecimal():
+        return False
+    process = int(parts[0])
+    return not _runs(process) or _birth(process) != parts[1]
 
 
 def _machine() -> str:
     return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _birth(process: int) -> str:
+    """When a process started, in ticks of this machine's kernel; "0" where that cannot be told.
+
+    Numbers of processes come again, and in a container soon: the first ones are always the same.
+    """
+    try:
+        stat = Path(f"/proc/{process}/stat").read_bytes()
+    except OSError:
+        return "0"
+    return stat.rpartition(b")")[2].split()[19].decode()  # its name may hold spaces and brackets
 
 
 def _runs(process: int) -> bool:
@@ -183,8 +208,12 @@ class Store:
 
     def save_cell(self, key: str, arrays: Arrays) -> None:
         """Save a cell; what was saved under its key before stays as it is."""
-        content = _npz({**arrays, **(self.cell(key) or {})})
-        write_atomic(self._path(key), content + _digest(content))
+        content, path = _npz({**arrays, **(self.cell(key) or {})}), self._path(key)
+        try:
+            write_atomic(path, content + _digest(content))
+        except IsADirectoryError:  # it is damaged, too, but no file can take its place
+            remove_folder(path)
+            write_atomic(path, content + _digest(content))
 
     def save_maps(self, name: str, maps: NDArray[np.float32]) -> None:
         """Save raw maps as `maps/<name>.npz`."""

@@ -29,7 +29,7 @@ from saliency_bench.protocols import (
     TrainedNetwork,
     Untrainable,
 )
-from saliency_bench.store import read_json, write_json
+from saliency_bench.store import read_json, sweep, write_json
 
 
 @runtime_checkable
@@ -133,6 +133,7 @@ class Trainer:
         start = identity.of_network(network)
         self._require_own_start(network, name)
         file = self._cache / f"{self._key(name, labels, start)}.npz"
+        sweep(self._cache)
         held = self._found(file)
         if held is None:
             held = self._taught(network, labels, name)

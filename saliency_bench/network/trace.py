@@ -95,9 +95,10 @@ def input_shape(model: Any) -> tuple[int | None, ...] | None:
     if shape is None:
         known = getattr(model, "_build_shapes_dict", None) or {}
         shape = next(iter(known.values()), None) if len(known) == 1 else None
-    if not isinstance(shape, tuple) or len(shape) != 4:
+    # A subclassed model that was read from a file holds a list.
+    if not isinstance(shape, tuple | list) or len(shape) != 4:
         return None
-    return shape[1:]
+    return tuple(shape[1:])
 
 
 def layer_calls(model: Any) -> list[Call]:

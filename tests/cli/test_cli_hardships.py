@@ -33,7 +33,7 @@ def test_no_room_for_scratch_files_is_told_and_loses_nothing(command, small, mon
 
     with monkeypatch.context() as patched:
         patched.setattr(window, "Shelf", partial(shelf.Shelf, room=0))
-        patched.setattr(shelf.tempfile, "TemporaryDirectory", full)
+        patched.setattr(shelf.tempfile, "TemporaryFile", full)
         done = command(*small)
     assert (done.status, done.out) == (2, "")
     assert "No space left on device" in done.err

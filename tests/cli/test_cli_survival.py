@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import disks
 import pytest
 
 RUN = "Läufe für März"
@@ -157,20 +158,8 @@ def test_a_signal_ends_all_processes_and_says_how_to_go_on(
 @pytest.fixture
 def disk(tmp_path):
     """A disk of its own, mounted anew with other options by calling it."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options):
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    mounted = mount("size=100k")
-    if mounted.returncode:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield lambda options: mount(f"remount,{options}").check_returncode()
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+    with disks.mounted(tmp_path / "disk", "size=100k") as mount:
+        yield mount
 
 
 def require_refused(done, *words):

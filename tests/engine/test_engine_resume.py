@@ -94,6 +94,17 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def put_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "file").write_text("")
+
+
+def make_unreadable(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # to read its first byte is an error of the disk
+
+
 def flipped(share: float) -> Callable[[Path], None]:
     def flip(path: Path) -> None:
         content = bytearray(path.read_bytes())
@@ -106,6 +117,8 @@ def flipped(share: float) -> Callable[[Path], None]:
 DAMAGES = {
     "truncated": truncate,
     "empty": empty,
+    "a folder": put_folder,
+    **({"unreadable": make_unreadable} if Path("/proc/self/mem").exists() else {}),
     **{f"flipped at {share}": flipped(share) for share in (0.0, 0.3, 0.5, 0.9, 1.0)},
 }
 
@@ -120,6 +133,7 @@ def test_a_damaged_cell_is_computed_anew_and_counted(make_study, run, tmp_path, 
     require_same(again.scores, whole.scores)
     require_same(again.floors, whole.floors)
     assert again.outcome.damaged == again.outcome.computed == damaged
+    assert all(path.is_file() and not path.is_symlink() for path in cells(tmp_path / "run"))
     assert run(make_study()).outcome.damaged == 0
 
 

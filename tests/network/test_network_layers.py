@@ -1,5 +1,6 @@
 """Blocks: layers with weights, in execution order, each variable once."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -18,8 +19,6 @@ def names_of(block):
 
 
 def sequential(*layers):
-    import keras
-
     return keras.Sequential([keras.Input((6, 6, 1)), *layers])
 
 
@@ -44,8 +43,6 @@ def test_every_variable_is_in_one_block(model):
 
 
 def test_weights_used_without_calling_their_layer_come_last():
-    import keras
-
     class Tied(keras.Model):
         def __init__(self):
             super().__init__()
@@ -75,8 +72,6 @@ def test_calls_are_recorded_in_execution_order(model):
 
 
 def test_equal_names_in_two_towers_stay_apart():
-    import keras
-
     def tower(name):
         images = keras.Input((6, 6, 1))
         convolved = keras.layers.Conv2D(2, 3, name="conv")(images)
@@ -91,8 +86,6 @@ def test_equal_names_in_two_towers_stay_apart():
 
 
 def test_equal_names_side_by_side_are_numbered():
-    import keras
-
     class Twins(keras.Model):
         def __init__(self):
             super().__init__()
@@ -109,8 +102,6 @@ def test_equal_names_side_by_side_are_numbered():
 
 
 def test_weights_of_the_model_itself_are_a_block():
-    import keras
-
     class Scaled(keras.Model):
         def __init__(self):
             super().__init__(name="scaled")
@@ -132,9 +123,7 @@ def test_weights_of_the_model_itself_are_a_block():
 
 
 def test_a_shared_layer_stands_once_where_it_runs_last():
-    import keras
-    from keras import layers
-
+    layers = keras.layers
     shared = layers.Conv2D(1, 3, padding="same", name="shared")
     between = layers.Conv2D(1, 3, padding="same", name="between")
     images = keras.Input((6, 6, 1))
@@ -144,8 +133,6 @@ def test_a_shared_layer_stands_once_where_it_runs_last():
 
 
 def test_tied_variables_are_in_the_first_block_only():
-    import keras
-
     class Decode(keras.layers.Layer):
         def __init__(self, kernel):
             super().__init__(name="decode")
@@ -203,8 +190,6 @@ def test_patterns_that_do_not_fit_are_refused(functional, settings, rule):
 
 
 def test_a_model_that_was_never_called_has_no_blocks():
-    import keras
-
     class Unbuilt(keras.Model):
         def __init__(self):
             super().__init__()
@@ -228,3 +213,25 @@ def test_layers_inside_composite_layers_are_found():
     found = blocks(model)
     assert found[0].name == "head"
     assert sum(len(b.variables) for b in found) == 2 + 6
+
+
+@keras.saving.register_keras_serializable("test_network_layers")
+class Written(keras.Model):
+    """Subclassed, so that a file says only that it was built, and for what shape."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.first, self.last = keras.layers.Conv2D(2, 3), keras.layers.Dense(3)
+
+    def call(self, images):
+        return self.last(keras.ops.mean(self.first(images), (1, 2)))
+
+
+def test_a_subclassed_model_that_was_read_is_traced_as_it_was_written(tmp_path):
+    model = Written()
+    model(np.zeros((1, 8, 8, 1), np.float32))
+    model.save(tmp_path / "written.keras")
+    read = keras.models.load_model(tmp_path / "written.keras")
+    shapes = [[[v.shape for v in block.variables] for block in blocks(m)] for m in (model, read)]
+    assert shapes[0] == shapes[1]
+    assert len(shapes[0]) == 2

@@ -1,0 +1,161 @@
+"""The maps of a saved model on pictures, and what it says of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench import network, settings
+from saliency_bench.datasets.arrays import check_channels
+from saliency_bench.explain.photos import Photo, input_shape
+from saliency_bench.models.base import outputs_of
+from saliency_bench.models.saved import read
+from saliency_bench.protocols import Explainer, NotApplicable, Preprocessing
+from saliency_bench.randomize import image_keys
+
+Tell = Callable[[str], None]
+"""Takes a line for the user."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is looked at.
+
+    Attributes:
+        model: its file.
+        photos: the pictures.
+        units: pixels in [0, 1] to model units.
+        size: height and width asked for, or one number for both; None: the model's.
+        target: class to explain; None: the predicted one of each picture.
+    """
+
+    model: Path
+    photos: Sequence[Photo]
+    units: Preprocessing
+    size: Sequence[int] | None = None
+    target: int | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model and what it sees.
+
+    Attributes:
+        model: the Keras model.
+        pixels: `[N, H, W, C]` in [0, 1].
+        images: the same in model units.
+        targets: `[N]` the classes explained.
+        logits: `[N, K]`.
+    """
+
+    model: Any
+    pixels: NDArray[np.float32]
+    images: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+    @property
+    def explained(self) -> NDArray[np.float32]:
+        """`[N]` the logits of the targets."""
+        return self.logits[np.arange(len(self.targets)), self.targets]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What explainers made of a subject.
+
+    Attributes:
+        columns: by explainer, raw maps `[N, H, W, C']` or why there are none.
+        failed: whether one of these reasons is an error.
+    """
+
+    columns: Mapping[str, NDArray[np.float32] | str]
+    failed: bool
+
+    @property
+    def maps(self) -> dict[str, NDArray[np.float32]]:
+        """Those that there are."""
+        return {n: maps for n, maps in self.columns.items() if not isinstance(maps, str)}
+
+
+def seen(look: Look, *, tell: Tell) -> Subject:
+    """Read the model, bring the pictures to its input, and ask it for their classes.
+
+    Raises:
+        FileNotFoundError: if there is no such model.
+        ValueError: if it cannot be read or explained, or the pictures do not fit.
+    """
+    model = read(look.model)
+    known = network.input_shape(model)
+    height, width, channels = shape = input_shape(look.photos, known, look.size)
+    check_channels(look.units, channels)
+    pixels = np.stack([photo.pixels(shape) for photo in look.photos])
+    images = look.units(pixels)
+    if known is None or None in known:
+        outputs_of(model, images[:1], name=look.model.name)
+    tell(f"{look.model.name}: input {height}x{width}x{channels}; {_told_units(look.units)}")
+    logits = network.KerasNetwork(model).outputs(images)
+    subject = Subject(model, pixels, images, _targets(look, logits), logits)
+    _tell_classes(look, subject, tell)
+    return subject
+
+
+def explained(subject: Subject, explainers: Mapping[str, Explainer], *, tell: Tell) -> Found:
+    """The maps of explainers, or why there are none; an error of one does not stop the others."""
+    columns: dict[str, NDArray[np.float32] | str] = {}
+    failed = False
+    keys = image_keys(subject.images)
+    for name, explainer in explainers.items():
+        start = time.perf_counter()
+        try:
+            bound = explainer.bind(subject.model)
+            columns[name] = bound(subject.images, subject.targets, keys=keys)
+            tell(f"{name}: {time.perf_counter() - start:.1f} s")
+        except NotApplicable as refusal:
+            columns[name] = f"not applicable: {refusal.reason}"
+            tell(f"{name}: {columns[name]}")
+        except Exception as error:  # a model of the user's may make anything of it
+            failed = True
+            columns[name] = f"failed: {settings.one_line(error)}"
+            tell(f"{name}: {columns[name]}")
+    return Found(columns, failed)
+
+
+def _targets(look: Look, logits: NDArray[np.float32]) -> NDArray[np.int64]:
+    for photo, row in zip(look.photos, logits, strict=True):
+        if not np.isfinite(row).all():
+            raise ValueError(f"the model must give finite scores; those of {photo.name} are not")
+    predicted: NDArray[np.int64] = logits.argmax(axis=1)
+    if look.target is None:
+        return predicted
+    if not 0 <= look.target < logits.shape[1]:
+        raise ValueError(f"--target must lie in 0..{logits.shape[1] - 1}; got {look.target}")
+    return np.full_like(predicted, look.target)
+
+
+def _told_units(units: Preprocessing) -> str:
+    if units == Preprocessing():
+        return "pixels enter in [0, 1] (--preprocessing, --mean and --std change that)"
+    order = ", channels reversed" if units.reverse_channels else ""
+    mean, std = (", ".join(f"{v:.4g}" for v in values) for values in (units.mean, units.std))
+    return f"pixels in [0, 1] enter less {mean}, divided by {std}{order}"
+
+
+def _tell_classes(look: Look, subject: Subject, tell: Tell) -> None:
+    """A line per picture: what is done with it, its class and its scores."""
+    outputs = network.target_score(subject.model, "probability")(subject.images, subject.targets)
+    height, width = subject.pixels.shape[1:3]
+    for place, photo in enumerate(look.photos):
+        target, predicted = subject.targets[place], subject.logits[place].argmax()
+        logit, output = subject.explained[place], outputs[place]
+        how = "predicted" if target == predicted else f"asked for; predicted is {predicted}"
+        line = f"{photo.name}: {photo.told(height, width)}; class {target} ({how})"
+        line += f", logit {logit:.4g}"
+        # A model that ends in logits has no other output.
+        tell(line if np.isclose(output, logit) else f"{line}, output {output:.4g}")

@@ -1,0 +1,47 @@
+"""Photos that are kept in a scratch file once they were decoded."""
+
+import gc
+import tempfile
+
+import disks
+import numpy as np
+import pytest
+
+from saliency_bench.datasets.decoded import Decoded
+
+SHAPE = (100, 20, 20, 3)
+"""Photos of 1200 bytes: more than a disk of 64 kilobytes has room for."""
+
+
+def photo(place):
+    return np.full(SHAPE[1:], place, np.uint8)
+
+
+def test_each_photo_is_decoded_once():
+    asked = []
+
+    def decode(place):
+        asked.append(place)
+        return photo(place)
+
+    photos = Decoded(SHAPE, decode)
+    for rows in ([3, 1], slice(0, 5), [1]):
+        found = np.arange(len(photos))[rows]
+        np.testing.assert_array_equal(photos[rows], np.stack([photo(p) for p in found]))
+    assert sorted(asked) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("count", range(53, 57))
+def test_a_full_disk_is_told_by_the_photo_that_does_not_fit_and_never_again(
+    tmp_path, monkeypatch, count
+):
+    with disks.mounted(tmp_path / "disk", "size=64k"):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "disk"))
+        photos = Decoded(SHAPE, photo)
+        fits = min(count, 2**16 // photo(0).nbytes)
+        if count > fits:
+            with pytest.raises(OSError, match="No space left on device"):
+                photos[:count]
+        np.testing.assert_array_equal(photos[:fits][:, 0, 0, 0], range(fits))
+        del photos
+        gc.collect()  # closing says nothing more, or this test fails of it
