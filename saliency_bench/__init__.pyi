@@ -1,4 +1,5 @@
 from . import adapters as adapters
+from . import callbacks as callbacks
 from . import checks as checks
 from . import datasets as datasets
 from . import explainers as explainers

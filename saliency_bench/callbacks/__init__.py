@@ -1,0 +1,7 @@
+"""Keras callbacks: maps, and how much of them training changes, into TensorBoard during `fit`."""
+
+from saliency_bench.callbacks.events import read_maps
+from saliency_bench.callbacks.explanation import ExplanationCallback
+from saliency_bench.callbacks.sanity import Sanity, SanityCallback
+
+__all__ = ["ExplanationCallback", "Sanity", "SanityCallback", "read_maps"]
