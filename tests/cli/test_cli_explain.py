@@ -228,6 +228,7 @@ def test_models_of_models_are_explained(explain, tmp_path, colour, kind):
     assert done.status == 0
 
 
+@pytest.mark.slow
 def test_a_class_of_one_s_own_is_imported_first(tmp_path, colour):
     (tmp_path / "my_net.py").write_text(NETWORK)
     (tmp_path / "make.py").write_text(

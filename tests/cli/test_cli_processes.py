@@ -79,6 +79,7 @@ def test_studies_without_their_data_are_refused_in_one_line(monkeypatch, tmp_pat
     assert told.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_after_ctrl_c_and_after_a_kill_with_the_same_bytes(tmp_path):
     stopped, run = [*TINY, "run_dir=stopped"], tmp_path / "stopped"
     interrupted = start(tmp_path, *stopped)

@@ -141,7 +141,9 @@ def test_memory_does_not_grow_with_the_masks(few, many):
         tracemalloc.stop()
         return found
 
-    assert peak(many) < 1.1 * peak(few) + 20_000
+    # One batch may be in the making while another is evaluated; all masks would take 16 MB.
+    batch = 32 * images[0].nbytes
+    assert peak(many) < 1.1 * peak(few) + batch
 
 
 @every

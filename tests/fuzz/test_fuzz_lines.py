@@ -27,6 +27,7 @@ def places(here):
     return here
 
 
+@pytest.mark.slow
 def test_every_line_is_a_request_or_refused_in_one_line(places, tmp_path):
     before = listing(tmp_path)
     outcomes = Counter()
