@@ -57,9 +57,8 @@ def evidence(*tables, **changes):
     signed = dict.fromkeys(scores["explainer"].unique(), True)
     lines = {SIGNED: 0.15, ABSOLUTE: 0.25, "ssim": None}
     floors = LongTable.of(changes.pop("floors", FLOORS))
-    usual = Evidence(
-        LongTable.of(scores), floors, networks(), {CHECK: Expectation()}, signed, lines, chance=0.1
-    )
+    promises = changes.pop("expectations", {CHECK: Expectation()})
+    usual = Evidence(LongTable.of(scores), floors, networks(), promises, signed, lines, chance=0.1)
     return replace(usual, **changes)
 
 

@@ -9,11 +9,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.inference.intervals import Interval, interval, pseudo_values
+from saliency_bench.inference.intervals import (
+    Estimate,
+    Interval,
+    estimate,
+    interval,
+    linearised,
+    pseudo_values,
+)
 from saliency_bench.protocols import TWINS, Floats, Ints
 
 Died = Literal["null", "out"]
 Blank = Literal["null", "ceiling", "out"]
+Statistic = Literal["retained", "similarity"]
 
 SCORED = ("ok", "died", "constant_reference", "nan")
 """What can become of a pair of maps; a pair's `kind` is its place here, or `ABSENT`."""
@@ -78,6 +86,8 @@ class Counted:
         null: as `score`.
         ceiling: as `score`.
         weights: sum to 1 in all; each stage's living pairs share alike.
+        draws: which of all draws count at all.
+        images: which of all images do.
         twins: `[L]` at which stages the score is a mean over twins, as every ceiling is; None
             where ceilings are not.
     """
@@ -86,6 +96,8 @@ class Counted:
     null: Floats
     ceiling: Floats
     weights: Floats
+    draws: NDArray[np.bool_]
+    images: NDArray[np.bool_]
     twins: NDArray[np.bool_] | None = None
 
     @cached_property
@@ -110,6 +122,21 @@ class Counted:
     def room(self) -> Interval:
         """`mean(ceiling - null)`: what there is to be retained."""
         return self._interval(self._networks[1] - self.null, np.ones(1))
+
+    def moved_by(self, statistic: Statistic) -> tuple[Floats, Floats]:
+        """The statistic, and what each of all draws and images moves it by.
+
+        Returns:
+            A number, NaN where there is no interval either, and `[D, I]`, 0 for what is left out.
+        """
+        found = getattr(self, statistic)
+        score, ceiling = self._networks
+        keeping = statistic == "similarity"
+        room = np.ones_like(ceiling) if keeping else ceiling - self.null
+        _, cells = linearised(score if keeping else score - self.null, room, self.weights)
+        whole = np.zeros((len(self.draws), len(self.images)))
+        whole[np.ix_(self.draws, self.images)] = cells * (whole.size / max(cells.size, 1))
+        return np.where(np.isfinite(found.low), found.value, np.nan), whole
 
     @property
     def n_draws(self) -> int:
@@ -167,12 +194,30 @@ def count(
             alive = alive & ~here
         else:
             score = np.where(here, fills[how], score)
-    lively = np.ix_(alive.any((1, 2)), alive.any((0, 2)), alive.any((0, 1)))
+    stages, draws, images = (alive.any(axes) for axes in ((1, 2), (0, 2), (0, 1)))
+    lively = np.ix_(stages, draws, images)
     alive = alive[lively]
     per_stage = alive.sum((1, 2), keepdims=True)
     weights = alive / (per_stage * len(alive))
     score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
-    return Counted(score, null, ceiling, weights, alike[lively[0].ravel()] if twins else None)
+    return Counted(score, null, ceiling, weights, draws, images, alike[stages] if twins else None)
+
+
+def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired: bool) -> Estimate:
+    """How far a statistic of one lies above that of another.
+
+    Args:
+        counted: the one.
+        other: the other.
+        statistic: what is compared.
+        paired: whether both saw the same draws and images, each in the same place: what these do
+            to both then cancels. Else all is taken for independent, which is too wide if images
+            are shared.
+    """
+    (value, cells), (base, others) = counted.moved_by(statistic), other.moved_by(statistic)
+    if paired:
+        return estimate(value - base, cells - others)
+    return estimate(value, cells).minus(estimate(base, others))
 
 
 def _filled(values: Floats) -> Floats:

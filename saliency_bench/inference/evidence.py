@@ -20,6 +20,7 @@ from saliency_bench.inference.counting import (
     Counted,
     Died,
     Pairs,
+    Statistic,
     count,
 )
 from saliency_bench.inference.intervals import Interval
@@ -112,6 +113,11 @@ class Case:
     def repeats(self) -> Counted:
         """The untouched maps against themselves under another explainer seed."""
         return count(self.pairs.take(self.pairs.stages == 0))
+
+    @property
+    def statistic(self) -> Statistic:
+        """What is judged: the share that is left, or the score itself where maps must keep."""
+        return "similarity" if self.expectation.expects == "keep" else "retained"
 
     @property
     def twins(self) -> bool:

@@ -25,6 +25,29 @@ class Interval(NamedTuple):
     high: Floats
 
 
+class Estimate(NamedTuple):
+    """A number, its standard error, and the freedom of Student's t that goes with the error."""
+
+    value: Floats
+    error: Floats
+    freedom: Floats
+
+    def interval(self, decisions: int = 1) -> Interval:
+        """So wide that of so many of its kind all hold their number in 95 % (Bonferroni)."""
+        half = stats.t.ppf(1 - (1 - UPPER) / decisions, self.freedom) * self.error
+        return Interval(self.value, self.value - half, self.value + half)
+
+    def minus(self, other: Estimate) -> Estimate:
+        """The difference of two that have nothing to do with one another (Welch, 1947)."""
+        squares = np.array([self.error, other.error]) ** 2
+        freedoms = np.array([self.freedom, other.freedom])
+        with np.errstate(invalid="ignore"):
+            freedom = squares.sum() ** 2 / np.sum(squares**2 / freedoms)
+        # Without any spread 0 / 0: the width is 0 at any freedom.
+        freedom = np.fmax(freedom, freedoms.min())
+        return Estimate(self.value - other.value, np.sqrt(squares.sum()), freedom)
+
+
 def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interval:
     """Ratio of two weighted means over stages, draws and images.
 
@@ -41,6 +64,16 @@ def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interva
         Arrays `[...]`; NaN where the mean denominator is 0, the ends also with fewer than two
         draws or two images.
     """
+    return estimate(*linearised(numerator, denominator, weights)).interval()
+
+
+def linearised(
+    numerator: Floats, denominator: Floats, weights: Floats
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A ratio of weighted means `[...]`, and what every draw and image `[..., D, I]` moves it by.
+
+    See `interval`; the mean over the cells of the second is 0.
+    """
     cube = (-3, -2, -1)
     draws, images = numerator.shape[-2:]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -48,9 +81,21 @@ def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interva
         scale = np.where(np.abs(scale) > ROOM, scale, np.nan)
         ratio = np.sum(weights * numerator, axis=cube) / scale
         residual = numerator - ratio[..., None, None, None] * denominator
-        cells = np.sum(weights * residual, axis=-3) * (draws * images)
-        half = _half_width(cells) / np.abs(scale)
-    return Interval(ratio, ratio - half, ratio + half)
+        cells = np.sum(weights * residual, axis=-3) * (draws * images) / scale[..., None, None]
+    return np.asarray(ratio), np.asarray(cells)
+
+
+def estimate(value: Floats, cells: Floats) -> Estimate:
+    """A number with the error of the mean of `cells`.
+
+    Args:
+        value: `[...]`.
+        cells: `[..., D, I]` crossed random effects of draws and images that move the number.
+    """
+    draws, images = cells.shape[-2:]
+    if min(draws, images) < 2:
+        return Estimate(value, *np.full((2, *cells.shape[:-2]), np.nan))
+    return Estimate(value, *_error(*_mean_squares(cells), draws, images))
 
 
 def pseudo_values(twins: Floats, weights: Floats) -> NDArray[np.float64]:
@@ -94,7 +139,8 @@ class Components(NamedTuple):
         """Half the interval to be expected of a mean over so many draws and images."""
         draw, image = images * self.draw + self.error, draws * self.image + self.error
         squares = np.array([draw, image, self.error])
-        return float(_half(squares[0], squares[1], squares[2], draws, images))
+        found = _error(squares[0], squares[1], squares[2], draws, images)
+        return float(Estimate(np.zeros(()), *found).interval().high)
 
 
 def components(cells: Floats) -> Components:
@@ -104,26 +150,10 @@ def components(cells: Floats) -> Components:
     return Components(max(0.0, draw - error) / images, max(0.0, image - error) / draws, error)
 
 
-def residuals(numerator: Floats, denominator: Floats, weights: Floats) -> NDArray[np.float64]:
-    """`[D, I]` what each pair adds to a ratio of means, `[L, D, I]` each; see `interval`."""
-    scale = np.sum(weights * denominator)
-    residual = numerator - np.sum(weights * numerator) / scale * denominator
-    draws, images = numerator.shape[-2:]
-    return np.asarray(np.sum(weights * residual, axis=0) * (draws * images) / scale)
-
-
-def _half_width(cells: Floats) -> NDArray[np.float64]:
-    """Half the interval of the mean of `[..., D, I]` crossed random effects."""
-    draws, images = cells.shape[-2:]
-    if min(draws, images) < 2:
-        return np.full(cells.shape[:-2], np.nan)
-    return _half(*_mean_squares(cells), draws, images)
-
-
-def _half(
+def _error(
     draw: Floats, image: Floats, error: Floats, draws: int, images: int
-) -> NDArray[np.float64]:
-    """The same from mean squares."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Standard error and freedom of the mean of crossed random effects, from mean squares."""
     # A component estimated below zero must not shrink the other one's share.
     total = np.maximum(draw + image - error, np.maximum(draw, image))
     free_draw, free_image = draws - 1, images - 1
@@ -132,8 +162,7 @@ def _half(
         # Satterthwaite; the subtracted term could push it below the scarcer factor's own. fmax also
         # turns the 0 / 0 of cells that do not vary into a number, so that their width is 0.
         freedom = np.fmax(total**2 / spread, min(free_draw, free_image))
-    half: NDArray[np.float64] = stats.t.ppf(UPPER, freedom) * np.sqrt(total / (draws * images))
-    return half
+    return np.sqrt(total / (draws * images)), np.asarray(freedom)
 
 
 def _mean_squares(cells: Floats) -> tuple[Floats, Floats, Floats]:

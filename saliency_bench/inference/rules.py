@@ -240,17 +240,16 @@ def _against_threshold(case: Case) -> Verdict:
         )
     where = {below: "lies below", above: "lies above"}
     verdict = verdicts.pop()
-    name = "retained" if case.expectation.expects == "change" else "similarity"
     what = "networks of a kind" if case.twins else "draws"
     size = f"{case.judged.n_draws} {what}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
-    told = f"{name} {_numbers(found)} {side} the threshold {line:.2f} ({size})"
+    told = f"{case.statistic} {_numbers(found)} {side} the threshold {line:.2f} ({size})"
     return Verdict(verdict, f"{told}: {_levels(case)}" if case.twins else told)
 
 
 def _scale(case: Case, counted: Counted) -> tuple[Interval, float, str, str]:
     """What is judged, its threshold, and the verdicts below and above that."""
-    if case.expectation.expects == "keep":
+    if case.statistic == "similarity":
         return counted.similarity, 1 - TOLERANCE, "fail", "pass"
     if case.threshold is None:
         raise ValueError(f"a verdict needs a threshold, got None for {case.key[2]}")

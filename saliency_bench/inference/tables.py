@@ -10,7 +10,7 @@ import pandas as pd
 
 from saliency_bench.inference.counting import FAILURES, MIN_DRAWS, Counted, Pairs
 from saliency_bench.inference.evidence import Case, Evidence, cases
-from saliency_bench.inference.intervals import UPPER, Components, components, residuals
+from saliency_bench.inference.intervals import UPPER, Components, components, linearised
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
 from saliency_bench.longtable import KEYS, Key, LongTable
 from saliency_bench.protocols import AREA, SCHEMA_VERSION, TWINS
@@ -208,7 +208,8 @@ def spread(evidence: Evidence, check: str) -> dict[str, Components]:
         counted = case.reported
         if min(counted.score.shape[1:], default=0) > 1:
             score, ceiling = counted.score - counted.null, counted.ceiling - counted.null
-            found[explainer] = components(residuals(score, ceiling, counted.weights))
+            _, cells = linearised(score, ceiling, counted.weights)
+            found[explainer] = components(cells)
     return found
 
 

@@ -1,57 +1,8 @@
-"""What a run found, for people: tables, figures and a report in Markdown."""
+"""What a run found, for people: tables, figures and a report.
 
-from __future__ import annotations
+Names resolve on first use: a run is read back without a plotting library.
+"""
 
-from pathlib import Path
+import lazy_loader
 
-import matplotlib as mpl
-
-from saliency_bench.report import files, markdown, page, papers, style, view
-from saliency_bench.report.figures import Planned, planned, stem
-from saliency_bench.report.reading import read
-from saliency_bench.report.terminal import verdict_table
-from saliency_bench.results import Results
-from saliency_bench.store import write_atomic
-
-__all__ = ["read", "verdict_table", "write"]
-
-
-def write(results: Results, folder: Path) -> Path:
-    """Write tables, figures, `report.html` and `report.md` into `folder`; returns the last one.
-
-    Every file appears whole or not at all, and the report last: where it is, all it names is.
-    """
-    tables = {
-        "summary.csv": files.csv(results.summary),
-        "verdicts.csv": files.csv(results.verdicts),
-        "networks.csv": files.csv(results.networks),
-        "provenance.json": files.provenance(results),
-    }
-    if len(results.trainings):
-        tables["trainings.csv"] = files.csv(results.trainings)
-    if results.examples is not None:
-        tables["examples.npz"] = files.examples(results.examples)
-    else:  # of an earlier report, before they were private
-        (folder / "examples.npz").unlink(missing_ok=True)
-    for check in view.ran(results):
-        name = f"tables/{stem(check)}"
-        tables[f"{name}.tex"] = papers.latex(results, check).encode()
-        tables[f"{name}.md"] = papers.text(results, check).encode()
-    for name, data in tables.items():
-        write_atomic(folder / name, data)
-    results.long_scores.save(folder / "scores.parquet")
-    results.long_floors.save(folder / "floors.parquet")
-    drawn = list(planned(results))
-    for plan in drawn:
-        _write_figure(folder / "figures", plan)
-    write_atomic(folder / "report.html", page.html(results).encode())
-    path = folder / "report.md"
-    write_atomic(path, markdown.text(results, drawn).encode())
-    return path
-
-
-def _write_figure(folder: Path, plan: Planned) -> None:
-    figure = plan.draw()
-    with mpl.rc_context(style.STYLE):
-        for kind in ("png", "pdf"):
-            write_atomic(folder / f"{plan.stem}.{kind}", style.encoded(figure, kind))
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

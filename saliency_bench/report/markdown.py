@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -14,6 +13,7 @@ from saliency_bench.longtable import KEYS
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report import doses, sentences, view
 from saliency_bench.report.figures import Planned
+from saliency_bench.report.markup import escape, table
 from saliency_bench.results import Results
 
 _LONGEST = 200
@@ -39,23 +39,6 @@ def text(results: Results, drawn: Iterable[Planned]) -> str:
     ]
     shown = [f"## {title}\n\n{body}" for title, body in sections if body]
     return "\n\n".join(shown).removeprefix("#") + "\n"
-
-
-def escape(text: str) -> str:
-    """`text` on one line, every character Markdown or HTML would act on made harmless."""
-    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = re.sub(r"([\\`*|\[#~$])", r"\\\1", line)
-    # An underscore inside a word means nothing; escaped there it would only spoil the source.
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
-
-
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table of escaped cells; empty without rows."""
-    lines = [" | ".join(map(escape, row)) for row in rows]
-    if not lines:
-        return ""
-    head = [" | ".join(map(escape, headers)), " | ".join("---" for _ in headers)]
-    return "\n".join(f"| {line} |" for line in head + lines)
 
 
 def flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

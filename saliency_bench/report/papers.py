@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from saliency_bench.protocols import AREA
-from saliency_bench.report import markdown, view
+from saliency_bench.report import markup, view
 from saliency_bench.results import Results
 
 
@@ -39,7 +39,7 @@ def latex(results: Results, check: str) -> str:
 def text(results: Results, check: str) -> str:
     """In Markdown."""
     table = frame(results, check)
-    return markdown.table(list(table.columns), table.to_numpy(str).tolist()) + "\n"
+    return markup.table(list(table.columns), table.to_numpy(str).tolist()) + "\n"
 
 
 def _retained(found: pd.DataFrame, explainer: str, results: Results, check: str) -> list[str]:

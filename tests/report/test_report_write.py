@@ -15,7 +15,7 @@ import pytest
 from saliency_bench import report
 from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import files, markdown
+from saliency_bench.report import files, markdown, markup
 from saliency_bench.report.figures import planned
 
 CHECK = "parameter_randomization"
@@ -133,7 +133,7 @@ def test_names_cannot_break_out_of_a_table(make_results):
     ],
 )
 def test_escape(raw, safe):
-    assert markdown.escape(raw) == safe
+    assert markup.escape(raw) == safe
 
 
 def test_nested_facts_become_dotted_names():

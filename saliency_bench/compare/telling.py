@@ -1,0 +1,122 @@
+"""A comparison in words: for the terminal, as Markdown and as JUnit XML."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from xml.etree import ElementTree
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from saliency_bench.compare.rows import Comparison, Row
+from saliency_bench.inference import Interval
+from saliency_bench.report import view
+from saliency_bench.report.markup import escape, table
+
+_COLOURS = {"regressed": "bold red", "missing": "bold red", "changed": "red", "improved": "green"}
+
+_HEAD = ("explainer", "similarity", "baseline", "run", "difference", "")
+
+
+def conclusion(comparison: Comparison) -> str:
+    """The answer in one line."""
+    counts = Counter(row.outcome for row in comparison.rows)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    state = "the run is not valid" if comparison.problems else ""
+    rows = f"{len(comparison.failures)} of {len(comparison.rows)} rows" * bool(comparison.failures)
+    why = " and ".join(filter(None, (state, rows)))
+    return f"REGRESSED: {why} ({told})" if comparison.regressed else f"SAME ({told})"
+
+
+def lines(comparison: Comparison) -> Iterator[str]:
+    """What the table does not say: why, and what the two sides do not share."""
+    yield from (f"the run is not valid: {problem}" for problem in comparison.problems)
+    for row in comparison.rows:
+        if row.why:
+            yield f"{row.check}, {row.explainer}, {row.similarity}: {row.outcome}: {row.why}"
+    if comparison.study:
+        shared = ", ".join(comparison.study)
+        yield f"not of one study ({shared} differ): scores are not compared one by one"
+    elif not any(row.outcome == "changed" for row in comparison.rows):
+        yield "one study: the same weights, images and draws gave the same scores again"
+    yield from (f"setting {line}" for line in comparison.settings)
+
+
+def terminal(comparison: Comparison) -> Group:
+    """A table per check, then the reasons, then the answer."""
+    style = "bold red" if comparison.regressed else "bold green"
+    tables = [
+        _table(check, list(rows)) for check, rows in groupby(comparison.rows, lambda r: r.check)
+    ]
+    # Text, not str: a name with brackets in it is no markup.
+    told = [Text(line) for line in lines(comparison)]
+    return Group(*tables, *told, Text(conclusion(comparison), style=style))
+
+
+def text(comparison: Comparison) -> str:
+    """In Markdown, e.g. for the summary of a CI job or a comment."""
+    parts = [f"**{escape(conclusion(comparison))}**"]
+    for check, rows in groupby(comparison.rows, lambda row: row.check):
+        parts += [f"### {escape(check)}", table(_HEAD, map(_cells, rows))]
+    parts.append("\n".join(f"* {escape(line)}" for line in lines(comparison)))
+    return "\n\n".join(parts) + "\n"
+
+
+def junit(comparison: Comparison) -> bytes:
+    """A test case per row, and one that the run is valid, for the test view of a CI service."""
+    suites = ElementTree.Element("testsuites", name="saliency_bench.compare")
+    closed = {id(row) for row in comparison.failures}
+    valid = ElementTree.SubElement(suites, "testsuite", name="run")
+    _case(valid, "run", "valid", "\n".join(comparison.problems))
+    for check, rows in groupby(comparison.rows, lambda row: row.check):
+        suite = ElementTree.SubElement(suites, "testsuite", name=_xml(check))
+        for row in rows:
+            failure = f"{row.outcome}: {row.why}" if id(row) in closed else ""
+            _case(suite, f"{check}.{row.explainer}", row.similarity, failure)
+    for suite in suites:
+        suite.set("tests", str(len(suite)))
+        suite.set("failures", str(len(suite.findall("*/failure"))))
+    ElementTree.indent(suites)
+    return bytes(ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True))
+
+
+def _case(suite: ElementTree.Element, owner: str, name: str, failure: str) -> None:
+    case = ElementTree.SubElement(suite, "testcase", classname=_xml(owner), name=_xml(name))
+    if failure:
+        message = ElementTree.SubElement(case, "failure", message=_xml(failure.splitlines()[0]))
+        message.text = _xml(failure)
+
+
+def _xml(text: str) -> str:
+    """Without the characters that XML cannot hold, not even escaped."""
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+
+
+def _table(check: str, rows: list[Row]) -> Table:
+    shown = Table(
+        title=Text(check, style="bold"), title_justify="left", box=box.SIMPLE_HEAD,
+        show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    for name in _HEAD:
+        shown.add_column(name, no_wrap=name in _HEAD[2:])
+    for row in rows:
+        *cells, outcome = _cells(row)
+        shown.add_row(*map(Text, cells), Text(outcome, style=_COLOURS.get(row.outcome, "")))
+    return shown
+
+
+def _cells(row: Row) -> list[str]:
+    sides = (
+        f"{verdict} {_numbers(found)}" if verdict else "-"
+        for verdict, found in ((row.before, row.baseline), (row.after, row.run))
+    )
+    return [row.explainer, row.similarity, *sides, _numbers(row.difference), row.outcome]
+
+
+def _numbers(found: Interval) -> str:
+    return view.interval(*map(float, found))

@@ -1,0 +1,58 @@
+"""pytest plug-in: the fixture `saliency_gate`, the marker `saliency`, `--saliency-update`.
+
+Loaded at every start of pytest: what it needs is imported when a test asks for the fixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:  # slow to import
+    from saliency_bench.gate import Gate
+
+_MARKER = "saliency(**settings): settings of this test's saliency_gate, such as draws=3"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The command line's part."""
+    parser.getgroup("saliency_bench").addoption(
+        "--saliency-update",
+        action="store_true",
+        help="write the baselines of saliency_gate anew instead of comparing with them",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker, known to `--strict-markers`."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Every test with the fixture bears the marker: `-m saliency` chooses them."""
+    for item in items:
+        if "saliency_gate" in getattr(item, "fixturenames", ()):
+            item.add_marker("saliency")
+
+
+@pytest.fixture
+def saliency_gate(request: pytest.FixtureRequest, tmp_path: Path) -> Gate:
+    """Does an explainer's map depend on what a model learned, and as much as it used to?"""
+    from saliency_bench.gate import Gate
+
+    test = request.node
+    markers = reversed(list(test.iter_markers("saliency")))  # the closest one last
+    return Gate(
+        reports=tmp_path / "saliency",
+        baselines=test.path.parent / "saliency_baselines" / test.path.stem / _safe(test.name),
+        update=request.config.getoption("saliency_update"),
+        settings={name: value for marker in markers for name, value in marker.kwargs.items()},
+    )
+
+
+def _safe(name: str) -> str:
+    """The name of a test, with its parameters, as that of a folder on any system."""
+    return "".join(c if c.isalnum() or c in "-_[]." else "_" for c in name)

@@ -1,0 +1,53 @@
+"""Everything that is written of a run, each file whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+from saliency_bench.report import files, markdown, page, papers, style, view
+from saliency_bench.report.figures import Planned, planned, stem
+from saliency_bench.results import Results
+from saliency_bench.store import write_atomic
+
+
+def write(results: Results, folder: Path) -> Path:
+    """Write tables, figures, `report.html` and `report.md` into `folder`; returns the last one.
+
+    Every file appears whole or not at all, and the report last: where it is, all it names is.
+    """
+    tables = {
+        "summary.csv": files.csv(results.summary),
+        "verdicts.csv": files.csv(results.verdicts),
+        "networks.csv": files.csv(results.networks),
+        "provenance.json": files.provenance(results),
+    }
+    if len(results.trainings):
+        tables["trainings.csv"] = files.csv(results.trainings)
+    if results.examples is not None:
+        tables["examples.npz"] = files.examples(results.examples)
+    else:  # of an earlier report, before they were private
+        (folder / "examples.npz").unlink(missing_ok=True)
+    for check in view.ran(results):
+        name = f"tables/{stem(check)}"
+        tables[f"{name}.tex"] = papers.latex(results, check).encode()
+        tables[f"{name}.md"] = papers.text(results, check).encode()
+    for name, data in tables.items():
+        write_atomic(folder / name, data)
+    results.long_scores.save(folder / "scores.parquet")
+    results.long_floors.save(folder / "floors.parquet")
+    drawn = list(planned(results))
+    for plan in drawn:
+        _write_figure(folder / "figures", plan)
+    write_atomic(folder / "report.html", page.html(results).encode())
+    path = folder / "report.md"
+    write_atomic(path, markdown.text(results, drawn).encode())
+    return path
+
+
+def _write_figure(folder: Path, plan: Planned) -> None:
+    figure = plan.draw()
+    with mpl.rc_context(style.STYLE):
+        for kind in ("png", "pdf"):
+            write_atomic(folder / f"{plan.stem}.{kind}", style.encoded(figure, kind))

@@ -1,0 +1,121 @@
+"""`python -m saliency_bench.compare`: exit statuses, files, one line for what is unusable."""
+
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from conftest import made, noisy, saved
+
+from saliency_bench.compare.command import main
+
+
+@pytest.fixture
+def worse(tmp_path):
+    return saved(made(noisy(0.4)), tmp_path / "worse")
+
+
+def test_same_regressed_and_frozen(run, worse, tmp_path, capsys):
+    baseline = tmp_path / "baseline"
+    assert main([str(baseline), str(run), "--freeze"]) == 0
+    assert capsys.readouterr().out == f"baseline: {baseline}\n"
+    assert main([str(baseline), str(run)]) == 0
+    told = capsys.readouterr().out
+    assert "gave the same scores again" in told
+    assert told.endswith("SAME (1 same)\n")
+    assert main([str(baseline), str(worse)]) == 1
+    told = capsys.readouterr().out
+    assert "mine" in told
+    assert "pass 0.0" in told
+    assert "fail 0.4" in told
+    assert told.endswith("REGRESSED: 1 of 1 rows (1 regressed)\n")
+
+
+def test_changes_can_be_allowed(run, tmp_path, capsys):
+    other = saved(made(noisy(0.02, seed=1)), tmp_path / "other")
+    assert main([str(run), str(other)]) == 1
+    assert "% of the scores are others" in capsys.readouterr().out
+    assert main([str(run), str(other), "--allow-changes"]) == 0
+
+
+def test_junit_for_a_ci_service(run, worse, tmp_path):
+    out = tmp_path / "out" / "gate.xml"
+    assert main([str(run), str(worse), "--junit", str(out)]) == 1
+    suites = ElementTree.parse(out).getroot().findall("testsuite")
+    counts = [(suite.get("name"), suite.get("tests"), suite.get("failures")) for suite in suites]
+    assert counts == [("run", "1", "0"), ("redraw", "1", "1")]
+    (failure,) = ElementTree.parse(out).getroot().iter("failure")
+    assert failure.get("message").startswith("regressed: pass -> fail, retained +0.38")
+    main([str(run), str(run), "--junit", str(out)])
+    assert not list(ElementTree.parse(out).getroot().iter("failure"))
+
+
+def test_markdown_for_people_with_hostile_names_made_harmless(tmp_path, capsys):
+    name = "<b>|`x`[a](b)\x1b"
+    run = saved(made(noisy(0.02, name)), tmp_path / "run")
+    out, junit = tmp_path / "gate.md", tmp_path / "gate.xml"
+    told = [str(run), str(run), "--markdown", str(out), "--junit", str(junit)]
+    assert main(told) == 0
+    text = out.read_text()
+    assert text.startswith("**SAME (1 same)**\n")
+    assert "### redraw" in text
+    assert "&lt;b&gt;\\|\\`x\\`\\[a](b)" in text
+    ElementTree.parse(junit)
+    assert "<b>|`x`[a](b)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["nowhere", "{run}"], "nowhere must hold a finished run; it has no provenance.json"),
+        (["{run}", "nowhere"], "nowhere must hold a finished run; it has no provenance.json"),
+        (["{run}", "{run}", "--tolerance", "2"], "tolerance must lie in [0, 1); got 2.0"),
+        (
+            ["{run}", "{run}", "--checks", "nothing"],
+            "checks must be of the baseline: ['redraw']; got ['nothing']",
+        ),
+        (["{run}", "gopher://x/y"], "run_dir must be a folder, or an address"),
+    ],
+)
+def test_what_is_unusable_gets_one_line_and_2(arguments, line, run, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main([argument.format(run=run) for argument in arguments]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("saliency_bench.compare: ")
+    assert told.count("\n") == 1
+    assert line in told
+
+
+@pytest.mark.parametrize("name", ["scores.parquet", "provenance.json"])
+def test_a_damaged_file_gets_one_line_and_2(name, run, worse, capsys):
+    path = worse / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert main([str(run), str(worse)]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert str(worse) in told
+
+
+def test_a_report_that_cannot_be_written_gets_one_line_and_2(run, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main([str(run), str(run), "--junit", str(tmp_path / "file" / "gate.xml")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_written_wrong_is_told_with_the_usage(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["one"])
+    assert ended.value.code == 2
+    assert "required: RUN" in capsys.readouterr().err
+
+
+def test_as_a_command_it_starts_neither_tensorflow_nor_a_plotting_library(run):
+    told = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "saliency_bench.compare", str(run), str(run)],
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    imported = {line.rpartition("|")[2].strip().split(".")[0] for line in told.stderr.splitlines()}
+    assert not imported & {"tensorflow", "keras", "matplotlib", "skimage", "hydra"}
+    assert "pandas" in imported

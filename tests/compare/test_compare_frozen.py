@@ -1,0 +1,88 @@
+"""A frozen baseline: small, without paths, and as good as the run itself."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import made, noisy, saved
+from test_inference import ABSOLUTE, CHECK, SIGNED, scored
+
+from saliency_bench.compare import compare, freeze
+from saliency_bench.protocols import Expectation
+from saliency_bench.report.reading import measured
+
+EDGES = {"edge_detector": "fail"}
+
+
+@pytest.fixture
+def results():
+    return made(
+        noisy(0.02), noisy(0.2, similarity=ABSOLUTE), noisy(0.9, similarity="ssim"),
+        scored("edge_detector", score=1.0), controls=EDGES,
+    )  # fmt: skip
+
+
+def test_a_run_is_the_same_as_its_own_baseline(results, tmp_path):
+    freeze(results, tmp_path / "baseline")
+    found = compare(tmp_path / "baseline", results)
+    assert [(row.similarity, row.outcome, row.moved) for row in found.rows] == [
+        (SIGNED, "same", 0.0),
+        (ABSOLUTE, "same", 0.0),
+    ]
+    assert not found.regressed
+    assert (found.study, found.settings, found.problems) == ((), (), ())
+
+
+def test_what_a_baseline_says_is_what_the_run_would_say(results, tmp_path):
+    run = made(noisy(0.3, seed=1), scored("edge_detector", score=1.0), controls=EDGES)
+    freeze(results, tmp_path)
+    frozen, whole = compare(tmp_path, run).rows, compare(results, run).rows
+    for row, other in zip(frozen, whole, strict=True):
+        assert (row.outcome, row.before, row.after) == (other.outcome, other.before, other.after)
+        assert np.allclose(row.difference, other.difference, atol=1e-6, equal_nan=True)
+
+
+def test_nothing_is_in_it_that_a_comparison_does_not_need(results, tmp_path):
+    freeze(saved(results, tmp_path / "run"), tmp_path / "baseline")
+    kept = measured(tmp_path / "baseline")
+    assert set(kept.scores["similarity"]) == {SIGNED, ABSOLUTE}
+    assert set(kept.scores["explainer"]) == {"mine"}
+    assert kept.scores["score"].dtype == np.float32
+    assert len(kept.floors) == 0
+    assert kept.examples is None
+    names = {path.name for path in (tmp_path / "baseline").iterdir()}
+    assert names == {"scores.parquet", "floors.parquet", "networks.csv", "provenance.json"}
+    for path in (tmp_path / "baseline").iterdir():
+        assert b"secret" not in path.read_bytes()
+    assert "command" not in json.loads((tmp_path / "baseline" / "provenance.json").read_text())
+
+
+def test_it_stays_small(tmp_path):
+    """As many rows with a verdict as the default run has: 9 explainers, 4 stages, 64 images."""
+    many = [
+        noisy(0.02, f"explainer_{number}", similarity=name, images=64, draws=10)
+        for number in range(9)
+        for name in (SIGNED, ABSOLUTE)
+    ]
+    freeze(made(*many), tmp_path)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 500_000
+
+
+def test_a_baseline_of_a_baseline_is_the_same(results, tmp_path):
+    freeze(results, tmp_path / "a")
+    freeze(tmp_path / "a", tmp_path / "b")
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_an_invalid_run_makes_no_baseline(tmp_path):
+    wrong = made(noisy(0.02), scored("edge_detector", score=0.0), controls=EDGES)
+    with pytest.raises(ValueError, match="the run of a baseline must be valid; it is not: redraw"):
+        freeze(wrong, tmp_path / "baseline")
+    assert not (tmp_path / "baseline").exists()
+
+
+def test_a_run_without_a_verdict_makes_no_baseline(tmp_path):
+    silent = made(noisy(0.02), expectations={CHECK: Expectation(no_verdict="descriptive")})
+    with pytest.raises(ValueError, match="must have given a verdict; it gave none"):
+        freeze(silent, tmp_path)
