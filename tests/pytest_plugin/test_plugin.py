@@ -6,18 +6,6 @@ from pathlib import Path
 
 import pytest
 
-
-@pytest.fixture(scope="module", autouse=True)
-def loaded():
-    """What an inner run imports first, it also unloads behind the back of what still needs it."""
-    import keras  # noqa: F401
-    from matplotlib.figure import Figure
-
-    from saliency_bench.report import style, writing  # noqa: F401
-
-    style.encoded(Figure().text(0, 0, "text").figure, "pdf")
-
-
 SUITE = """
 import keras
 import numpy as np
