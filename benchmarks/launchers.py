@@ -22,7 +22,7 @@ def rows(quick: bool) -> Iterator[Row]:
     study = (*STUDY, *(commands.SMALL if quick else ()))
     with commands.trained(*study) as folder:
         pairs = []
-        for number in range(1 if quick else 5):
+        for number in range(1 if quick else 3):
             two = commands.run(
                 folder, *study, "hydra/launcher=two_processes", f"run_dir=two-{number}"
             )

@@ -28,7 +28,7 @@ CURVES: dict[str, tuple[dict[str, int], ...]] = {
     "explainers": tuple({"explainers": count} for count in (1, 2, 5, 10)),
 }
 STUDY = ("+experiment=param_randomization", "draws=3")
-RUNS = 5
+RUNS = 3
 
 
 def rows(quick: bool) -> Iterator[Row]:

@@ -25,7 +25,7 @@ from skimage import data, transform
 from saliency_bench import models, network, settings
 from saliency_bench.explainers import Control, Mixture
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.report import mapgrid, style
+from saliency_bench.report import palette, style
 from saliency_bench.request import composed
 
 HERE = Path(__file__).parent
@@ -124,12 +124,12 @@ def grid(found: dict[str, Outcome], pixels: np.ndarray) -> Figure:
     axes[0].imshow(pixels if pixels.shape[-1] == 3 else pixels[..., 0], cmap="gray")
     axes[0].set_title("image", pad=2)
     for axis, (name, values) in zip(axes[1:], maps.items(), strict=False):
-        plane = mapgrid.plane(values)
-        palette = mapgrid.palette(plane)
-        if palette is mapgrid.UNSIGNED:  # a mean score is far from 0 everywhere
+        plane = palette.plane(values)
+        colours = palette.palette(plane)
+        if colours is palette.UNSIGNED:  # a mean score is far from 0 everywhere
             plane = plane - plane.min()
         axis.imshow(
-            mapgrid.scaled(plane), cmap=palette.colours, vmin=palette.low, vmax=1,
+            palette.scaled(plane), cmap=colours.colours, vmin=colours.low, vmax=1,
             interpolation="nearest",
         )  # fmt: skip
         axis.set_title(name, pad=2)

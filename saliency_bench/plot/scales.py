@@ -10,8 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.report import mapgrid
-from saliency_bench.report.mapgrid import SIGNED, Palette
+from saliency_bench.report import palette
+from saliency_bench.report.palette import SIGNED, Palette
 
 PERCENTILE = 99.0
 """Of the absolute values of a map: where its colours end."""
@@ -76,7 +76,7 @@ def scale(maps: Iterable[Array], *, percentile: float = PERCENTILE) -> Scale | N
     size = np.abs(values)
     end = float(np.percentile(size, percentile))
     # The percentile of a sparse map can be 0; its largest value then is the scale.
-    return Scale(mapgrid.palette(values), end or float(size.max()), sparse=not end)
+    return Scale(palette.palette(values), end or float(size.max()), sparse=not end)
 
 
 def check_percentile(percentile: float) -> None:
@@ -106,4 +106,4 @@ def plane(attributions: Array) -> Array:
         raise ValueError(
             f"a map must be numbers [H, W] or [H, W, C]; got {values.dtype} of shape {values.shape}"
         )
-    return mapgrid.plane(values if values.ndim == 3 else values[..., None])
+    return palette.plane(values if values.ndim == 3 else values[..., None])

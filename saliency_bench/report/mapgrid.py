@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from saliency_bench.report import style, view
+from saliency_bench.report.palette import SIGNED, Array, Palette, palette, plane, scaled
 from saliency_bench.results import Results
 
 MOST_STAGES = 8
@@ -31,42 +29,6 @@ _LINE = 0.125
 _NARROWEST = 3.5
 _GAP = 0.06  # share of a cell
 _BREAK = 0.3  # share of a cell, between the explainers and the controls
-
-Array = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Palette:
-    """How the numbers of a row of maps become colours; `low` is the scale's lower end."""
-
-    colours: str
-    low: float
-    label: str
-
-
-SIGNED = Palette("RdBu_r", -1.0, "signed map")
-UNSIGNED = Palette("viridis", 0.0, "unsigned map")
-
-
-def palette(untouched: Array) -> Palette:
-    """Symmetric about zero if the untouched map has a negative value, else from zero up."""
-    return SIGNED if (untouched < 0).any() else UNSIGNED
-
-
-def plane(attributions: Array) -> Array:
-    """A map `[H, W, C]` summed over its channels."""
-    summed: Array = attributions.sum(axis=-1, dtype=np.float64)
-    return summed
-
-
-def scaled(values: Array) -> Array:
-    """A plane `[H, W]` in units of its own 99th percentile of |m|."""
-    size = np.abs(values[np.isfinite(values)])
-    if not size.size or size.max() == 0:
-        return values
-    # The percentile of a sparse map can be 0; its largest value then is the scale.
-    unit: float = np.percentile(size, 99) or size.max()
-    return values / unit
 
 
 @mpl.rc_context(style.STYLE)

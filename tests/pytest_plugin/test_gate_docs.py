@@ -19,10 +19,12 @@ def fenced(language: str) -> str:
 
 
 def commands() -> list[list[str]]:
-    indented = [line.partition("  #")[0] for line in PAGE.splitlines() if line.startswith("    python")]
+    indented = [
+        line.partition("  #")[0] for line in PAGE.splitlines() if line.startswith("    python")
+    ]
     steps = yaml.safe_load(fenced("yaml"))["jobs"]["gate"]["steps"]
-    lines = [*indented, *(step["run"] for step in steps if "run" in step)]
-    return [shlex.split(line) for line in lines if line.strip().startswith("python -m")]
+    told = [*indented, *(step["run"] for step in steps if "run" in step)]
+    return [shlex.split(line) for line in told if line.strip().startswith("python -m")]
 
 
 def test_the_tests(pytester):

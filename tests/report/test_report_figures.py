@@ -14,7 +14,8 @@ from matplotlib.colors import to_hex
 from saliency_bench.report.curves import accuracy_figure, stage_figure
 from saliency_bench.report.figures import planned, stem
 from saliency_bench.report.heatmap import retained_figure
-from saliency_bench.report.mapgrid import MOST_STAGES, SIGNED, UNSIGNED, map_figure, palette, scaled
+from saliency_bench.report.mapgrid import MOST_STAGES, map_figure
+from saliency_bench.report.palette import SIGNED, UNSIGNED, palette, scaled
 from saliency_bench.report.panels import COLUMNS
 from saliency_bench.report.style import SHADE
 

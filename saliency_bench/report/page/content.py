@@ -87,7 +87,6 @@ class Content:
         results: of the run.
     """
 
-    necessary: str
     schema = SCHEMA_VERSION
 
     def __init__(self, results: Results) -> None:

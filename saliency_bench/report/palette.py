@@ -1,0 +1,45 @@
+"""How the numbers of a map become colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """How the numbers of a row of maps become colours; `low` is the scale's lower end."""
+
+    colours: str
+    low: float
+    label: str
+
+
+SIGNED = Palette("RdBu_r", -1.0, "signed map")
+UNSIGNED = Palette("viridis", 0.0, "unsigned map")
+
+
+def palette(untouched: Array) -> Palette:
+    """Symmetric about zero if the untouched map has a negative value, else from zero up."""
+    return SIGNED if (untouched < 0).any() else UNSIGNED
+
+
+def plane(attributions: Array) -> Array:
+    """A map `[H, W, C]` summed over its channels."""
+    summed: Array = attributions.sum(axis=-1, dtype=np.float64)
+    return summed
+
+
+def scaled(values: Array) -> Array:
+    """A plane `[H, W]` in units of its own 99th percentile of |m|."""
+    size = np.abs(values[np.isfinite(values)])
+    if not size.size or size.max() == 0:
+        return values
+    # The percentile of a sparse map can be 0; its largest value then is the scale.
+    unit: float = np.percentile(size, 99) or size.max()
+    return values / unit
