@@ -135,6 +135,12 @@ def fresh_model_of() -> Callable[[str], Any]:
 
 
 @pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report draws none: they take most of a small run's time."""
+    monkeypatch.setattr("saliency_bench.report.writing.planned", lambda _: ())
+
+
+@pytest.fixture
 def seeded() -> None:
     """Keras's own first weights are the same in every run."""
     import keras

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ print(json.dumps(results.scores["score"].tolist()))
 """
 
 
+@cache
 def scores(threads: int, batch: int) -> np.ndarray:
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(threads), str(batch)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)

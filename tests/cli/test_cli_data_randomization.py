@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from saliency_bench import randomize, report
+from saliency_bench import randomize
+
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 RUN = Path("run")
 SIDE, CLASSES = 12, 3
@@ -46,9 +48,18 @@ def stripes(count, seed):
     return pixels.astype(np.float32), labels
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Where the tests of this module keep their networks together."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    monkeypatch.setattr(report, "planned", lambda _: ())
+def shared(request, tmp_path, trained):
+    """Networks are trained once, but for a test that is about it."""
+    if not request.node.get_closest_marker("fresh"):
+        (tmp_path / "results").mkdir()
+        (tmp_path / "results" / "cache").symlink_to(trained)
 
 
 @pytest.fixture
@@ -102,6 +113,7 @@ def test_six_networks_are_trained_and_the_edge_detector_fails(command, data):
     ]  # fmt: skip
 
 
+@pytest.mark.fresh
 def test_cached_and_fresh_networks_give_identical_scores(command, data):
     command(*SMALL, LUCK, *data, *OWN)
     cached = command(*SMALL, LUCK, *data, *OWN, "run_dir=again")

@@ -7,16 +7,11 @@ from pathlib import Path
 import disks
 import pytest
 
-from saliency_bench import report
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 RUN = Path("disk/run")
 SMALL = 64
 """Kilobytes in which a few cells find room."""
-
-
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    monkeypatch.setattr(report, "planned", lambda _: ())
 
 
 @pytest.fixture

@@ -6,7 +6,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from saliency_bench import shelf, window
+
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 def scores(folder):

@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 CONTROLS, CONDITIONS, IMAGES = 6, 1 + 2 * 3, 8
 """The repeat, and three draws of two layers."""
 

@@ -12,15 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench import execution, models, report, store
+from saliency_bench import execution, models, store
 from saliency_bench.protocols import ProofError
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 RUN = Path("run")
-
-
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    monkeypatch.setattr(report, "planned", lambda _: ())
 
 
 def scores(folder=RUN):

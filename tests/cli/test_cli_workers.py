@@ -9,6 +9,8 @@ import pytest
 
 from saliency_bench import team
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def test_two_workers_give_the_bits_of_one(command, small, tmp_path):
     assert command(*small, "run_dir=one").status == 0

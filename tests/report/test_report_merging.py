@@ -13,6 +13,8 @@ from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import Expectation
 from saliency_bench.report import command, merging
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 CHECK, SIGNED = "param_randomization", "spearman_signed"
 IMAGES = 20
 FACTS = {
@@ -55,11 +57,6 @@ def made(*names, draws=range(3), **facts):
         thresholds={SIGNED: 0.15},
     )
     return concluded(evidence, {**FACTS, "explainers": dict.fromkeys(names, "E()"), **facts})
-
-
-@pytest.fixture(autouse=True)
-def without_figures(monkeypatch):
-    monkeypatch.setattr(report, "planned", lambda _: ())
 
 
 @pytest.fixture
