@@ -1,6 +1,7 @@
 from . import adapters as adapters
 from . import callbacks as callbacks
 from . import checks as checks
+from . import compare as compare
 from . import datasets as datasets
 from . import explainers as explainers
 from . import models as models

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from saliency_bench.compare.rows import Outcome, Row
-from saliency_bench.compare.sides import NOTHING, Side, differing
-from saliency_bench.inference import Case, Interval, decide, difference
+from saliency_bench.compare.sides import NOTHING, Area, Side, differing
+from saliency_bench.inference import Case, Interval, difference
 from saliency_bench.inference.counting import ABSENT
 from saliency_bench.longtable import Key
 
@@ -43,7 +43,12 @@ class Judge:
             return row(outcome="missing", why="the run has no such row")
         found = self._difference(*matched)
         moved = _moved(*matched) if self.same_study else float("nan")
-        outcome, why = self._outcome(matched[1], old.verdict, found, moved)
+        outcome, why = self._outcome(old, new, matched[1].statistic, found)
+        if outcome == "same" and moved > EXCEPTIONS:
+            outcome, why = (
+                "changed",
+                f"{why}, " * bool(why) + f"{moved:.0%} of the scores are others",
+            )
         return row(outcome=outcome, why=why, difference=found, moved=moved)
 
     def _difference(self, case: Case, other: Case) -> Interval:
@@ -54,34 +59,28 @@ class Judge:
         found = difference(other.reported, case.reported, case.statistic, paired=paired)
         return found.interval(self.decisions)
 
-    def _outcome(self, case: Case, old: str, found: Interval, moved: float) -> tuple[Outcome, str]:
-        """What has become of the verdict `old`; `case` is that of the run."""
-        new, reason = decide(case)
-        turned = f"{old} -> {new}" if old != new else ""
-        if not {old, new} <= DECIDED:
-            if turned:
-                lost = old in DECIDED or new == "fail"
-                return "regressed" if lost else "improved", f"{turned}: {reason}"
-            return ("changed", _others(moved)) if moved > EXCEPTIONS else ("same", "")
+    def _outcome(
+        self, old: Area, new: Area, statistic: str, found: Interval
+    ) -> tuple[Outcome, str]:
+        """What has become of a verdict, and why; no word of what is the same."""
+        turned = f"{old.verdict} -> {new.verdict}" if old.verdict != new.verdict else ""
+        if not (old.measured and new.measured):
+            known = old.measured or old.verdict in DECIDED
+            lost = new.verdict == "fail" or (known and not new.measured)
+            outcome: Outcome = "regressed" if lost else "improved"
+            return (outcome, f"{turned}: {new.reason}") if turned else ("same", "")
         numbers = f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
-        told = ", ".join(filter(None, (turned, f"{case.statistic} {numbers}")))
+        told = ", ".join(filter(None, (turned, f"{statistic} {numbers}")))
         # Where maps must keep, the score is judged, and a lower one is worse.
-        worse = -1 if case.statistic == "similarity" else 1
+        worse = -1 if statistic == "similarity" else 1
         low, high = sorted((worse * found.low, worse * found.high))
         if low > self.tolerance:
             return "regressed", f"{told}, beyond the tolerance {self.tolerance:g}"
-        # Without a number there was nothing to retain: then the verdicts speak.
-        if (old, new) == ("pass", "fail") and not low <= 0:
+        if (old.verdict, new.verdict) == ("pass", "fail") and low > 0:
             return "regressed", told
-        if high < -self.tolerance or ((old, new) == ("fail", "pass") and not high >= 0):
+        if high < -self.tolerance or ((old.verdict, new.verdict) == ("fail", "pass") and high < 0):
             return "improved", told
-        if moved > EXCEPTIONS:
-            return "changed", f"{told}; {_others(moved)}"
         return "same", told if turned else ""
-
-
-def _others(moved: float) -> str:
-    return f"{moved:.0%} of the scores are others"
 
 
 def _moved(case: Case, other: Case) -> float:

@@ -22,13 +22,15 @@ SETTINGS = ("explainers", "checks", "similarities", "thresholds", "versions", "s
 
 
 class Area(NamedTuple):
-    """A verdict and the number it is taken on."""
+    """A verdict, why it is given, and the number it is taken on."""
 
     verdict: str
+    reason: str
+    measured: bool
     found: Interval
 
 
-NOTHING = Area("", Interval(*(np.asarray(np.nan) for _ in range(3))))
+NOTHING = Area("", "", False, Interval(*(np.asarray(np.nan) for _ in range(3))))
 """What is known where there is no verdict."""
 
 
@@ -79,7 +81,7 @@ class Side:
 
 
 def _area(case: Case) -> Area:
-    return Area(decide(case).verdict, getattr(case.reported, case.statistic))
+    return Area(*decide(case), getattr(case.reported, case.statistic))
 
 
 def differing(before: Side, after: Side, names: Collection[str]) -> tuple[str, ...]:

@@ -42,10 +42,18 @@ SIGNED = "spearman_signed"
 
 
 class Verdict(NamedTuple):
-    """A verdict ("" if none is given) and one sentence why."""
+    """A verdict ("" if none is given) and one sentence why.
+
+    Attributes:
+        verdict: one word.
+        reason: one sentence.
+        measured: whether what is retained was measured, and stands against the threshold; an
+            undefined verdict is so if it only hangs on how the pairs without a score count.
+    """
 
     verdict: str
     reason: str
+    measured: bool = False
 
 
 Rule = Callable[[Case], Verdict | None]
@@ -237,6 +245,7 @@ def _against_threshold(case: Case) -> Verdict:
             "undefined",
             f"the verdict hangs on how the {1 - case.judged.share('ok'):.0%} of pairs without a "
             f"score count: {' or '.join(sorted(verdicts))}",
+            measured=True,
         )
     where = {below: "lies below", above: "lies above"}
     verdict = verdicts.pop()
@@ -244,7 +253,7 @@ def _against_threshold(case: Case) -> Verdict:
     size = f"{case.judged.n_draws} {what}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
     told = f"{case.statistic} {_numbers(found)} {side} the threshold {line:.2f} ({size})"
-    return Verdict(verdict, f"{told}: {_levels(case)}" if case.twins else told)
+    return Verdict(verdict, f"{told}: {_levels(case)}" if case.twins else told, measured=True)
 
 
 def _scale(case: Case, counted: Counted) -> tuple[Interval, float, str, str]:

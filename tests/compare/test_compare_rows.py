@@ -91,6 +91,25 @@ def test_a_pass_that_becomes_inconclusive_by_chance_is_told_and_no_failure():
     assert not comparison.regressed
 
 
+def test_a_verdict_that_hangs_on_pairs_without_a_score_is_told_and_no_failure():
+    # Counted as unchanged, the quarter without a score would make it fail.
+    blank = np.where(np.arange(12) < 3, "constant_reference", "ok")
+    hanging = made(noisy(0.03, seed=1, status=blank), facts=OTHER_NETWORK)
+    row, comparison = only(made(), hanging)
+    assert (row.before, row.after, row.outcome) == ("pass", "undefined", "same")
+    assert row.why.startswith("pass -> undefined, retained +0.0")
+    assert not comparison.regressed
+    assert only(hanging, made())[0].outcome == "same"
+
+
+def test_a_verdict_that_too_few_draws_allow_is_none():
+    few = made(noisy(0.02, draws=2), facts={**OTHER_NETWORK, "draws": 2})
+    row, comparison = only(made(), few)
+    assert (row.after, row.outcome) == ("inconclusive", "regressed")
+    assert row.why == "pass -> inconclusive: a verdict needs 3 draws, this run has 2"
+    assert comparison.regressed
+
+
 @pytest.mark.parametrize("status", ["error", "not_applicable"])
 def test_an_explainer_that_no_longer_runs_is_a_regression(status):
     gone = scored().iloc[:1].assign(status=status, condition="it broke", score=np.nan)
