@@ -12,8 +12,10 @@ import pytest
 from saliency_bench import checks
 from saliency_bench.compare import TOLERANCE, compare, freeze
 from saliency_bench.compare import telling as comparing
+from saliency_bench.compare.comparison import require_share
 from saliency_bench.parts import AnyExplainer, named
-from saliency_bench.protocols import AREA, Check, Floats, Ints
+from saliency_bench.protocols import AREA, Check, Floats, Ints, Measure
+from saliency_bench.pytest_plugin import folder_name
 from saliency_bench.report import view, words
 from saliency_bench.results import Results
 from saliency_bench.study import Options, evaluate
@@ -25,23 +27,35 @@ CHECKS: Mapping[str, Callable[..., Check]] = {n: type(c) for n, c in named(_USUA
 UPDATE = "pytest --saliency-update"
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Asked:
+    """What one call asks for, checked before anything is computed."""
+
+    name: str
+    check: Check
+    place: str
+    tolerance: float
+    similarities: Mapping[str, Measure] | None
+    options: Options
+
+
+@dataclass(frozen=True)
 class Gate:
     """What the fixture `saliency_gate` is.
 
     Attributes:
         reports: folder of the reports, a folder per call.
-        baselines: folder of this test's baselines; to be committed.
+        baselines: folder of this test's baselines, a folder per call; to be committed.
         update: write baselines instead of comparing with them.
         settings: for every call: of `Options`, e.g. draws, seed, batch_size, weights; of the
-            check, if it is asked for by name, e.g. blocks; and `similarities`, by name.
+            check, if it is asked for by name, e.g. nested; `similarities`, by name; `tolerance`.
     """
 
     reports: Path
     baselines: Path
     update: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
-    _calls: int = field(default=0, init=False)
+    _places: set[str] = field(default_factory=set, init=False, repr=False)
 
     def passes(
         self,
@@ -52,7 +66,6 @@ class Gate:
         check: str | Check = "param_randomization",
         *,
         name: str = "explainer",
-        tolerance: float = TOLERANCE,
         **settings: Any,
     ) -> Results:
         """The explainer must pass, and hold its baseline if this test has one.
@@ -65,19 +78,21 @@ class Gate:
             images: `[N, H, W, C]` float, model units; 5 or more for a verdict.
             targets: `[N]` int true classes, or None: explain what the model predicts.
             check: its name, or a check with settings of its own.
-            name: of the explainer, in what is told.
-            tolerance: how much more of a map than in the baseline may be retained.
+            name: of the explainer, in what is told; calls of a test that ask for the same check
+                need one each.
             **settings: as the attribute of that name, which they go before.
 
         Raises:
             ValueError: if an argument does not fit.
         """
-        results = self._run(explainer, model, images, targets, check, name, settings)
-        verdict = str(results.verdicts.set_index("explainer").at[name, "verdict"])
+        __tracebackhide__ = True
+        asked = self._asked(check, name, settings)
+        results = self._run(asked, explainer, model, images, targets)
+        verdict = str(results.verdicts.set_index("explainer").at[name, "verdict"]) or "none"
         if verdict != "pass":
-            self._fail(results, f"{name} must pass {_only(results)}; its verdict: {verdict}")
-        if self.update or self._baseline.exists():
-            self._hold(results, tolerance)
+            self._fail(asked, results, f"{name} must pass {_only(results)}; its verdict: {verdict}")
+        if self.update or self._baseline(asked).exists():
+            self._hold(asked, results)
         return results
 
     def holds(
@@ -89,7 +104,6 @@ class Gate:
         check: str | Check = "param_randomization",
         *,
         name: str = "explainer",
-        tolerance: float = TOLERANCE,
         **settings: Any,
     ) -> Results:
         """The explainer must depend on what was learned as much as in its baseline, pass or not.
@@ -99,57 +113,66 @@ class Gate:
         Raises:
             ValueError: if an argument does not fit.
         """
-        results = self._run(explainer, model, images, targets, check, name, settings)
-        if not self.update and not self._baseline.exists():
-            self._fail(results, f"{name} has no baseline at {self._baseline}; make it: {UPDATE}")
-        self._hold(results, tolerance)
+        __tracebackhide__ = True
+        asked = self._asked(check, name, settings)
+        folder = self._baseline(asked)
+        if not self.update and not folder.exists():
+            pytest.fail(f"{name} has no baseline at {folder}; make it: {UPDATE}")
+        results = self._run(asked, explainer, model, images, targets)
+        self._hold(asked, results)
         return results
+
+    def _asked(self, check: str | Check, name: str, settings: Mapping[str, Any]) -> _Asked:
+        given = {"tolerance": TOLERANCE, "similarities": None, **self.settings, **settings}
+        tolerance, similarities = given.pop("tolerance"), given.pop("similarities")
+        require_share(tolerance)
+        options = {f.name: given.pop(f.name) for f in fields(Options) if f.name in given}
+        chosen = _check(check, given)
+        place = folder_name("-".join((*named([chosen]), name)))
+        if place in self._places:
+            raise ValueError(f"name must tell the calls of a test apart; got {name!r} twice")
+        self._places.add(place)
+        return _Asked(name, chosen, place, tolerance, similarities, Options(**options))
 
     def _run(
-        self, explainer: AnyExplainer, model: Any, images: Floats, targets: Ints | None,
-        check: str | Check, name: str, settings: Mapping[str, Any],
-    ) -> Results:  # fmt: skip
-        self._calls += 1
-        given = {**self.settings, **settings}
-        similarities = given.pop("similarities", None)
-        options = {f.name: given.pop(f.name) for f in fields(Options) if f.name in given}
+        self, asked: _Asked, explainer: AnyExplainer, model: Any, images: Floats, targets: Any
+    ) -> Results:
+        __tracebackhide__ = True
         results = evaluate(
-            model, images, targets, explainers={name: explainer}, checks=[_check(check, given)],
-            similarities=similarities, options=Options(**options),
+            model, images, targets, explainers={asked.name: explainer}, checks=[asked.check],
+            similarities=asked.similarities, options=asked.options,
         )  # fmt: skip
         if not results.valid:
-            self._fail(results, "the run must be valid: its controls prove the instrument")
+            self._fail(asked, results, "the run must be valid: its controls prove the instrument")
         return results
 
-    def _hold(self, results: Results, tolerance: float) -> None:
+    def _hold(self, asked: _Asked, results: Results) -> None:
+        __tracebackhide__ = True
+        folder = self._baseline(asked)
         if self.update:
-            freeze(results, self._baseline)
+            freeze(results, folder)
             return
-        comparison = compare(self._baseline, results, tolerance=tolerance)
+        comparison = compare(folder, results, tolerance=asked.tolerance)
         if comparison.regressed:
             told = [comparing.conclusion(comparison), *comparing.lines(comparison)]
-            self._fail(results, *told, f"baseline: {self._baseline}; if this is meant: {UPDATE}")
+            self._fail(asked, results, *told, f"baseline: {folder}; if this is meant: {UPDATE}")
 
-    def _fail(self, results: Results, *told: str) -> NoReturn:
+    def _fail(self, asked: _Asked, results: Results, *told: str) -> NoReturn:
         """End the test with the numbers, and where the figures lie."""
-        page = results.report(self._numbered(self.reports)).with_name("report.html")
+        __tracebackhide__ = True
+        page = results.report(self.reports / asked.place).with_name("report.html")
         figures = sorted((page.parent / "figures").glob("*.png"))
         lines = [*told, *results.guards, *results.problems, *_numbers(results)]
         lines += [f"report: {page}", *(f"figure: {path}" for path in figures)]
-        pytest.fail("\n".join(lines), pytrace=False)
+        pytest.fail("\n".join(lines))
 
-    @property
-    def _baseline(self) -> Path:
-        return self._numbered(self.baselines)
-
-    def _numbered(self, folder: Path) -> Path:
-        """A folder of this call's own."""
-        return folder if self._calls == 1 else folder.with_name(f"{folder.name}-{self._calls}")
+    def _baseline(self, asked: _Asked) -> Path:
+        return self.baselines / asked.place
 
 
 def _check(check: str | Check, settings: Mapping[str, Any]) -> Check:
     """A check by its name and settings, or as it is given."""
-    known = "settings must be similarities, of Options, or of a check that is named"
+    known = "settings must be tolerance, similarities, of Options, or of a check that is named"
     if not isinstance(check, str):
         if settings:
             raise ValueError(f"{known}; got {', '.join(settings)}")

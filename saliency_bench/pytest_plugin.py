@@ -5,6 +5,7 @@ Loaded at every start of pytest: what it needs is imported when a test asks for 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ import pytest
 
 if TYPE_CHECKING:  # slow to import
     from saliency_bench.gate import Gate
+
+_LONGEST = 80
+"""Letters of a folder's name."""
 
 _MARKER = "saliency(**settings): settings of this test's saliency_gate, such as draws=3"
 
@@ -43,16 +47,23 @@ def saliency_gate(request: pytest.FixtureRequest, tmp_path: Path) -> Gate:
     """Does an explainer's map depend on what a model learned, and as much as it used to?"""
     from saliency_bench.gate import Gate
 
-    test = request.node
-    markers = reversed(list(test.iter_markers("saliency")))  # the closest one last
+    test, settings = request.node, {}
+    for marker in reversed(list(test.iter_markers("saliency"))):  # the closest one last
+        if marker.args:
+            raise ValueError(f"the marker saliency takes settings by name; got {marker.args[0]!r}")
+        settings.update(marker.kwargs)
+    own = test.nodeid.partition("::")[2].replace("::", ".")
     return Gate(
         reports=tmp_path / "saliency",
-        baselines=test.path.parent / "saliency_baselines" / test.path.stem / _safe(test.name),
+        baselines=test.path.parent / "saliency_baselines" / test.path.stem / folder_name(own),
         update=request.config.getoption("saliency_update"),
-        settings={name: value for marker in markers for name, value in marker.kwargs.items()},
+        settings=settings,
     )
 
 
-def _safe(name: str) -> str:
-    """The name of a test, with its parameters, as that of a folder on any system."""
-    return "".join(c if c.isalnum() or c in "-_[]." else "_" for c in name)
+def folder_name(name: str) -> str:
+    """A name for a folder on any system; no two names get the same one."""
+    safe = "".join(c if c.isalnum() or c in "-_[]." else "_" for c in name)
+    if safe == name and len(safe) <= _LONGEST:
+        return safe
+    return f"{safe[:_LONGEST]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"

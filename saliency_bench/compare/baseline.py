@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from saliency_bench.compare.sides import SETTINGS, STUDY, Side
+from saliency_bench.compare.sides import SETTINGS, STUDY, TRAININGS, Side
+from saliency_bench.inference.counting import FAILURES
 from saliency_bench.longtable import Key, LongTable, writing
 from saliency_bench.report import files
 from saliency_bench.results import Results
-from saliency_bench.store import write_atomic
+from saliency_bench.store import read_json, write_atomic
 
 _KEPT = (
-    *STUDY, *SETTINGS, "n_images", "dataset", "model", "git", "expectations", "signed", "controls",
-    "chance", "not_applicable", "checks_not_applicable", "failed",
+    *STUDY, *SETTINGS, "n_images", "dataset", "model", "git", "expectations", "thresholds",
+    "signed", "controls", "chance",
 )  # fmt: skip
-"""Neither the command nor the machine: they may name folders and people."""
+"""Neither the command nor the machine nor an error: they may name folders and people."""
 
 _VALUES = ("score", "null", "ceiling")
 
@@ -31,23 +32,34 @@ def freeze(run: Results | Path, folder: Path) -> None:
 
     Args:
         run: its results, or its folder.
-        folder: where the baseline is written; one that is there is replaced.
+        folder: where the baseline is written; another baseline there is replaced.
 
     Raises:
-        ValueError: if the run is not valid, gave no verdict, or its folder is unusable.
+        ValueError: if the run is not valid, gave no verdict, or its folder is unusable; or if
+            there is a run where the baseline is to be written.
         OSError: if the baseline cannot be written.
     """
-    side = Side(run)
-    side.require_valid("the run of a baseline")
-    if not side.areas:
-        raise ValueError("the run of a baseline must have given a verdict; it gave none")
-    facts = {name: side.facts[name] for name in _KEPT if name in side.facts}
-    _write(side.results.long_scores, folder / "scores.parquet", side.areas)
+    facts = read_json(folder / "provenance.json")
+    if facts is not None and not facts.get("baseline"):
+        raise ValueError(f"a baseline must not be written over a run; there is one at {folder}")
+    side = Side(run, "the run")
+    side.require_valid("the run of a baseline", side.expectations)
+    found = {key: side.judged(key).verdict for key in side.keys}
+    if not any(verdict.measured or verdict.verdict == "fail" for verdict in found.values()):
+        raise ValueError(
+            "the run of a baseline must have given a verdict; it gave none"
+            + "".join(f" ({verdict.reason})" for verdict in [*found.values()][:1])
+        )
+    kept = {key for key, verdict in found.items() if verdict.verdict}
+    # First and last: a folder with this file is a whole baseline.
+    (folder / "provenance.json").unlink(missing_ok=True)
+    _write(side.results.long_scores, folder / "scores.parquet", kept)
     _write(side.results.long_floors, folder / "floors.parquet", ())
     write_atomic(folder / "networks.csv", files.csv(side.results.networks))
-    # Last: a folder with it is a whole baseline.
-    told = files.provenance(replace(side.results, provenance=facts))
-    write_atomic(folder / "provenance.json", told)
+    told = {name: side.facts[name] for name in _KEPT if name in side.facts}
+    told |= {"baseline": True, TRAININGS: side.trainings}
+    written = files.provenance(replace(side.results, provenance=told))
+    write_atomic(folder / "provenance.json", written)
 
 
 def _write(table: LongTable, path: Path, keys: Collection[Key]) -> None:
@@ -57,5 +69,9 @@ def _write(table: LongTable, path: Path, keys: Collection[Key]) -> None:
     with writing(path, schema) as writer:
         for key in table.keys:
             if key in keys:
-                rows = pa.Table.from_pandas(table.rows(key), preserve_index=False)
-                writer.write(key, rows.cast(schema))
+                rows = table.rows(key)
+                # The condition of an explainer that failed is what it said.
+                failed = rows["status"].isin(FAILURES)
+                rows["condition"] = rows["condition"].astype(str).mask(failed, "failed")
+                written = pa.Table.from_pandas(rows, preserve_index=False)
+                writer.write(key, written.cast(schema))

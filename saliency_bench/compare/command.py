@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,7 +24,9 @@ WIDTH = 140
 
 def main(arguments: Sequence[str]) -> int:
     """Compare, or freeze; returns the exit status."""
-    told = _parser().parse_args(arguments)
+    told = _parsed(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may have letters that it cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if told.freeze:
             freeze(location(told.run), location(told.baseline))
@@ -32,6 +36,19 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, OSError) as error:
         print(f"saliency_bench.compare: {' '.join(str(error).split())}", file=sys.stderr)
         return REFUSED
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    told = parser.parse_args(arguments)
+    compared = {"checks", "tolerance", "allow_changes", "junit", "markdown"}
+    given = [name for name in sorted(compared) if getattr(told, name) != parser.get_default(name)]
+    if told.freeze and given:
+        parser.error(f"--freeze compares nothing; leave out --{given[0].replace('_', '-')}")
+    for name in ("junit", "markdown"):
+        if getattr(told, name) == "":
+            parser.error(f"--{name} must name a file; got an empty name")
+    return told
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         "--freeze", action="store_true", help="compare nothing: make BASELINE of RUN"
     )
     parser.add_argument(
-        "--checks", nargs="+", default=(), metavar="CHECK", help="compare these alone"
+        "--checks",
+        nargs="+",
+        default=(),
+        metavar="CHECK",
+        help="compare these alone; behind BASELINE and RUN",
     )
     parser.add_argument(
         "--tolerance", type=float, default=TOLERANCE, metavar="SHARE",
@@ -72,9 +93,19 @@ def _compared(told: argparse.Namespace) -> int:
         changes_allowed=told.allow_changes,
     )
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(telling.terminal(comparison))
-    if told.junit:
-        write_atomic(location(told.junit), telling.junit(comparison))
-    if told.markdown:
-        write_atomic(location(told.markdown), telling.text(comparison).encode())
+    console.print(telling.terminal(comparison, console.width))
+    _write(told.junit, telling.junit(comparison))
+    _write(told.markdown, telling.text(comparison).encode())
     return REGRESSED if comparison.regressed else SAME
+
+
+def _write(place: str | None, content: bytes) -> None:
+    if place is None:
+        return
+    path = location(place)
+    if isinstance(path, Path):
+        path = path.resolve()
+        if path.exists() and not path.is_file():  # a terminal or a pipe: nothing to replace
+            path.write_bytes(content)
+            return
+    write_atomic(path, content)

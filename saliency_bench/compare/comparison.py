@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from saliency_bench.compare.judging import Judge
+from saliency_bench.compare.judging import matched
 from saliency_bench.compare.rows import TOLERANCE, Comparison
 from saliency_bench.compare.sides import STUDY, Side, differing, settings
 from saliency_bench.results import Results
@@ -37,49 +37,55 @@ def compare(
     Raises:
         ValueError: if one is not usable, the baseline is not valid, or nothing can be compared.
     """
-    if not 0 <= tolerance < 1:
-        raise ValueError(f"tolerance must lie in [0, 1); got {tolerance}")
-    before, after = Side(baseline), Side(run)
-    before.require_valid("a baseline")
+    require_share(tolerance)
+    before, after = Side(baseline, "the baseline"), Side(run, "the run")
     chosen = _chosen(checks, before, after)
-    keys = [k for k in dict.fromkeys([*before.areas, *after.areas]) if k[0] in chosen]
-    common = [key for key in keys if key in before.areas and key in after.areas]
-    if not common:
+    before.require_valid("a baseline", chosen)
+    keys = [key for key in dict.fromkeys([*before.keys, *after.keys]) if key[0] in chosen]
+    found = [matched(before, after, key) for key in keys]
+    decisions = sum(match.decided for match in found)
+    if not decisions:
         raise ValueError("baseline and run must share a verdict; there is nothing to compare")
-    pairs = zip(before.cases(common), after.cases(common), strict=True)
-    matched = {case.key: (case, other) for case, other in pairs}
-    study = differing(before, after, STUDY)
-    judge = Judge(before, after, tolerance, len(common), same_study=not study)
+    given = [match for match in found if match.old.verdict or match.new.verdict]
     return Comparison(
-        rows=tuple(judge.row(key, matched.get(key)) for key in keys),
+        rows=tuple(match.row(tolerance, decisions) for match in given),
         problems=tuple(_problems(before, after, chosen)),
-        study=study,
+        study=differing(before, after, STUDY),
         settings=tuple(settings(before, after)),
         tolerance=tolerance,
         changes_allowed=changes_allowed,
     )
 
 
+def require_share(tolerance: float) -> None:
+    """Raises `ValueError` unless a tolerance is a share of a map."""
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"tolerance must lie in [0, 1); got {tolerance}")
+
+
 def _chosen(checks: Collection[str], before: Side, after: Side) -> set[str]:
-    """The checks to compare; they must promise the same on both sides."""
-    known = {key[0] for key in before.areas}
+    """The checks to compare; they must promise and ask the same on both sides."""
+    known = {key[0] for key in before.keys}
     if strange := set(checks) - known:
         raise ValueError(f"checks must be of the baseline: {sorted(known)}; got {sorted(strange)}")
-    chosen = set(checks) or known | {key[0] for key in after.areas}
+    chosen = set(checks) or known | {key[0] for key in after.keys}
     for check in chosen & before.expectations.keys() & after.expectations.keys():
         sides = [side.expectations[check] for side in (before, after)]
-        told = [(e.expects, e.anchor, e.statistic) for e in sides]
-        if told[0] != told[1]:
-            raise ValueError(
-                f"baseline and run must expect the same of a check; they do not of {check}: "
-                f"{' '.join(told[0])} and {' '.join(told[1])}"
-            )
+        told = [" ".join((e.expects, e.anchor, e.statistic)) for e in sides]
+        _require_same(f"expect of {check}", *told)
+    lines = [side.evidence.thresholds for side in (before, after)]
+    for name in sorted(lines[0].keys() & lines[1].keys()):
+        _require_same(f"have as the threshold of {name}", lines[0][name], lines[1][name])
     return chosen
+
+
+def _require_same(what: str, old: object, new: object) -> None:
+    if old != new:
+        raise ValueError(f"baseline and run must {what} the same; got {old} and {new}")
 
 
 def _problems(before: Side, after: Side, chosen: Collection[str]) -> Iterator[str]:
     """Why the run means nothing; a run that lost its controls no longer proves itself."""
-    yield from after.results.guards
-    yield from after.results.problems
-    for name in before.facts["controls"].keys() - after.facts["controls"].keys():
+    yield from after.problems(chosen)
+    for name in before.evidence.controls.keys() - after.evidence.controls.keys():
         yield f"control {name} is missing"

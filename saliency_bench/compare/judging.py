@@ -3,91 +3,130 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from saliency_bench.compare.rows import Outcome, Row
-from saliency_bench.compare.sides import NOTHING, Area, Side, differing
-from saliency_bench.inference import Case, Interval, difference
-from saliency_bench.inference.counting import ABSENT
+from saliency_bench.compare.rows import UNKNOWN, Outcome, Row
+from saliency_bench.compare.sides import STUDY, Side, differing
+from saliency_bench.inference import Case, Estimate, Interval, difference
+from saliency_bench.inference.counting import ABSENT, FAILURES
+from saliency_bench.inference.rules import Verdict
 from saliency_bench.longtable import Key
 
 ROUNDING = 0.01
 """What threads, batches, processors and libraries may do to a score."""
+
 EXCEPTIONS = 0.01
 """The share of the scores that they may move further: where a rank or a bin tips over."""
 
-DECIDED = {"pass", "fail", "inconclusive"}
+_GIVEN = {"pass", "fail", "inconclusive"}
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Decides on rows."""
+class Match:
+    """The two sides of a row.
 
-    before: Side
-    after: Side
-    tolerance: float
-    decisions: int
-    same_study: bool
+    Attributes:
+        key: of the row.
+        old: the verdict of the baseline.
+        new: that of the run.
+        baseline: the number that `old` is taken on.
+        run: that of `new`.
+        worse: 1 if a higher number is, -1 if a lower one is.
+        difference: of the numbers, the run's less the baseline's.
+        moved: see `Row`.
+    """
 
-    def row(self, key: Key, matched: tuple[Case, Case] | None) -> Row:
-        """One row; `matched` are its cases if both sides have it."""
-        old, new = self.before.areas.get(key, NOTHING), self.after.areas.get(key, NOTHING)
-        row = partial(
-            Row, *key, before=old.verdict, after=new.verdict, baseline=old.found, run=new.found
-        )
-        if matched is None:
-            if key in self.after.areas:
-                return row(outcome="new", why="the baseline has no such row")
-            return row(outcome="missing", why="the run has no such row")
-        found = self._difference(*matched)
-        moved = _moved(*matched) if self.same_study else float("nan")
-        outcome, why = self._outcome(old, new, matched[1].statistic, found)
-        if outcome == "same" and moved > EXCEPTIONS:
-            outcome, why = (
-                "changed",
-                f"{why}, " * bool(why) + f"{moved:.0%} of the scores are others",
-            )
-        return row(outcome=outcome, why=why, difference=found, moved=moved)
+    key: Key
+    old: Verdict
+    new: Verdict
+    baseline: Interval
+    run: Interval
+    worse: int = 1
+    difference: Estimate | None = None
+    moved: float = float("nan")
 
-    def _difference(self, case: Case, other: Case) -> Interval:
-        images = differing(self.before, self.after, ("images_hash", "targets_hash", "seed"))
-        pairs, others = case.pairs, other.pairs
-        paired = not images and np.array_equal(pairs.stages, others.stages)
-        paired = paired and pairs.kind.shape == others.kind.shape
-        found = difference(other.reported, case.reported, case.statistic, paired=paired)
-        return found.interval(self.decisions)
+    @property
+    def decided(self) -> bool:
+        """Whether both sides have a verdict."""
+        return bool(self.old.verdict and self.new.verdict)
 
-    def _outcome(
-        self, old: Area, new: Area, statistic: str, found: Interval
-    ) -> tuple[Outcome, str]:
-        """What has become of a verdict, and why; no word of what is the same."""
-        turned = f"{old.verdict} -> {new.verdict}" if old.verdict != new.verdict else ""
-        if not (old.measured and new.measured):
-            known = old.measured or old.verdict in DECIDED
-            lost = new.verdict == "fail" or (known and not new.measured)
-            outcome: Outcome = "regressed" if lost else "improved"
-            return (outcome, f"{turned}: {new.reason}") if turned else ("same", "")
-        numbers = f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
-        told = ", ".join(filter(None, (turned, f"{statistic} {numbers}")))
-        # Where maps must keep, the score is judged, and a lower one is worse.
-        worse = -1 if statistic == "similarity" else 1
-        low, high = sorted((worse * found.low, worse * found.high))
-        if low > self.tolerance:
-            return "regressed", f"{told}, beyond the tolerance {self.tolerance:g}"
-        if (old.verdict, new.verdict) == ("pass", "fail") and low > 0:
+    def row(self, tolerance: float, decisions: int) -> Row:
+        """What has become of it, as one of so many that are decided on."""
+        found = self.difference.interval(decisions) if self.difference else UNKNOWN
+        outcome, why = self._outcome(found, tolerance)
+        if self.moved > EXCEPTIONS and outcome in ("same", "improved"):
+            others = f"{self.moved:.0%} of the scores are others"
+            outcome, why = "changed", ", ".join(filter(None, (why or self._told(found), others)))
+        return Row(
+            *self.key, outcome, why, before=self.old.verdict, after=self.new.verdict,
+            baseline=self.baseline, run=self.run, difference=found, moved=self.moved,
+        )  # fmt: skip
+
+    def _outcome(self, found: Interval, tolerance: float) -> tuple[Outcome, str]:
+        """What has become of the verdict, and why; no word of what is the same."""
+        old, new = self.old.verdict, self.new.verdict
+        if not old:
+            return "new", "the baseline has no such verdict"
+        if not new:
+            return "missing", self.new.reason or "the run has no such row"
+        if not (self.old.measured and self.new.measured):
+            return self._without_numbers()
+        told = self._told(found)
+        low, high = sorted((self.worse * found.low, self.worse * found.high))
+        if low > tolerance:
+            return "regressed", f"{told}, beyond the tolerance {tolerance:g}"
+        if (old, new) == ("pass", "fail") and low > 0:
             return "regressed", told
-        if high < -self.tolerance or ((old.verdict, new.verdict) == ("fail", "pass") and high < 0):
+        if high < -tolerance or ((old, new) == ("fail", "pass") and high < 0):
             return "improved", told
-        return "same", told if turned else ""
+        return "same", told if old != new else ""
+
+    def _without_numbers(self) -> tuple[Outcome, str]:
+        old, new = self.old.verdict, self.new.verdict
+        if old == new:
+            return "same", ""
+        had = self.old.measured or old in _GIVEN
+        lost = new == "fail" or new in FAILURES or (had and not self.new.measured)
+        return "regressed" if lost else "improved", f"{old} -> {new}: {self.new.reason}"
+
+    def _told(self, found: Interval) -> str:
+        old, new = self.old.verdict, self.new.verdict
+        if not np.isfinite(found.low):
+            return ""
+        name = "retained" if self.worse > 0 else "similarity"
+        numbers = f"{name} {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+        return f"{old} -> {new}, {numbers}" if old != new else numbers
+
+
+def matched(before: Side, after: Side, key: Key) -> Match:
+    """The two sides of a row."""
+    old, baseline, case = before.judged(key)
+    new, run, other = after.judged(key)
+    if case is None or other is None:
+        return Match(key, old, new, baseline, run)
+    alike = before.settings(key[0]) == after.settings(key[0])
+    seen = alike and not differing(before, after, ("images_hash", "targets_hash", "seed"))
+    paired = seen and _same_places(case, other)
+    return Match(
+        key, old, new, baseline, run,
+        worse=1 if case.statistic == "retained" else -1,
+        difference=difference(other.reported, case.reported, case.statistic, paired=paired),
+        moved=_moved(case, other) if alike and not differing(before, after, STUDY) else np.nan,
+    )  # fmt: skip
+
+
+def _same_places(case: Case, other: Case) -> bool:
+    """Whether both have the same stages, draws and images."""
+    sides = [(c.pairs.stages, c.draws, c.images) for c in (case, other)]
+    return all(np.array_equal(one, two) for one, two in zip(*sides, strict=True))
 
 
 def _moved(case: Case, other: Case) -> float:
     """Share of the pairs that differ in their score by more than rounding, or in their kind."""
-    pairs, others = case.pairs, other.pairs
-    if pairs.kind.shape != others.kind.shape or not np.array_equal(pairs.stages, others.stages):
+    if not _same_places(case, other):
         return 1.0
+    pairs, others = case.pairs, other.pairs
     with np.errstate(invalid="ignore"):
         differ = np.abs(pairs.score - others.score) > ROUNDING
     differ |= pairs.kind != others.kind

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from saliency_bench.compare.sides import NOTHING
+import numpy as np
+
 from saliency_bench.inference import Interval
 
 TOLERANCE = 0.1
@@ -16,6 +17,9 @@ Outcome = Literal["same", "new", "improved", "changed", "missing", "regressed"]
 
 `changed`: the scores of the same network, images and draws are others; their dependence is not.
 """
+
+UNKNOWN = Interval(*(np.asarray(np.nan) for _ in range(3)))
+"""What is known where there is no verdict."""
 
 _FAILS = {"missing", "regressed"}
 
@@ -49,7 +53,7 @@ class Row:
     after: str
     baseline: Interval
     run: Interval
-    difference: Interval = NOTHING.found
+    difference: Interval = UNKNOWN
     moved: float = float("nan")
 
 

@@ -9,10 +9,12 @@ from itertools import groupby
 from xml.etree import ElementTree
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from saliency_bench.compare.judging import EXCEPTIONS
 from saliency_bench.compare.rows import Comparison, Row
 from saliency_bench.inference import Interval
 from saliency_bench.report import view
@@ -20,7 +22,7 @@ from saliency_bench.report.markup import escape, table
 
 _COLOURS = {"regressed": "bold red", "missing": "bold red", "changed": "red", "improved": "green"}
 
-_HEAD = ("explainer", "similarity", "baseline", "run", "difference", "")
+_HEAD = ("explainer", "similarity", "baseline [95 %]", "run [95 %]", "difference [all 95 %]", "")
 
 
 def conclusion(comparison: Comparison) -> str:
@@ -42,20 +44,30 @@ def lines(comparison: Comparison) -> Iterator[str]:
     if comparison.study:
         shared = ", ".join(comparison.study)
         yield f"not of one study ({shared} differ): scores are not compared one by one"
-    elif not any(row.outcome == "changed" for row in comparison.rows):
+    elif not any(row.moved > EXCEPTIONS for row in comparison.rows):
         yield "one study: the same weights, images and draws gave the same scores again"
     yield from (f"setting {line}" for line in comparison.settings)
 
 
-def terminal(comparison: Comparison) -> Group:
-    """A table per check, then the reasons, then the answer."""
+def terminal(comparison: Comparison, width: int) -> Group:
+    """A table per check, or a line per row where there is no room; why; then the answer."""
     style = "bold red" if comparison.regressed else "bold green"
     tables = [
         _table(check, list(rows)) for check, rows in groupby(comparison.rows, lambda r: r.check)
     ]
+    console = Console(width=1000)
+    if (
+        max((Measurement.get(console, console.options, t).maximum for t in tables), default=0)
+        > width
+    ):
+        shown: list[RenderableType] = [
+            Text(" | ".join([row.check, *_cells(row)])) for row in comparison.rows
+        ]
+    else:
+        shown = [*tables]
     # Text, not str: a name with brackets in it is no markup.
     told = [Text(line) for line in lines(comparison)]
-    return Group(*tables, *told, Text(conclusion(comparison), style=style))
+    return Group(*shown, *told, Text(conclusion(comparison), style=style))
 
 
 def text(comparison: Comparison) -> str:
@@ -103,7 +115,7 @@ def _table(check: str, rows: list[Row]) -> Table:
         show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for name in _HEAD:
-        shown.add_column(name, no_wrap=name in _HEAD[2:])
+        shown.add_column(name, no_wrap=True)
     for row in rows:
         *cells, outcome = _cells(row)
         shown.add_row(*map(Text, cells), Text(outcome, style=_COLOURS.get(row.outcome, "")))

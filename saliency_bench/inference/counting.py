@@ -124,19 +124,17 @@ class Counted:
         return self._interval(self._networks[1] - self.null, np.ones(1))
 
     def moved_by(self, statistic: Statistic) -> tuple[Floats, Floats]:
-        """The statistic, and what each of all draws and images moves it by.
+        """The statistic, and what each draw and image that counts moves it by.
 
         Returns:
-            A number, NaN where there is no interval either, and `[D, I]`, 0 for what is left out.
+            A number, NaN where there is no interval either, and `[D, I]`.
         """
         found = getattr(self, statistic)
         score, ceiling = self._networks
         keeping = statistic == "similarity"
         room = np.ones_like(ceiling) if keeping else ceiling - self.null
         _, cells = linearised(score if keeping else score - self.null, room, self.weights)
-        whole = np.zeros((len(self.draws), len(self.images)))
-        whole[np.ix_(self.draws, self.images)] = cells * (whole.size / max(cells.size, 1))
-        return np.where(np.isfinite(found.low), found.value, np.nan), whole
+        return np.where(np.isfinite(found.low), found.value, np.nan), cells
 
     @property
     def n_draws(self) -> int:
@@ -215,9 +213,19 @@ def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired
             are shared.
     """
     (value, cells), (base, others) = counted.moved_by(statistic), other.moved_by(statistic)
-    if paired:
-        return estimate(value - base, cells - others)
-    return estimate(value, cells).minus(estimate(base, others))
+    if not paired:
+        return estimate(value, cells).minus(estimate(base, others))
+    draws, images = counted.draws | other.draws, counted.images | other.images
+    apart = _spread(counted, cells) - _spread(other, others)
+    both = apart[np.ix_(draws, images)]
+    return estimate(value - base, both * both.size)
+
+
+def _spread(counted: Counted, cells: Floats) -> NDArray[np.float64]:
+    """What each of all draws and images adds to the mean; 0 for those that do not count."""
+    whole = np.zeros((len(counted.draws), len(counted.images)))
+    whole[np.ix_(counted.draws, counted.images)] = cells / max(cells.size, 1)
+    return whole
 
 
 def _filled(values: Floats) -> Floats:

@@ -25,7 +25,7 @@ from saliency_bench.inference.counting import (
 )
 from saliency_bench.inference.intervals import Interval
 from saliency_bench.longtable import Key, LongTable
-from saliency_bench.protocols import TWINS, Expectation, Floats
+from saliency_bench.protocols import TWINS, Expectation, Floats, Ints
 
 _AXES = ("stage", "draw", "image")
 _VALUES = ("score", "null", "ceiling")
@@ -84,6 +84,8 @@ class Case:
         threshold: largest share retained that passes.
         networks: rows of this check.
         chance: accuracy of a network that knows nothing.
+        draws: numbers of the draws, as the pairs have them.
+        images: numbers of the images.
     """
 
     key: Key
@@ -94,6 +96,8 @@ class Case:
     threshold: float | None
     networks: pd.DataFrame
     chance: float | None
+    draws: Ints
+    images: Ints
 
     @cached_property
     def judged(self) -> Pairs:
@@ -148,9 +152,12 @@ def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
         kinds = pd.Index(SCORED).get_indexer(pd.Index(rows["status"])).astype(np.int8)
         failed, ran = rows[kinds == ABSENT], rows[kinds != ABSENT]
         check, explainer, similarity = key
+        pairs, draws, images = _pivot(_columns(ran), kinds[kinds != ABSENT])
         yield Case(
             key=key,
-            pairs=_pivot(_columns(ran), kinds[kinds != ABSENT]),
+            pairs=pairs,
+            draws=draws,
+            images=images,
             failure=tuple(failed.iloc[0][["status", "condition"]]) if len(failed) else (),
             expectation=evidence.expectations[check],
             signed=evidence.signed[explainer],
@@ -165,8 +172,8 @@ def _columns(rows: pd.DataFrame) -> dict[str, NDArray[Any]]:
     return whole | {name: rows[name].to_numpy(np.float64) for name in _VALUES}
 
 
-def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> Pairs:
-    """Long columns of one case to arrays `[L, D, I]`."""
+def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> tuple[Pairs, Ints, Ints]:
+    """Long columns of one case to arrays `[L, D, I]`; and the numbers of draws and images."""
     axes = [pd.factorize(columns[name], sort=True) for name in _AXES]
     place = tuple(codes for codes, _ in axes)
     shape = tuple(len(levels) for _, levels in axes)
@@ -183,4 +190,5 @@ def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> Pairs:
     if pairs < len(kinds):
         raise ValueError(f"a pair must have one row, got {len(kinds)} rows for {pairs} pairs")
     score, null, ceiling = (placed(columns[name], np.nan) for name in _VALUES)
-    return Pairs(np.asarray(axes[0][1]), score, null, ceiling, kind)
+    stages, draws, images = (np.asarray(levels, np.int64) for _, levels in axes)
+    return Pairs(stages, score, null, ceiling, kind), draws, images

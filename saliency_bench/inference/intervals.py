@@ -26,26 +26,42 @@ class Interval(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A number, its standard error, and the freedom of Student's t that goes with the error."""
+    """A number, its standard error, and the freedom of Student's t that goes with the error.
+
+    Attributes:
+        value: the number.
+        error: its standard error.
+        freedom: as estimated.
+        least: what the scarcer of draws and images allows; `freedom` is no smaller.
+    """
 
     value: Floats
     error: Floats
     freedom: Floats
+    least: Floats
 
     def interval(self, decisions: int = 1) -> Interval:
-        """So wide that of so many of its kind all hold their number in 95 % (Bonferroni)."""
-        half = stats.t.ppf(1 - (1 - UPPER) / decisions, self.freedom) * self.error
+        """So wide that of so many of its kind all hold their number in 95 % (Bonferroni).
+
+        So far out in its tails, t of an estimated freedom is far too narrow: of many, the least
+        freedom is taken. Simulated, 14 intervals of 3 draws and 64 images all hold in .71 of the
+        cases without, in more than .99 with.
+        """
+        freedom = self.freedom if decisions == 1 else self.least
+        half = stats.t.ppf(1 - (1 - UPPER) / decisions, freedom) * self.error
         return Interval(self.value, self.value - half, self.value + half)
 
     def minus(self, other: Estimate) -> Estimate:
         """The difference of two that have nothing to do with one another (Welch, 1947)."""
         squares = np.array([self.error, other.error]) ** 2
+        least = np.fmin(self.least, other.least)
         freedoms = np.array([self.freedom, other.freedom])
         with np.errstate(invalid="ignore"):
             freedom = squares.sum() ** 2 / np.sum(squares**2 / freedoms)
-        # Without any spread 0 / 0: the width is 0 at any freedom.
-        freedom = np.fmax(freedom, freedoms.min())
-        return Estimate(self.value - other.value, np.sqrt(squares.sum()), freedom)
+        # Without any spread 0 / 0: the width is 0 at any freedom. That of the sum is estimated from
+        # both sides, and wide enough far out too.
+        freedom = np.fmax(freedom, least)
+        return Estimate(self.value - other.value, np.sqrt(squares.sum()), freedom, freedom)
 
 
 def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interval:
@@ -93,9 +109,10 @@ def estimate(value: Floats, cells: Floats) -> Estimate:
         cells: `[..., D, I]` crossed random effects of draws and images that move the number.
     """
     draws, images = cells.shape[-2:]
-    if min(draws, images) < 2:
-        return Estimate(value, *np.full((2, *cells.shape[:-2]), np.nan))
-    return Estimate(value, *_error(*_mean_squares(cells), draws, images))
+    least = np.full(cells.shape[:-2], min(draws, images) - 1.0)
+    if (least < 1).all():
+        return Estimate(value, *np.full((3, *cells.shape[:-2]), np.nan))
+    return Estimate(value, *_error(*_mean_squares(cells), draws, images), least)
 
 
 def pseudo_values(twins: Floats, weights: Floats) -> NDArray[np.float64]:
@@ -140,7 +157,7 @@ class Components(NamedTuple):
         draw, image = images * self.draw + self.error, draws * self.image + self.error
         squares = np.array([draw, image, self.error])
         found = _error(squares[0], squares[1], squares[2], draws, images)
-        return float(Estimate(np.zeros(()), *found).interval().high)
+        return float(Estimate(np.zeros(()), *found, np.zeros(())).interval().high)
 
 
 def components(cells: Floats) -> Components:

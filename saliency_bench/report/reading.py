@@ -33,8 +33,12 @@ def read(folder: Path) -> Results:
         )
 
 
-def measured(folder: Path) -> Results:
+def measured(folder: Path, *, pictures: bool = True) -> Results:
     """What a run measured, without summary and verdicts: they follow from it.
+
+    Args:
+        folder: of the run.
+        pictures: whether its example images and maps are wanted.
 
     Raises:
         ValueError: if a file is missing, damaged or of another schema version.
@@ -53,7 +57,7 @@ def measured(folder: Path) -> Results:
             problems=tuple(facts["problems"]),
             guards=tuple(facts.get("guards", ())),
             trainings=_trainings(folder / "trainings.csv"),
-            examples=_examples(folder / "examples.npz"),
+            examples=_examples(folder / "examples.npz") if pictures else None,
         )
 
 

@@ -1,5 +1,7 @@
 """`python -m saliency_bench.compare`: exit statuses, files, one line for what is unusable."""
 
+import json
+import os
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -7,7 +9,9 @@ from xml.etree import ElementTree
 import pytest
 from conftest import made, noisy, saved
 
+from saliency_bench.compare import command
 from saliency_bench.compare.command import main
+from saliency_bench.longtable import LongTable
 
 
 @pytest.fixture
@@ -94,6 +98,83 @@ def test_a_damaged_file_gets_one_line_and_2(name, run, worse, capsys):
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert str(worse) in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("expectations", None), ("expectations", {"redraw": {"strange": 1}}), ("controls", None),
+        ("problems", None), ("thresholds", {"spearman_signed": "high"}), ("signed", {}),
+        ("expectations", {"redraw": {"expects": "zzz", "guards": []}}), ("chance", "often"),
+    ],
+)  # fmt: skip
+def test_facts_that_make_no_sense_get_one_line_and_2(name, value, run, worse, capsys):
+    facts = json.loads((worse / "provenance.json").read_text())
+    (worse / "provenance.json").write_text(json.dumps({**facts, name: value}))
+    for sides in ((run, worse), (worse, run)):
+        assert main([str(side) for side in sides]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_columns_that_are_not_there_get_one_line_and_2(run, worse, capsys):
+    table = LongTable(worse / "scores.parquet").frame().drop(columns="status")
+    LongTable.of(table).save(worse / "scores.parquet")
+    assert main([str(run), str(worse)]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert str(worse) in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--freeze", "--junit", "x"], "--freeze compares nothing; leave out --junit"),
+        (["--freeze", "--tolerance", "0.2"], "--freeze compares nothing; leave out --tolerance"),
+        (["--markdown", ""], "--markdown must name a file; got an empty name"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(arguments, line, run, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([str(run), str(run), *arguments])
+    assert ended.value.code == 2
+    assert line in capsys.readouterr().err
+
+
+def test_in_a_narrow_terminal_a_row_is_a_line_and_nothing_is_cut(run, worse, capsys, monkeypatch):
+    monkeypatch.setattr(command, "WIDTH", 60)
+    assert main([str(run), str(worse)]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "redraw | mine | spearman_signed | pass 0.02 [" in told
+    assert "| regressed" in told
+
+
+def test_what_repeats_is_not_said_beside_scores_that_moved(run, worse, capsys):
+    main([str(run), str(worse)])
+    assert "the same scores again" not in capsys.readouterr().out
+
+
+def test_a_link_stays_one_and_a_pipe_is_written_to(run, tmp_path):
+    (tmp_path / "real.md").touch()
+    (tmp_path / "link.md").symlink_to(tmp_path / "real.md")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    told = ["--markdown", str(tmp_path / "link.md"), "--junit", str(tmp_path / "pipe")]
+    assert main([str(run), str(run), *told]) == 0
+    assert (tmp_path / "link.md").is_symlink()
+    assert (tmp_path / "real.md").read_text().startswith("**SAME")
+    assert os.read(reader, 5) == b"<?xml"
+    os.close(reader)
+
+
+def test_letters_that_a_terminal_does_not_have(tmp_path):
+    run = saved(made(noisy(0.02, "é")), tmp_path / "run")
+    done = subprocess.run(
+        [sys.executable, "-m", "saliency_bench.compare", str(run), str(run)],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\\xe9" in done.stdout
 
 
 def test_a_report_that_cannot_be_written_gets_one_line_and_2(run, tmp_path, capsys):

@@ -86,3 +86,42 @@ def test_a_run_without_a_verdict_makes_no_baseline(tmp_path):
     silent = made(noisy(0.02), expectations={CHECK: Expectation(no_verdict="descriptive")})
     with pytest.raises(ValueError, match="must have given a verdict; it gave none"):
         freeze(silent, tmp_path)
+
+
+def test_a_run_is_not_written_over(results, tmp_path):
+    saved(results, tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    for run in (results, tmp_path / "run"):
+        with pytest.raises(ValueError, match="must not be written over a run; there is one at"):
+            freeze(run, tmp_path / "run")
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_refresh_that_is_cut_off_leaves_no_baseline(results, tmp_path, monkeypatch):
+    freeze(results, tmp_path / "baseline")
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("saliency_bench.compare.baseline.write_atomic", full)
+        with pytest.raises(OSError, match="No space"):
+            freeze(made(noisy(0.5)), tmp_path / "baseline")
+    with pytest.raises(ValueError, match="it has no provenance"):
+        compare(tmp_path / "baseline", results)
+    freeze(results, tmp_path / "baseline")
+    assert not compare(tmp_path / "baseline", results).regressed
+
+
+def test_what_a_failed_explainer_said_is_not_in_it(tmp_path):
+    broke = {"status": "error", "condition": "no file /home/ada/secret/net.keras", "score": np.nan}
+    freeze(made(noisy(0.02), scored("broken").iloc[:1].assign(**broke),
+                facts={"failed": {"broken": broke["condition"]}}), tmp_path)  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir() if b"secret" in path.read_bytes()} == set()
+    rows = {row.explainer: row for row in compare(tmp_path, made(noisy(0.02))).rows}
+    assert (rows["broken"].before, rows["broken"].outcome) == ("error", "missing")
+
+
+def test_too_few_draws_make_no_baseline(tmp_path):
+    with pytest.raises(ValueError, match=r"it gave none \(a verdict needs 3 draws"):
+        freeze(made(noisy(0.02, draws=2)), tmp_path)

@@ -1,6 +1,9 @@
 """What becomes of a row, from scores that are known."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import made, noisy
 from test_inference import ABSOLUTE, CHECK, SIGNED, scored
@@ -36,9 +39,13 @@ def test_more_that_is_retained_is_a_regression():
     assert comparison.failures == (row,)
 
 
-def test_less_is_an_improvement_and_no_failure():
-    row, comparison = only(made(noisy(0.4)), made(noisy(0.02)))
+def test_less_is_an_improvement_and_no_failure_unless_it_is_the_same_network():
+    row, comparison = only(made(noisy(0.4)), made(noisy(0.02), facts=OTHER_NETWORK))
     assert (row.outcome, comparison.regressed) == ("improved", False)
+    row, comparison = only(made(noisy(0.4)), made(noisy(0.02)))
+    assert (row.outcome, comparison.regressed) == ("changed", True)
+    assert row.why.startswith("fail -> pass, retained -0.38 [")
+    assert row.why.endswith(", 91% of the scores are others")
 
 
 def test_another_network_may_differ_by_chance():
@@ -119,12 +126,26 @@ def test_an_explainer_that_no_longer_runs_is_a_regression(status):
     assert comparison.regressed
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("undefined", "error"), ("not_applicable", "error"), ("error", "not_applicable")],
+)
+def test_that_it_fails_in_another_way_is_no_improvement(old, new):
+    sides = {
+        name: made(scored().iloc[:1].assign(status=name, condition="it broke", score=np.nan))
+        for name in ("error", "not_applicable")
+    }
+    sides["undefined"] = made(noisy(0.02, status="constant_reference"))
+    row, _ = only(sides[old], sides[new])
+    assert (row.before, row.after, row.outcome) == (old, new, "regressed")
+
+
 def test_a_verdict_that_can_no_longer_be_given_is_a_regression():
     blank = made(noisy(0.02, status="constant_reference"))
     row, _ = only(made(), blank)
     assert (row.outcome, row.before, row.after) == ("regressed", "pass", "undefined")
     assert "too few pairs have a score" in row.why
-    assert only(blank, made())[0].outcome == "improved"
+    assert only(blank, made(facts=OTHER_NETWORK))[0].outcome == "improved"
     assert only(blank, blank)[0].outcome == "same"
 
 
@@ -141,7 +162,8 @@ def test_where_maps_must_keep_a_lower_score_is_the_regression():
     assert (row.before, row.after, row.outcome) == ("pass", "fail", "regressed")
     assert "similarity -0.37" in row.why
     assert float(row.baseline.value) == pytest.approx(0.97, abs=0.03)
-    assert only(made(noisy(0.6), **KEEP), made(noisy(0.97), **KEEP))[0].outcome == "improved"
+    better = made(noisy(0.97), facts=OTHER_NETWORK, **KEEP)
+    assert only(made(noisy(0.6), **KEEP), better)[0].outcome == "improved"
 
 
 def test_what_is_missing_closes_the_gate_and_what_is_new_does_not():
@@ -189,6 +211,16 @@ def test_a_run_without_the_controls_of_its_baseline_proves_nothing():
     assert compare(fine, made()).problems == ("control edge_detector is missing",)
 
 
+def test_a_guard_of_a_check_that_is_left_out_does_not_close_the_gate():
+    later = noisy(0.02).assign(check="later")
+    promises = {CHECK: Expectation(), "later": Expectation()}
+    guarded = {**promises, "later": Expectation(guards=("overlap",))}
+    before = made(noisy(0.02), later, expectations=promises)
+    after = made(noisy(0.02), later, expectations=guarded)
+    assert compare(before, after).problems == ("later: overlap",)
+    assert not compare(before, after, checks=[CHECK]).regressed
+
+
 def test_a_failed_guard_closes_the_gate():
     guarded = {CHECK: Expectation(guards=("train and explain overlap",))}
     found = compare(made(), made(noisy(0.02), expectations=guarded))
@@ -218,8 +250,37 @@ def test_one_check_alone():
 
 
 def test_other_promises_cannot_be_compared():
-    with pytest.raises(ValueError, match="they do not of redraw: change self area and keep self"):
+    with pytest.raises(ValueError, match="the same; got change self area and keep self area"):
         compare(made(), made(noisy(0.95), **KEEP))
+
+
+def test_another_threshold_is_refused_not_called_a_regression():
+    with pytest.raises(ValueError, match="must have as the threshold of spearman_signed the same"):
+        compare(made(), made(noisy(0.02), thresholds={SIGNED: 0.01}))
+
+
+def test_draws_and_images_are_paired_by_their_numbers():
+    later = noisy(0.02)
+    later.loc[later["stage"] > 0, "draw"] += 5
+    row, _ = only(made(noisy(0.02)), made(later))
+    assert float(row.difference.high) > 0  # nothing cancels: they are other draws
+    assert row.outcome == "changed"
+
+
+def test_under_other_settings_of_the_check_scores_need_not_repeat():
+    other = {"checks": {CHECK: "Redraw(policy='permute')"}}
+    row, comparison = only(made(noisy(0.02)), made(noisy(0.03, seed=1), facts=other))
+    assert (row.outcome, comparison.regressed) == ("same", False)
+    assert np.isnan(row.moved)
+
+
+def test_where_other_twins_were_trained_scores_need_not_repeat():
+    twins = {"expectations": {CHECK: Expectation(anchor="twins")}}
+    levels = {"ceiling": 0.9}
+    before, after = (made(noisy(0.02, seed=seed, **levels), **twins) for seed in (0, 1))
+    assert compare(before, after).rows[0].moved > 0.5
+    trained = replace(after, trainings=pd.DataFrame({"network": ["true labels"], "loss": [0.1]}))
+    assert np.isnan(compare(before, trained).rows[0].moved)
 
 
 def test_nothing_in_common_is_refused():
@@ -237,7 +298,7 @@ def test_an_older_run_is_refused_in_one_line():
     old = made()
     for name in ("expectations", "controls"):
         facts = {key: value for key, value in old.provenance.items() if key != name}
-        with pytest.raises(ValueError, match="a run must say what it rests on; one does not"):
+        with pytest.raises(ValueError, match="one that can be compared: it does not say what it"):
             compare(made(), type(old)(**{**vars(old), "provenance": facts}))
 
 

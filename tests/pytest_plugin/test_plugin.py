@@ -1,10 +1,13 @@
 """The pytest plug-in, from within small test suites of a user's."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from saliency_bench.pytest_plugin import folder_name
 
 SUITE = """
 import keras
@@ -59,18 +62,19 @@ def test_ink(saliency_gate, model):
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(
         [
-            "ink must pass param_randomization; its verdict: fail",
-            "ink keeps 100 % * of its map, averaged over the cascade: it hardly depends on what *",
-            "retained 1.00 * lies above the threshold 0.25 (3 draws, 8 images)",
-            "  spearman_abs: fail, retained 1.00 *, threshold 0.25, floor 1.00",
-            "report: *report.html",
-            "figure: *.png",
+            ">*saliency_gate.passes(ink, model, *",
+            "E   *ink must pass param_randomization; its verdict: fail",
+            "E   *ink keeps 100 % * of its map, averaged over the cascade: it hardly depends *",
+            "E   *retained 1.00 * lies above the threshold 0.25 (3 draws, 8 images)",
+            "E   *spearman_abs: fail, retained 1.00 *, threshold 0.25, floor 1.00",
+            "E   *report: *report.html",
+            "E   *figure: *.png",
         ]
     )
     shown = done.stdout.str()
     assert "Traceback" not in shown
-    named = [line.split(": ")[1] for line in shown.splitlines() if line.startswith("figure: ")]
-    named += [line.split(": ")[1] for line in shown.splitlines() if line.startswith("report: ")]
+    named = re.findall(r"^E +(?:figure|report): (.*)$", shown, re.MULTILINE)
+    assert len(named) > 2
     assert all(Path(path).is_file() for path in named)
 
 
@@ -79,7 +83,7 @@ HOLDING = """
 @pytest.mark.parametrize("shape", ["a/b"])
 def test_kept(saliency_gate, model, shape):
     saliency_gate.holds({explainer}, model, images, None)
-    saliency_gate.holds({explainer}, model, images[:6], None, draws=4)
+    saliency_gate.holds({explainer}, model, images[:6], None, name="few", draws=4)
 """
 
 
@@ -87,9 +91,10 @@ def test_a_baseline_is_made_held_and_refreshed(suite, pytester):
     gradient = HOLDING.format(explainer="explainers.Gradient()")
     suite(gradient, "--saliency-update").assert_outcomes(passed=1)
     folder = pytester.path / "saliency_baselines" / "test_user"
-    # A folder per test and parameter, and one per further call.
-    names = {path.name for path in folder.iterdir()}
-    assert names == {"test_kept[a_b]", "test_kept[a_b]-2"}
+    (test,) = folder.iterdir()
+    assert test.name.startswith("test_kept[a_b]-")  # not that of the parameter "a_b"
+    names = {path.name for path in test.iterdir()}
+    assert names == {"param_randomization-explainer", "param_randomization-few"}
     before = {p: p.read_bytes() for p in folder.rglob("*.*")}
     suite(gradient).assert_outcomes(passed=1)
     assert {p: p.read_bytes() for p in folder.rglob("*.*")} == before
@@ -97,10 +102,10 @@ def test_a_baseline_is_made_held_and_refreshed(suite, pytester):
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(
         [
-            "REGRESSED: 1 of 1 rows (1 regressed)",
-            "param_randomization, explainer, spearman_abs: regressed: pass -> fail, retained +*",
-            "setting explainers.explainer: Gradient(*",
-            "baseline: *saliency_baselines*; if this is meant: pytest --saliency-update",
+            "E   *REGRESSED: 1 of 1 rows (1 regressed)",
+            "E   *explainer, spearman_abs: regressed: pass -> fail, retained +*",
+            "E   *setting explainers.explainer: Gradient(*",
+            "E   *baseline: *saliency_baselines*; if this is meant: pytest --saliency-update",
         ]
     )
 
@@ -108,7 +113,7 @@ def test_a_baseline_is_made_held_and_refreshed(suite, pytester):
 def test_without_a_baseline_it_says_how_to_make_one(suite):
     done = suite(HOLDING.format(explainer="ink"))
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["explainer has no baseline at *; make it: pytest --saliency-update"])
+    done.stdout.fnmatch_lines(["E   *explainer has no baseline at *; make it: *--saliency-update"])
 
 
 def test_what_passes_holds_its_baseline_too(suite, pytester):
@@ -130,8 +135,9 @@ def test_the_marker_chooses_and_is_known(suite):
     ("call", "line"),
     [
         ('"nothing"', "check must be one of param_randomization, data_randomization, or a check*"),
-        ("dras=3", "settings must be similarities, of Options, or of a check that is named*'dras'"),
+        ("dras=3", "settings must be tolerance, similarities, of Options, or of a check *'dras'"),
         ("checks.ParameterRandomization(), dras=3", "settings must be *; got dras"),
+        ("tolerance=1", r"tolerance must lie in [[]0, 1); got 1"),
         ("draws=0", "draws must be at least 1; got 0"),
         (
             '"data_randomization"',
@@ -154,9 +160,36 @@ def test_a_check_with_settings_of_its_own(suite):
 def test_it(saliency_gate, model):
     check = checks.ParameterRandomization(policy="permute")
     saliency_gate.passes(explainers.Gradient(), model, images, None, check, **quick)
-    saliency_gate.passes(explainers.Gradient(), model, images, None, nested=True, **quick)
+    named = dict(name="nested", nested=True)
+    saliency_gate.passes(explainers.Gradient(), model, images, None, **named, **quick)
 """
     ).assert_outcomes(passed=1)
+
+
+def test_two_calls_with_one_name_are_refused(suite):
+    done = suite(
+        """
+def test_it(saliency_gate, model):
+    for _ in range(2):
+        saliency_gate.passes(explainers.Gradient(), model, images, None, **quick)
+"""
+    )
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["E *name must tell the calls of a test apart*'explainer' twice"])
+
+
+def test_settings_of_the_marker_have_names(suite):
+    done = suite("@pytest.mark.saliency(3)\ndef test_it(saliency_gate):\n    pass\n")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["E *the marker saliency takes settings by name; got 3"])
+
+
+def test_no_two_tests_share_a_folder():
+    names = ["a/b", "a_b", "a b", "A.test", "A_test", "x" * 300, "x" * 301, "é", "C:"]
+    folders = [folder_name(name) for name in names]
+    assert len(set(folders)) == len(names)
+    assert all(len(folder) < 100 for folder in folders)
+    assert folder_name("test_it[case-1]") == "test_it[case-1]"
 
 
 def test_it_is_loaded_with_pytest_and_brings_nothing_heavy(tmp_path):
