@@ -43,7 +43,9 @@ HARMLESS = {
 """What may change no map, by the settings that do it."""
 
 FAULTS = {
-    "softmax instead of the logit": ["explainer.gradient.output=probability"],
+    "softmax instead of the logit": [
+        "explainer.gradient._target_=experiments.gate_alarms.faults.Softmax"
+    ],
     "stale graph": ["explainer.gradient._target_=experiments.gate_alarms.faults.StaleGraph"],
     "sign lost": ["explainer.gradient._target_=experiments.gate_alarms.faults.SignLost"],
     "guided backprop in place of the gradient": [

@@ -10,6 +10,16 @@ import numpy as np
 from saliency_bench import explainers
 
 
+class Softmax(explainers.Gradient):
+    """Explains the probability of a class where its logit is meant."""
+
+    def bind(self, model: Any) -> Any:
+        """Of the same network, with the softmax that it does without behind it."""
+        images = keras.Input(model.input_shape[1:])
+        ended = keras.Model(images, keras.layers.Softmax()(model(images)))
+        return explainers.Gradient(output="probability").bind(ended)
+
+
 class StaleGraph(explainers.Gradient):
     """Keeps explaining the weights that it was bound to."""
 

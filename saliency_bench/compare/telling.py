@@ -115,7 +115,7 @@ def _table(check: str, rows: list[Row]) -> Table:
         show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for name in _HEAD:
-        shown.add_column(name, no_wrap=True)
+        shown.add_column(Text(name), no_wrap=True)
     for row in rows:
         *cells, outcome = _cells(row)
         shown.add_row(*map(Text, cells), Text(outcome, style=_COLOURS.get(row.outcome, "")))
