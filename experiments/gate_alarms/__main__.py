@@ -75,7 +75,7 @@ def main() -> int:
 
 def _run(name: str, settings: Sequence[str]) -> Path:
     """A run, or what there is of it gone on with; its folder."""
-    folder = RUNS / name.replace(" ", "_")
+    folder = RUNS / name.replace(",", "").replace(" ", "_")
     command = [sys.executable, "-m", "saliency_bench", *STUDY, f"run_dir={folder}", *settings]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     # A fault may well make a run exit 1.
