@@ -101,10 +101,9 @@ def test_what_does_not_count_is_no_evidence():
 
 
 @pytest.mark.parametrize("paired", [True, False])
-@pytest.mark.parametrize("draws", [3, 5])
-def test_of_many_all_cover_what_they_should(draws, paired):
+def test_of_many_all_cover_what_they_should(paired):
     rng = np.random.default_rng(5)
-    repeats, rows = 300, 14
+    repeats, rows, draws = 300, 14, 3
     missed = 0
     for _ in range(repeats):
         effects = rng.normal(0, 0.1, (2, rows, draws, 1)) + rng.normal(0, 0.1, (2, rows, 1, I))
