@@ -19,7 +19,7 @@ def fenced(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
-def test_python_example(tmp_path, monkeypatch):
+def test_python_example(tmp_path, monkeypatch, without_figures):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "readme"}
     exec(compile(fenced("python")[0], "README.md", "exec"), names)
