@@ -22,7 +22,7 @@ test: $(VENV)/.dev  ## install, then run the unit tests (minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(VENV)/.dev  ## run the tests that train networks (longer)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not launchers"
 
 test-adapters: $(ADAPTERS)/.ready  ## install the libraries behind the adapters, run their tests
 	$(ADAPTERS)/bin/python -m pytest -m adapters tests/adapters
