@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import saliency_bench as sb
 from saliency_bench import checks
@@ -43,6 +44,7 @@ def scores(batch: int = 32) -> np.ndarray:
     return results.scores["score"].to_numpy()
 
 
+@pytest.mark.slow
 def test_one_thread_gives_the_scores_of_as_many_as_there_are() -> None:
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
     done = subprocess.run(

@@ -77,6 +77,7 @@ SMALL = [
 ]
 QUICK = ["model.training.learning_rate=0.01", "model.training.batch_size=8"]
 OWN = ["model=cnn", "model.filters=[4]", "model.kernel=3", "model.units=32", *QUICK]
+TWO = "check.data_randomization.networks=2"
 LUCK = "check.data_randomization.chance_margin=0.5"
 """Twelve images are few: by luck a network of random labels is right on half of them."""
 
@@ -115,9 +116,8 @@ def test_six_networks_are_trained_and_the_edge_detector_fails(command, data):
 
 @pytest.mark.fresh
 def test_cached_and_fresh_networks_give_identical_scores(command, data):
-    two = "check.data_randomization.networks=2"
-    command(*SMALL, LUCK, *data, *OWN, two)
-    cached = command(*SMALL, LUCK, *data, *OWN, two, "run_dir=again")
+    command(*SMALL, LUCK, *data, *OWN, TWO)
+    cached = command(*SMALL, LUCK, *data, *OWN, TWO, "run_dir=again")
     assert "epoch" not in cached.err
     whole = [(folder / "scores.parquet").read_bytes() for folder in (RUN, Path("again"))]
     assert whole[0] == whole[1]
@@ -169,7 +169,7 @@ def test_networks_that_prove_nothing_get_no_verdict(command, data, accuracy, lea
 
 def test_a_leak_of_true_labels_trips_the_guard(command, data, monkeypatch):
     monkeypatch.setattr(randomize, "labels", lambda labels, **_: np.asarray(labels))
-    done = command(*SMALL, *data, *OWN)
+    done = command(*SMALL, *data, *OWN, TWO)
     assert done.status == 1
     assert "is to be had by guessing" in " ".join(done.out.split())
     assert set(verdicts()["verdict"]) == {"undefined"}
@@ -179,13 +179,13 @@ def test_a_leak_of_true_labels_trips_the_guard(command, data, monkeypatch):
 
 
 def test_two_networks_of_a_kind_are_too_few_for_a_verdict(command, data):
-    command(*SMALL, LUCK, *data, *OWN, "check.data_randomization.networks=2")
+    command(*SMALL, LUCK, *data, *OWN, TWO)
     assert verdicts().loc["gradient", "verdict"] == "inconclusive"
 
 
 def test_levels_of_corruption_give_a_curve(command, data):
     level = "check.data_randomization.fractions=[0.5,1.0]"
-    command(*SMALL, LUCK, *data, *OWN, level)
+    command(*SMALL, LUCK, *data, *OWN, TWO, level)
     table = pd.read_csv(RUN / "networks.csv").drop_duplicates("stage")
     assert table["depth"].to_list() == [0, 0, 0.5, 1]
     assert table["condition"].to_list()[2:] == ["50 % permuted labels", "permuted labels"]

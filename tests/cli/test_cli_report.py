@@ -18,11 +18,15 @@ def pictured():
     return names
 
 
-def test_private_images_are_nowhere_in_the_run_folder(command, small, monkeypatch):
+def test_a_run_has_a_page_and_tables_and_private_images_are_nowhere(command, small, monkeypatch):
     monkeypatch.setattr("saliency_bench.report.style.encoded", lambda *_: b"")  # it takes long
     private = [*small, "report.images=false"]
-    assert command(*private).status == 0
-    assert (RUN / "report.html").exists()
+    done = command(*private)
+    assert done.status == 0
+    assert done.out.endswith("report: run/report.html\n")
+    assert (RUN / "report.html").read_text().startswith("<!doctype html>")
+    assert "\\toprule" in (RUN / "tables" / "param_randomization.tex").read_text()
+    assert "| explainer |" in (RUN / "tables" / "param_randomization.md").read_text()
     assert pictured() == set()
     scores = (RUN / "scores.parquet").read_bytes()
 
@@ -33,11 +37,3 @@ def test_private_images_are_nowhere_in_the_run_folder(command, small, monkeypatc
 
     assert command(*private).status == 0
     assert pictured() == {"cells"}  # what an earlier run kept is not this one's to remove
-
-
-def test_a_run_has_a_page_and_tables_for_a_paper(command, small):
-    done = command(*small, "similarity=[spearman_abs]")
-    assert done.out.endswith("report: run/report.html\n")
-    assert (RUN / "report.html").read_text().startswith("<!doctype html>")
-    assert "\\toprule" in (RUN / "tables" / "param_randomization.tex").read_text()
-    assert "| explainer |" in (RUN / "tables" / "param_randomization.md").read_text()
