@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from saliency_bench import process
+from saliency_bench.cli import process
 
-# As a run of the command line computes by default; set before TensorFlow is first used.
 process.start_tensorflow(threads=1, deterministic=True)
 
 import keras  # noqa: E402

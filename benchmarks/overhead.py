@@ -13,8 +13,9 @@ from typing import Any
 from benchmarks import commands
 from benchmarks.parts import Row
 from benchmarks.timing import alternate
-from saliency_bench import engine, execution, loading, network
-from saliency_bench.request import composed, requested
+from saliency_bench import engine, execution, network
+from saliency_bench.cli import load
+from saliency_bench.cli.request import composed, requested
 from saliency_bench.store import Store
 
 TITLE = "Whole runs"
@@ -38,7 +39,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
 
 def _total(study: tuple[str, ...], runs: int) -> Row:
-    job = loading.loaded(requested(composed(*study), Path("run")))
+    job = load.loaded(requested(composed(*study), Path("run")))
     calls: list[_Call] = []
 
     def total() -> None:

@@ -2,6 +2,6 @@
 
 import sys
 
-from saliency_bench.app import main
+from saliency_bench.cli.main import main
 
 sys.exit(main())

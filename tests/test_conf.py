@@ -11,11 +11,12 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 
-from saliency_bench import checks, datasets, expected, explainers, models, settings, similarities
+from saliency_bench import checks, datasets, explainers, models, similarities
+from saliency_bench.cli import expected, objects
+from saliency_bench.cli.request import Schema
 from saliency_bench.explainers import CONTROLS
-from saliency_bench.request import Schema
 
-CONF = Path(settings.config_dir())
+CONF = Path(objects.config_dir())
 STUDIES = CONF.parent / "experiments"
 GROUPS = {
     "check": checks,
@@ -53,7 +54,7 @@ def opening(path):
 def node(path):
     """An option's settings."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return content[path.stem] if path.parent.name in settings.PICK_MANY else content
+    return content[path.stem] if path.parent.name in objects.PICK_MANY else content
 
 
 def target(path):
@@ -72,7 +73,7 @@ def composed(*overrides, folder=None):
 def test_an_option_opens_with_what_it_is_and_holds_its_own_key(path):
     assert opening(path)
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if path.parent.name in settings.PICK_MANY:
+    if path.parent.name in objects.PICK_MANY:
         assert list(content) == [path.stem]
 
 
@@ -98,12 +99,12 @@ def test_an_option_is_built(path):
     gaps = [key for key, value in node(path).items() if value == "???"]
     needed = [f"{group}.{key}=builtins.dict" for key in gaps]
     config = composed(f"{group}={option}", *needed)
-    if group in settings.PICK_MANY:
-        built = settings.picked(config, group)
+    if group in objects.PICK_MANY:
+        built = objects.picked(config, group)
         assert list(built) == [option]
         assert isinstance(built[option], target(path))
     else:
-        assert isinstance(settings.built(config[group], group), target(path) or dict)
+        assert isinstance(objects.built(config[group], group), target(path) or dict)
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -138,8 +139,8 @@ def test_a_preset_opens_with_claim_source_expectation_and_command(path):
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_a_preset_is_built(path):
     config = composed(f"+experiment={path.stem}", folder=path.parent.parent)
-    for group in settings.PICK_MANY:
-        chosen = settings.picked(config, group)
+    for group in objects.PICK_MANY:
+        chosen = objects.picked(config, group)
         assert list(chosen) == list(config[group]), "settings of what the preset does not choose"
     stated = [config.expected[name] for name in config.expected if name in config.check]
     for by_explainer in stated or [config.expected]:
@@ -147,23 +148,23 @@ def test_a_preset_is_built(path):
         verdicts = [of for of in by_explainer.values() if of != expected.NOT_APPLICABLE]
         assert {similarity for of in verdicts for similarity in of} <= config.similarity.keys()
     expected.check(config.expected, config.check)
-    settings.built(config.dataset, "dataset")
-    assert settings.holds_settings(config.model, "model")
-    settings.built(config.model, "model")
+    objects.built(config.dataset, "dataset")
+    assert objects.holds_settings(config.model, "model")
+    objects.built(config.model, "model")
 
 
 def test_nothing_in_the_vocabulary_starts_tensorflow():
     code = (
         "import sys; from hydra import compose, initialize_config_dir as at\n"
-        "from saliency_bench import request, settings\n"
-        "with at(settings.config_dir(), version_base='1.3'):\n"
+        "from saliency_bench.cli import objects, request\n"
+        "with at(objects.config_dir(), version_base='1.3'):\n"
         "    config = compose('config', overrides=sys.argv[1:])\n"
-        "[settings.picked(config, group) for group in settings.PICK_MANY]\n"
+        "[objects.picked(config, group) for group in objects.PICK_MANY]\n"
         "print({'tensorflow', 'keras', 'torch'} & set(sys.modules))"
     )
     chosen = [
         f"{group}=[{','.join(path.stem for path in OPTIONS if path.parent.name == group)}]"
-        for group in settings.PICK_MANY
+        for group in objects.PICK_MANY
     ]
     done = subprocess.run(
         [sys.executable, "-c", code, *chosen], capture_output=True, text=True, check=True

@@ -88,7 +88,7 @@ def test_tensorflow_is_named_on_top_in_the_network_and_the_callbacks_only(path):
 
 def test_hydra_is_known_to_the_command_line_only():
     known = {path.stem for path in MODULES if {"hydra", "omegaconf"} & top_names(path)}
-    assert known <= {"app", "loading", "request", "settings", "sweep"}
+    assert known <= {"main", "load", "request", "objects", "multirun"}
 
 
 def top_names(path: Path) -> set[str]:

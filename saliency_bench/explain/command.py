@@ -41,9 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # whatever is wrong with the request
-        from saliency_bench import settings
+        from saliency_bench.cli import objects
 
-        print(f"saliency_bench.explain: {settings.one_line(error)}", file=sys.stderr)
+        print(f"saliency_bench.explain: {objects.one_line(error)}", file=sys.stderr)
         return REFUSED
 
 
@@ -100,7 +100,7 @@ def _carried_out(told: argparse.Namespace) -> int:
     explainers = _explainers(told.explainer)
     look = _look(told)
     out.parent.mkdir(parents=True, exist_ok=True)
-    from saliency_bench import process
+    from saliency_bench.cli import process
 
     process.start_tensorflow(threads=0, deterministic=False)
     for module in told.modules:
@@ -129,16 +129,16 @@ def _place(out: str) -> Path:
 
 def _explainers(names: Sequence[str] | None) -> dict[str, Explainer]:
     """Those of conf/explainer with the settings that stand there."""
-    from saliency_bench import settings
-    from saliency_bench.request import composed
+    from saliency_bench.cli import objects
+    from saliency_bench.cli.request import composed
 
-    known = sorted(path.stem for path in Path(settings.config_dir(), "explainer").glob("*.yaml"))
+    known = sorted(path.stem for path in Path(objects.config_dir(), "explainer").glob("*.yaml"))
     for name in names or ():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=4) or known
             raise ValueError(f"--explainer must be one of {', '.join(near)}; got {name}")
     chosen = () if names is None else (f"explainer=[{','.join(dict.fromkeys(names))}]",)
-    return settings.picked(composed(*chosen), "explainer")
+    return objects.picked(composed(*chosen), "explainer")
 
 
 def _look(told: argparse.Namespace) -> Look:

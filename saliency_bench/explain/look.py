@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench import network, settings
+from saliency_bench import network
+from saliency_bench.cli import objects
 from saliency_bench.datasets.arrays import check_channels
 from saliency_bench.explain.photos import Photo, input_shape
 from saliency_bench.models.base import outputs_of
@@ -122,7 +123,7 @@ def explained(subject: Subject, explainers: Mapping[str, Explainer], *, tell: Te
             tell(f"{name}: {columns[name]}")
         except Exception as error:  # a model of the user's may make anything of it
             failed = True
-            columns[name] = f"failed: {settings.one_line(error)}"
+            columns[name] = f"failed: {objects.one_line(error)}"
             tell(f"{name}: {columns[name]}")
     return Found(columns, failed)
 

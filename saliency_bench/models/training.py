@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from saliency_bench import network as networks
+from saliency_bench.cli.progress import Bar
 from saliency_bench.models.fresh import fresh
-from saliency_bench.progress import Bar
 from saliency_bench.protocols import Epoch, Preprocessing, Rows
 from saliency_bench.randomize import stream
 

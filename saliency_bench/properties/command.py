@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saliency_bench import app, loading, process, settings
+from saliency_bench.cli import load, objects, process
+from saliency_bench.cli.main import INTERRUPTED
+from saliency_bench.cli.request import composed, requested
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.request import composed, requested
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _tested(*_parsed(arguments))
     except KeyboardInterrupt:
-        return app.INTERRUPTED
+        return INTERRUPTED
     except Exception as error:  # whatever is wrong with the request
-        print(f"saliency_bench.properties: {settings.one_line(error)}", file=sys.stderr)
+        print(f"saliency_bench.properties: {objects.one_line(error)}", file=sys.stderr)
         return REFUSED
 
 
@@ -76,12 +77,12 @@ def _tested(overrides: Sequence[str], own: bool) -> int:
     # As with `python -m saliency_bench`, modules of the working directory can be named.
     config = composed(*overrides)
     request = requested(config, Path())
-    threads = loading.compute_threads(config)
+    threads = load.compute_threads(config)
     process.start_tensorflow(threads=threads, deterministic=config.deterministic)
     from saliency_bench.properties.table import check_explainer
 
     if own:
-        dataset, loaded, _ = loading.loaded_parts(request)
+        dataset, loaded, _ = load.loaded_parts(request)
         scene = loaded.model, dataset.images, _targets(loaded.model, dataset, config.target)
     else:
         scene = _small(config.n_images)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from saliency_bench import app, process
+from saliency_bench.cli import main, process
 
 SIDE, CLASSES = 12, 3
 
@@ -40,7 +40,7 @@ def command(tmp_path, monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["saliency_bench", *map(str, arguments)])
-        status = app.main()
+        status = main.main()
         captured = capsys.readouterr()
         return Done(status, captured.out, captured.err)
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saliency_bench import explainers, process
+from saliency_bench import explainers
+from saliency_bench.cli import process
 from saliency_bench.datasets import ImageFolder
 from saliency_bench.explain import command as cli
 from saliency_bench.explain import photos

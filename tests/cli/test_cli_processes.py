@@ -15,7 +15,7 @@ TINY = (
     *("explainer=[gradient,smoothgrad]", "explainer.smoothgrad.samples=150"),
     "similarity=[spearman_signed,spearman_abs]",
 )
-MAIN = "sys.argv = ['', *sys.argv[1:]]; from saliency_bench.app import main; code = main()"
+MAIN = "sys.argv = ['', *sys.argv[1:]]; from saliency_bench.cli.main import main; code = main()"
 
 
 def heavy(cwd, *arguments, names=("tensorflow", "keras")):

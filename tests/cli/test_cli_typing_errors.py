@@ -2,7 +2,7 @@
 
 import pytest
 
-from saliency_bench import settings
+from saliency_bench.cli import objects
 
 WRONG = [
     ("sed=3", "'sed'", "seed"),
@@ -151,5 +151,5 @@ def test_an_unexpected_error_keeps_its_name(monkeypatch, refused):
     def broken(*_):
         raise KeyError("inner")
 
-    monkeypatch.setattr(settings, "picked", broken)
+    monkeypatch.setattr(objects, "picked", broken)
     assert "KeyError: 'inner' (hydra.verbose=true shows where)" in refused()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from saliency_bench import team
+from saliency_bench.cli import workers
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -32,14 +32,14 @@ def test_the_number_of_workers_makes_no_other_run_of_it(command, small):
 
 PARENT = """
 import os, sys, time
-from saliency_bench import team
+from saliency_bench.cli import workers
 
 def wait(request, place, arguments):
     print(os.getpid(), flush=True)
     time.sleep(place * 100)
 
-team._help = wait
-with team.helpers(None, 2) as futures:
+workers._help = wait
+with workers.helpers(None, 2) as futures:
     time.sleep(100)
 """
 
@@ -70,5 +70,5 @@ def test_helpers_end_with_the_process_that_started_them(tmp_path):
 
 
 def test_no_helpers_are_no_processes():
-    with team.helpers(None, 0) as futures:
+    with workers.helpers(None, 0) as futures:
         assert futures == []

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from saliency_bench.behind import Behind
-from saliency_bench.progress import Bar
+from saliency_bench.cli.progress import Bar
 
 
 def told(*, terminal, every=0.0):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from saliency_bench import explainers as ex
-from saliency_bench import settings
+from saliency_bench.cli import objects
+from saliency_bench.cli.request import composed
 from saliency_bench.network import evaluating
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import Explainer
-from saliency_bench.request import composed
 
-NAMES = sorted(path.stem for path in Path(settings.config_dir(), "explainer").glob("*.yaml"))
+NAMES = sorted(path.stem for path in Path(objects.config_dir(), "explainer").glob("*.yaml"))
 
 MANY = {"steps": 4, "samples": 8, "count": 4, "segments": 6}
 """Settings whose number only decides how exact a map is, and what is enough here."""
@@ -54,7 +54,7 @@ def cut(explainer, own):
 def explainer_of(name):
     if name in VARIANTS:
         return VARIANTS[name]
-    built = settings.picked(composed(f"explainer=[{name}]"), "explainer")[name]
+    built = objects.picked(composed(f"explainer=[{name}]"), "explainer")[name]
     return cut(built, CHEAP.get(name, {}))
 
 

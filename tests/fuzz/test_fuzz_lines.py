@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from spoilt import listing
 
-from saliency_bench import request, settings
+from saliency_bench.cli import objects, request
 
 COUNT = 320
 
@@ -52,8 +52,8 @@ def test_every_line_is_a_request_or_refused_in_one_line(places, tmp_path):
 def _outcome(line):
     try:
         request.requested(request.composed(*line), Path("run"))
-    except settings.TELLING as error:
-        told = settings.one_line(error)
+    except objects.TELLING as error:
+        told = objects.one_line(error)
         assert told.strip()
         assert "\n" not in told
         assert not UNTOLD.match(told)

@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from saliency_bench import request, settings
+from saliency_bench.cli import objects, request
 
-CONF = Path(settings.config_dir())
+CONF = Path(objects.config_dir())
 ONE = ("dataset", "model")
-MANY = settings.PICK_MANY
+MANY = objects.PICK_MANY
 TOP = sorted(request.Schema.__dataclass_fields__)
 NUMBERS = ("seed", "n_images", "batch_size", "draws", "threads", "workers")
 

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from saliency_bench import devices
+from saliency_bench.cli import devices
 
 
 @pytest.fixture(autouse=True)

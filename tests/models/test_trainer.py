@@ -7,10 +7,10 @@ import pytest
 
 from saliency_bench import network as networks
 from saliency_bench import randomize
+from saliency_bench.cli.progress import Bar
 from saliency_bench.datasets import Digits
 from saliency_bench.models import CNN, Saved, Trainer, Training, with_others
 from saliency_bench.models.trainer import compute, fit
-from saliency_bench.progress import Bar
 from saliency_bench.protocols import NetworkName, NotApplicable, Preprocessing
 
 TINY = CNN(

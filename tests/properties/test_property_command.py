@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from saliency_bench import process
+from saliency_bench.cli import process
 from saliency_bench.properties import command
 from saliency_bench.properties.command import main
 

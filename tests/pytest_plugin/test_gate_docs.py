@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from saliency_bench.cli.request import composed
 from saliency_bench.compare.command import _parser
-from saliency_bench.request import composed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
 

@@ -26,14 +26,14 @@ from hydra.core.singleton import Singleton
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from saliency_bench import process
-from saliency_bench.devices import one_device, visible_devices
+from saliency_bench.cli import process
+from saliency_bench.cli.devices import one_device, visible_devices
 
 OmegaConf.register_new_resolver("visible_devices", visible_devices, replace=True)
 
 Task = Callable[[DictConfig], int]
 
-PROGRAM = "import sys; from saliency_bench import sweep; sys.exit(sweep.child())"
+PROGRAM = "import sys; from saliency_bench.cli import multirun; sys.exit(multirun.child())"
 """What the process of a job runs; the job itself comes through its standard input."""
 
 GRACE = 10.0

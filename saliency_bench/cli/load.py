@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from saliency_bench import process, settings
-from saliency_bench.request import RESULTS, Request
+from saliency_bench.cli import objects, process
+from saliency_bench.cli.request import RESULTS, Request
 
 if TYPE_CHECKING:
     from saliency_bench.models import LoadedModel
@@ -97,11 +97,11 @@ def _function(config: DictConfig, *, trains: bool) -> Any:
     from saliency_bench import models
     from saliency_bench.models.fresh import fresh
 
-    build, training = settings.function(config.model, "model")
+    build, training = objects.function(config.model, "model")
     if trains:
         return models.Function(build, training or models.Training())
     with fresh(config.seed):  # layers without a name get the same one in every job of a sweep
-        return settings.called(build, "model")
+        return objects.called(build, "model")
 
 
 def compute_threads(config: DictConfig) -> int:

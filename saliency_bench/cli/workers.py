@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from joblib.externals.loky import get_reusable_executor
 
 if TYPE_CHECKING:
-    from saliency_bench.request import Request
+    from saliency_bench.cli.request import Request
 
 GLANCE = 0.5
 """Seconds after which a helper looks again whether the process that started it is there."""
@@ -54,8 +54,8 @@ def _follow(parent: int) -> None:
 
 
 def _help(request: Request, place: float, arguments: list[str]) -> None:
-    from saliency_bench import app
+    from saliency_bench.cli import main
 
     sys.argv = arguments
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-        app.join(request, place)
+        main.join(request, place)

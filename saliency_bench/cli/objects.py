@@ -41,7 +41,7 @@ TELLING = (
 
 def config_dir() -> str:
     """Where the vocabulary lies: inside the wheel, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "conf"
     return str(inside if inside.is_dir() else package.parent / "conf")
 

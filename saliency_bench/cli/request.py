@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from saliency_bench import expected, settings
+from saliency_bench.cli import expected, objects
 from saliency_bench.datasets import Source
 from saliency_bench.identity import source_digest
 from saliency_bench.models import Model
@@ -110,10 +110,10 @@ def composed(*overrides: str) -> DictConfig:
         ValueError: in one line, if an override is wrong.
     """
     try:
-        with initialize_config_dir(settings.config_dir(), version_base="1.3"):
+        with initialize_config_dir(objects.config_dir(), version_base="1.3"):
             return compose("config", overrides=list(overrides))
     except Exception as error:  # a wrong command line makes Hydra raise anything
-        raise ValueError(settings.misread(error)) from error
+        raise ValueError(objects.misread(error)) from error
 
 
 def run_dir(config: DictConfig) -> Path:
@@ -141,14 +141,14 @@ def requested(config: DictConfig, folder: Path) -> Request:
         FileNotFoundError: if a file is missing that it names.
     """
     _check_top_level(config)
-    parts = {group: settings.picked(config, group) for group in settings.PICK_MANY}
-    dataset = settings.built(config.get("dataset"), "dataset")
+    parts = {group: objects.picked(config, group) for group in objects.PICK_MANY}
+    dataset = objects.built(config.get("dataset"), "dataset")
     if not isinstance(dataset, Source):
         raise ValueError(f"dataset must have load() and fingerprint(); got {dataset!r}")
-    output = settings.output(config.output, "output")
-    if not settings.holds_settings(config.get("model"), "model"):
+    output = objects.output(config.output, "output")
+    if not objects.holds_settings(config.get("model"), "model"):
         return Request(config, folder, parts, dataset, output, None, None)
-    model = settings.built(config.model, "model")
+    model = objects.built(config.model, "model")
     if not isinstance(model, Model):
         raise ValueError(f"model must have trains, load() and fingerprint(); got {model!r}")
     sources = list(_sources(OmegaConf.to_container(config, resolve=True)))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from saliency_bench import expected
+from saliency_bench.cli import expected
 from saliency_bench.protocols import AREA
 
 CHECKS = ("weights", "labels")

@@ -19,10 +19,10 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from saliency_bench import expected, loading, process, settings, sweep
-from saliency_bench.loading import tell
+from saliency_bench.cli import expected, load, multirun, objects, process
+from saliency_bench.cli.load import tell
+from saliency_bench.cli.request import Request, is_sweep, requested, run_dir
 from saliency_bench.protocols import ProofError
-from saliency_bench.request import Request, is_sweep, requested, run_dir
 from saliency_bench.store import Store, read_json, remove_folder, write_json
 
 if TYPE_CHECKING:
@@ -39,20 +39,20 @@ WIDTH = 110
 def main() -> int:
     """Run the command line; returns the exit status, the worst one of a sweep."""
     statuses: list[int] = []
-    home, here = sweep.Home(), False
+    home, here = multirun.Home(), False
     # It logs errors before it raises them.
     logging.getLogger("hydra").addHandler(logging.NullHandler())
 
-    @hydra.main(version_base="1.3", config_path=settings.config_dir(), config_name="config")
-    def job(config: DictConfig) -> sweep.Ended | None:
+    @hydra.main(version_base="1.3", config_path=objects.config_dir(), config_name="config")
+    def job(config: DictConfig) -> multirun.Ended | None:
         nonlocal here
-        if sweep.is_apart():
-            return sweep.run(run, config, home)
+        if multirun.is_apart():
+            return multirun.run(run, config, home)
         here = True
         statuses.append(run(config))
         return None
 
-    def arrived(ended: sweep.Ended) -> None:
+    def arrived(ended: multirun.Ended) -> None:
         statuses.append(ended.status)
         if ended.line is not None:
             tell(ended.line)
@@ -60,7 +60,7 @@ def main() -> int:
     try:
         # Hydra raises what it would otherwise print, often with a traceback.
         full = process.variable("HYDRA_FULL_ERROR", "1")
-        with full, process.terminable(), sweep.ended_by_signal(), sweep.listening(arrived):
+        with full, process.terminable(), multirun.ended_by_signal(), multirun.listening(arrived):
             job()
     except SystemExit as stop:
         return int(stop.code or FINISHED)
@@ -69,11 +69,11 @@ def main() -> int:
             tell(f"interrupted; {home.way_on()}")
         return TERMINATED if isinstance(stop, process.Terminated) else INTERRUPTED
     except Exception as error:  # a wrong command line makes Hydra raise anything
-        if sweep.lost_a_worker(error):
-            what = settings.one_line(error).partition(". ")[0]
+        if multirun.lost_a_worker(error):
+            what = objects.one_line(error).partition(". ")[0]
             tell(f"the launcher lost a worker: {what}; {home.way_on()}")
             return FAILED
-        tell(settings.misread(error))
+        tell(objects.misread(error))
         return REFUSED
     return max(statuses, default=FINISHED)
 
@@ -83,7 +83,7 @@ def run(config: DictConfig) -> int:
     try:
         folder = run_dir(config)
     except ValueError as error:
-        tell(settings.one_line(error))
+        tell(objects.one_line(error))
         return REFUSED
     try:
         request = requested(config, folder)
@@ -98,7 +98,7 @@ def run(config: DictConfig) -> int:
     except Exception as error:
         if HydraConfig.get().verbose:
             traceback.print_exc()
-        tell(settings.one_line(error) + _way_on(error, folder))
+        tell(objects.one_line(error) + _way_on(error, folder))
         return FAILED if isinstance(error, ProofError) else REFUSED
 
 
@@ -107,14 +107,14 @@ def _way_on(error: Exception, folder: Path) -> str:
     missing = isinstance(error, FileNotFoundError)
     if isinstance(error, OSError) and not missing and (folder / "run.json").is_file():
         return f"; what is saved stays, to go on: {_command(folder)}"
-    if not isinstance(error, settings.TELLING):
+    if not isinstance(error, objects.TELLING):
         return " (hydra.verbose=true shows where)"
     return ""
 
 
 def _plan(request: Request) -> int:
     """Say what is left to do and what it would take; nothing is written but trained networks."""
-    job = loading.loaded(request)
+    job = load.loaded(request)
     from rich.console import Console
 
     from saliency_bench import execution
@@ -150,11 +150,12 @@ def _finished(request: Request) -> Results | None:
 def _carry_out(request: Request) -> Results:
     """Load, run and report; slow from here on."""
     _begin(request)
-    job = loading.loaded(request)
+    job = load.loaded(request)
     from rich.console import Console
 
-    from saliency_bench import execution, team
-    from saliency_bench.progress import Bar
+    from saliency_bench import execution
+    from saliency_bench.cli import workers
+    from saliency_bench.cli.progress import Bar
 
     bar = Bar(Console(stderr=True, soft_wrap=True, highlight=False, markup=False))
     results = execution.run(
@@ -163,7 +164,7 @@ def _carry_out(request: Request) -> Results:
         preprocessing=job.preprocessing,
         kept=_kept(request),
         progress=bar,
-        beside=team.helpers(request, request.config.workers - 1),
+        beside=workers.helpers(request, request.config.workers - 1),
     )
     results = replace(results, provenance={**results.provenance, **job.facts})
     results.report(request.folder)
@@ -174,7 +175,7 @@ def _carry_out(request: Request) -> Results:
 
 def join(request: Request, place: float) -> None:
     """Compute cells of a run that another process is at, and no more."""
-    job = loading.loaded(request)
+    job = load.loaded(request)
     from saliency_bench import execution
     from saliency_bench.outcome import Silent
 
