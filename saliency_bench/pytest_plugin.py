@@ -5,7 +5,6 @@ Loaded at every start of pytest: what it needs is imported when a test asks for 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:  # slow to import
-    from saliency_bench.gate import Gate
-
-_LONGEST = 80
-"""Letters of a folder's name."""
+    from saliency_bench.compare.gate import Gate
 
 _MARKER = "saliency(**settings): settings of this test's saliency_gate, such as draws=3"
 
@@ -45,7 +41,7 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 @pytest.fixture
 def saliency_gate(request: pytest.FixtureRequest, tmp_path: Path) -> Gate:
     """Does an explainer's map depend on what a model learned, and as much as it used to?"""
-    from saliency_bench.gate import Gate
+    from saliency_bench.compare.gate import Gate, folder_name
 
     test, settings = request.node, {}
     for marker in reversed(list(test.iter_markers("saliency"))):  # the closest one last
@@ -59,11 +55,3 @@ def saliency_gate(request: pytest.FixtureRequest, tmp_path: Path) -> Gate:
         update=request.config.getoption("saliency_update"),
         settings=settings,
     )
-
-
-def folder_name(name: str) -> str:
-    """A name for a folder on any system; no two names get the same one."""
-    safe = "".join(c if c.isalnum() or c in "-_[]." else "_" for c in name)
-    if safe == name and len(safe) <= _LONGEST:
-        return safe
-    return f"{safe[:_LONGEST]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"

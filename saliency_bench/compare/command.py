@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from saliency_bench.compare import telling
+from saliency_bench.compare import render
 from saliency_bench.compare.baseline import freeze
 from saliency_bench.compare.comparison import compare
 from saliency_bench.compare.rows import TOLERANCE
@@ -93,9 +93,9 @@ def _compared(told: argparse.Namespace) -> int:
         changes_allowed=told.allow_changes,
     )
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(telling.terminal(comparison, console.width))
-    _write(told.junit, telling.junit(comparison))
-    _write(told.markdown, telling.text(comparison).encode())
+    console.print(render.terminal(comparison, console.width))
+    _write(told.junit, render.junit(comparison))
+    _write(told.markdown, render.text(comparison).encode())
     return REGRESSED if comparison.regressed else SAME
 
 

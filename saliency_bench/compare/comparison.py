@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from saliency_bench.compare.judging import matched
+from saliency_bench.compare.decide import matched
+from saliency_bench.compare.evidence import STUDY, Side, differing, settings
 from saliency_bench.compare.rows import TOLERANCE, Comparison
-from saliency_bench.compare.sides import STUDY, Side, differing, settings
 from saliency_bench.results import Results
 
 

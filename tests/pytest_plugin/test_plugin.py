@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from saliency_bench.pytest_plugin import folder_name
+from saliency_bench.compare.gate import folder_name
 
 SUITE = """
 import keras

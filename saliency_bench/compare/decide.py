@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saliency_bench.compare.evidence import STUDY, Side, differing
 from saliency_bench.compare.rows import UNKNOWN, Outcome, Row
-from saliency_bench.compare.sides import STUDY, Side, differing
 from saliency_bench.inference import Case, Estimate, Interval, difference
 from saliency_bench.inference.counting import ABSENT, FAILURES
 from saliency_bench.inference.rules import Verdict

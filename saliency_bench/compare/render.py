@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from saliency_bench.compare.judging import EXCEPTIONS
+from saliency_bench.compare.decide import EXCEPTIONS
 from saliency_bench.compare.rows import Comparison, Row
 from saliency_bench.inference import Interval
 from saliency_bench.report import view

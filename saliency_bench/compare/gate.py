@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,11 +12,10 @@ import pytest
 
 from saliency_bench import checks
 from saliency_bench.compare import TOLERANCE, compare, freeze
-from saliency_bench.compare import telling as comparing
+from saliency_bench.compare import render as comparing
 from saliency_bench.compare.comparison import require_share
 from saliency_bench.parts import AnyExplainer, named
 from saliency_bench.protocols import AREA, Check, Floats, Ints, Measure
-from saliency_bench.pytest_plugin import folder_name
 from saliency_bench.report import view, words
 from saliency_bench.results import Results
 from saliency_bench.study import Options, evaluate
@@ -25,6 +25,9 @@ CHECKS: Mapping[str, Callable[..., Check]] = {n: type(c) for n, c in named(_USUA
 """Checks that can be asked for by name."""
 
 UPDATE = "pytest --saliency-update"
+
+_LONGEST = 80
+"""Letters of a folder's name."""
 
 
 @dataclass(frozen=True)
@@ -203,3 +206,11 @@ def _numbers(results: Results) -> Iterator[str]:
         found = f"retained {view.interval(*map(float, numbers))}{line}"
         verdict, floor = row["verdict"] or "no verdict", view.number(row["floor"])
         yield f"  {name}: {verdict}, {found}, floor {floor}"
+
+
+def folder_name(name: str) -> str:
+    """A name for a folder on any system; no two names get the same one."""
+    safe = "".join(c if c.isalnum() or c in "-_[]." else "_" for c in name)
+    if safe == name and len(safe) <= _LONGEST:
+        return safe
+    return f"{safe[:_LONGEST]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
