@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 
 from saliency_bench import engine, network
+from saliency_bench.engine.plan import NETWORK, Step, columns, span, units
+from saliency_bench.engine.references import Maps
+from saliency_bench.engine.scoring import PAIR, Scorer
+from saliency_bench.engine.spill import ROOM
 from saliency_bench.protocols import Bound, Scene, Study
-from saliency_bench.scoring import PAIR, Scorer
-from saliency_bench.shelf import ROOM
-from saliency_bench.steps import NETWORK, Step, columns, span, units
 from saliency_bench.store import Store
-from saliency_bench.window import Maps
 
 T = TypeVar("T")
 

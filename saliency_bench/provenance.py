@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from saliency_bench.datasets.content import digest_of_array
+from saliency_bench.engine.outcome import Outcome
 from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
-from saliency_bench.outcome import Outcome
 from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study
 
 NUMERIC = ("saliency-bench", "tensorflow", "keras", "numpy", "scipy", "scikit-image")

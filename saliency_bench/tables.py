@@ -11,12 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from saliency_bench.engine import NETWORK, Outcome, Step
+from saliency_bench.engine.outcome import EXAMPLE
+from saliency_bench.engine.scoring import STATUSES
 from saliency_bench.identity import column
 from saliency_bench.longtable import KEYS, Key, LongTable, writing
-from saliency_bench.outcome import EXAMPLE
 from saliency_bench.protocols import TWINS, NetworkName, Study, TrainedNetwork
 from saliency_bench.results import TRAININGS, Examples
-from saliency_bench.scoring import STATUSES
 from saliency_bench.store import Store
 
 _WORD, _WHOLE, _NUMBER = pa.dictionary(pa.int32(), pa.string()), pa.int64(), pa.float64()

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from saliency_bench.engine.scoring import STATUSES
 from saliency_bench.inference.counting import OK, SCORED, Pairs, count
-from saliency_bench.scoring import STATUSES
 
 Columns = Mapping[str, NDArray[Any]]
 """A scorer's: by similarity, `[N]` of `scoring.PAIR`, or why there are none."""

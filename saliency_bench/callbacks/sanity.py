@@ -14,8 +14,8 @@ from saliency_bench.callbacks.bindings import Explainers, Once
 from saliency_bench.callbacks.events import Events
 from saliency_bench.callbacks.retained import Columns, curves
 from saliency_bench.callbacks.watching import Watching
+from saliency_bench.engine.scoring import Ready, Scorer
 from saliency_bench.protocols import Floats, Ints, Measure
-from saliency_bench.scoring import Ready, Scorer
 from saliency_bench.similarities import Spearman
 
 REDRAWN, PREVIOUS = "sanity/redrawn", "sanity/previous"

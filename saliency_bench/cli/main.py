@@ -177,7 +177,7 @@ def join(request: Request, place: float) -> None:
     """Compute cells of a run that another process is at, and no more."""
     job = load.loaded(request)
     from saliency_bench import execution
-    from saliency_bench.outcome import Silent
+    from saliency_bench.engine.outcome import Silent
 
     steps, _ = execution.planned(job.study)
     store, kept = Store(request.folder), _kept(request)

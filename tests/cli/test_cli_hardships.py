@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from saliency_bench import shelf, window
+from saliency_bench.engine import references, spill
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -36,8 +36,8 @@ def test_no_room_for_scratch_files_is_told_and_loses_nothing(command, small, mon
         raise OSError(errno.ENOSPC, "No space left on device", "/scratch")
 
     with monkeypatch.context() as patched:
-        patched.setattr(window, "Shelf", partial(shelf.Shelf, room=0))
-        patched.setattr(shelf.tempfile, "TemporaryFile", full)
+        patched.setattr(references, "Shelf", partial(spill.Shelf, room=0))
+        patched.setattr(spill.tempfile, "TemporaryFile", full)
         done = command(*small)
     assert (done.status, done.out) == (2, "")
     assert "No space left on device" in done.err

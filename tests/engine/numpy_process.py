@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy_study
 
-from saliency_bench import steps, window
-from saliency_bench.shelf import Shelf
+from saliency_bench.engine import plan, references
+from saliency_bench.engine.spill import Shelf
 from saliency_bench.store import Store
 
 # A server that has imported what takes long forks itself.
@@ -76,7 +76,7 @@ def dies_writing(count: int, moment: str, scratch: Path | None = None) -> Callab
 def _die_writing(count: int, moment: str, scratch: Path | None) -> None:
     if scratch is not None:
         tempfile.tempdir = str(scratch)
-        window.Shelf = partial(Shelf, room=0)  # type: ignore[assignment, misc]
+        references.Shelf = partial(Shelf, room=0)  # type: ignore[assignment, misc]
     flush, name, named = os.fsync, os.replace, []
 
     def flushed(handle: int) -> None:
@@ -97,7 +97,7 @@ def _die_writing(count: int, moment: str, scratch: Path | None) -> None:
 
 
 def _run(folder: Path, log: Path | None, fate: Callable[[], None], begun: Event) -> None:
-    steps.SHARD = 32
+    plan.SHARD = 32
     fate()
     begun.set()
     if log is not None:

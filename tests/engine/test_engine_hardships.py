@@ -14,7 +14,7 @@ import numpy_process
 import numpy_study
 import pytest
 
-from saliency_bench import shelf, window
+from saliency_bench.engine import references, spill
 from saliency_bench.store import BEGUN, Store, atomic, sweep
 
 STEP = 24
@@ -193,7 +193,7 @@ def test_no_room_for_scratch_files_loses_nothing(make_study, alone, tmp_path, di
     folder = tmp_path / "run"
     with monkeypatch.context() as patched:
         patched.setattr(tempfile, "tempdir", str(tmp_path / "disk"))
-        patched.setattr(window, "Shelf", partial(shelf.Shelf, room=0))
+        patched.setattr(references, "Shelf", partial(spill.Shelf, room=0))
         with pytest.raises(OSError, match="No space left on device"):
             numpy_study.run(make_study(), folder)
     assert not list((tmp_path / "disk").iterdir())

@@ -18,8 +18,9 @@ from numpy_study import (
     rows_of,
 )
 
-from saliency_bench import engine, scoring, shelf, window
-from saliency_bench import steps as planning
+from saliency_bench import engine
+from saliency_bench.engine import plan as planning
+from saliency_bench.engine import references, scoring, spill
 from saliency_bench.similarities import SSIM, Spearman
 from saliency_bench.store import Store
 
@@ -206,7 +207,7 @@ def test_weights_are_redrawn_once_for_all_explainers_and_shards_of_a_window(
 def test_what_is_kept_may_be_larger_than_the_memory(make_study, run, monkeypatch):
     monkeypatch.setattr(planning, "SHARD", 32)
     whole = run(make_study(96), "whole")
-    monkeypatch.setattr(window, "Shelf", partial(shelf.Shelf, 10_000))
+    monkeypatch.setattr(references, "Shelf", partial(spill.Shelf, 10_000))
     filed = run(make_study(96), "filed")
     require_same(filed.scores, whole.scores)
     require_same(filed.floors, whole.floors)

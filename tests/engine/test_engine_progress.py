@@ -4,8 +4,8 @@ import threading
 import pytest
 from rich.console import Console
 
-from saliency_bench.behind import Behind
 from saliency_bench.cli.progress import Bar
+from saliency_bench.engine.background import Behind
 
 
 def told(*, terminal, every=0.0):

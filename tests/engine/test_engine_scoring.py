@@ -4,9 +4,9 @@ import numpy as np
 import numpy_study
 import pytest
 
-from saliency_bench import scoring
+from saliency_bench.engine import scoring
+from saliency_bench.engine.scoring import STATUSES, Scorer, block_starts, partners
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.scoring import STATUSES, Scorer, block_starts, partners
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from saliency_bench.engine.scoring import PAIR, Scorer
 from saliency_bench.explainers import CONTROLS, Mixture
 from saliency_bench.inference.evidence import Pairs, count
 from saliency_bench.protocols import Scene
-from saliency_bench.scoring import PAIR, Scorer
 from saliency_bench.similarities import Spearman
 
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]

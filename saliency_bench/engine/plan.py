@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from saliency_bench.engine.scoring import PARTNERS
 from saliency_bench.identity import column, identity, is_address, scene_digest
 from saliency_bench.protocols import (
     BLOCK,
@@ -19,7 +20,6 @@ from saliency_bench.protocols import (
     Scene,
     Study,
 )
-from saliency_bench.scoring import PARTNERS
 from saliency_bench.store import content_key
 
 SHARD = 1024

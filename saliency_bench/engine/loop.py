@@ -15,32 +15,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.behind import Behind
-from saliency_bench.claims import Claims
-from saliency_bench.outcome import EXAMPLE, USUALLY, Kept, Outcome, Progress, Silent
-from saliency_bench.protocols import Bound, Condition, NotApplicable, ProofError, Scene, Study
-from saliency_bench.scoring import Scorer
-from saliency_bench.steps import (
+from saliency_bench.engine.background import Behind
+from saliency_bench.engine.locks import Claims
+from saliency_bench.engine.outcome import EXAMPLE, USUALLY, Kept, Outcome, Progress
+from saliency_bench.engine.plan import (
     NETWORK,
     Step,
     Task,
     Unit,
     columns,
-    families,
     maps_name,
-    plan,
     remaining,
     shown,
     span,
     units,
 )
+from saliency_bench.engine.references import Maps, Mark, Window, mark, require_maps
+from saliency_bench.engine.scoring import Scorer
+from saliency_bench.protocols import Bound, Condition, NotApplicable, ProofError, Scene, Study
 from saliency_bench.store import Store
-from saliency_bench.window import Maps, Mark, Window, mark, require_maps
-
-__all__ = [
-    "NETWORK", "USUALLY", "Kept", "Loop", "Outcome", "Progress", "Silent", "Step", "bind",
-    "families", "plan",
-]  # fmt: skip
 
 EXAMPLES = 3
 """Images whose maps are kept for the figures."""

@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.behind import Behind
+from saliency_bench.engine.background import Behind
+from saliency_bench.engine.plan import Step
+from saliency_bench.engine.scoring import Scorer
+from saliency_bench.engine.spill import Shelf
 from saliency_bench.protocols import Condition, Network, Scene
-from saliency_bench.scoring import Scorer
-from saliency_bench.shelf import Shelf
-from saliency_bench.steps import Step
 
 Mark = tuple[str, int, int] | None
 """Check, stage and draw of the condition whose maps are compared with; None: the untouched."""

@@ -8,11 +8,11 @@ import numpy_study
 import pytest
 
 from saliency_bench import identity
-from saliency_bench import steps as planning
+from saliency_bench.engine import plan as planning
+from saliency_bench.engine.plan import NETWORK, plan, remaining, shards
 from saliency_bench.explainers import Function
 from saliency_bench.protocols import Scene
 from saliency_bench.similarities import Spearman
-from saliency_bench.steps import NETWORK, plan, remaining, shards
 
 
 def keys(a_study):

@@ -4,7 +4,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from saliency_bench.shelf import Shelf
+from saliency_bench.engine.spill import Shelf
 from saliency_bench.similarities import SSIM
 
 MAPS = np.random.default_rng(0).standard_normal((4, 16, 16, 1)).astype(np.float32)

@@ -2,14 +2,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from saliency_bench.claims import Claims
+from saliency_bench.engine.locks import Claims
 
 KEYS = "0" * 32, "f" * 32
 
 HOLDER = """
 import sys
 from pathlib import Path
-from saliency_bench.claims import Claims
+from saliency_bench.engine.locks import Claims
 with Claims(Path(sys.argv[1])) as claims:
     print(claims.take(sys.argv[2]), flush=True)
     sys.stdin.read()

@@ -1,0 +1,24 @@
+"""The loop: every explainer under every condition, scored and saved cell by cell.
+
+Knows neither which check runs nor what a model is; imports no TensorFlow.
+"""
+
+from saliency_bench.engine.loop import EXAMPLES, Loop, bind
+from saliency_bench.engine.outcome import EXAMPLE, USUALLY, Kept, Outcome, Progress, Silent
+from saliency_bench.engine.plan import NETWORK, Step, families, plan
+
+__all__ = [
+    "EXAMPLE",
+    "EXAMPLES",
+    "NETWORK",
+    "USUALLY",
+    "Kept",
+    "Loop",
+    "Outcome",
+    "Progress",
+    "Silent",
+    "Step",
+    "bind",
+    "families",
+    "plan",
+]
