@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from saliency_bench.inference import difference, interval
-from saliency_bench.inference.counting import CONSTANT, OK, Pairs, count
+from saliency_bench.inference.pairs import CONSTANT, OK, Pairs, count
 
 L, D, I = 2, 5, 12  # noqa: E741
 

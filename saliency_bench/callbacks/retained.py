@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.engine.scoring import STATUSES
-from saliency_bench.inference.counting import OK, SCORED, Pairs, count
+from saliency_bench.inference.pairs import OK, SCORED, Pairs, count
 
 Columns = Mapping[str, NDArray[Any]]
 """A scorer's: by similarity, `[N]` of `scoring.PAIR`, or why there are none."""

@@ -9,7 +9,7 @@ import numpy as np
 from saliency_bench.compare.evidence import STUDY, Side, differing
 from saliency_bench.compare.rows import UNKNOWN, Outcome, Row
 from saliency_bench.inference import Case, Estimate, Interval, difference
-from saliency_bench.inference.counting import ABSENT, FAILURES
+from saliency_bench.inference.pairs import ABSENT, FAILURES
 from saliency_bench.inference.rules import Verdict
 from saliency_bench.longtable import Key
 

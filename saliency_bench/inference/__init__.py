@@ -1,8 +1,8 @@
 """Nulls, ceilings, intervals and verdicts: pure functions on arrays and tables."""
 
-from saliency_bench.inference.counting import difference
 from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import Components, Estimate, Interval, interval
+from saliency_bench.inference.pairs import difference
 from saliency_bench.inference.rules import decide
 from saliency_bench.inference.tables import false_verdicts, judge, problems, spread, summarize
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saliency_bench.inference.counting import (
+from saliency_bench.inference.intervals import Interval
+from saliency_bench.inference.pairs import (
     ABSENT,
     FAILURES,
     OK,
@@ -23,7 +24,6 @@ from saliency_bench.inference.counting import (
     Statistic,
     count,
 )
-from saliency_bench.inference.intervals import Interval
 from saliency_bench.longtable import Key, LongTable
 from saliency_bench.protocols import TWINS, Expectation, Floats, Ints
 

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from saliency_bench.inference.counting import (
+from saliency_bench.inference.evidence import Case
+from saliency_bench.inference.intervals import Interval, mean_interval
+from saliency_bench.inference.pairs import (
     DIED,
     MIN_DRAWS,
     OK,
@@ -20,8 +22,6 @@ from saliency_bench.inference.counting import (
     Counted,
     Died,
 )
-from saliency_bench.inference.evidence import Case
-from saliency_bench.inference.intervals import Interval, mean_interval
 
 MIN_IMAGES = 5
 """An image and its four partners: fewer images have no null."""

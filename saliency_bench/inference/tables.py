@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from saliency_bench.inference.counting import FAILURES, MIN_DRAWS, Counted, Pairs
 from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import UPPER, Components, components, linearised
+from saliency_bench.inference.pairs import FAILURES, MIN_DRAWS, Counted, Pairs
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
 from saliency_bench.longtable import KEYS, Key, LongTable
 from saliency_bench.protocols import AREA, SCHEMA_VERSION, TWINS
