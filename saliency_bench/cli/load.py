@@ -95,7 +95,7 @@ def loaded_parts(request: Request) -> tuple[Dataset, LoadedModel, Networks]:
 def _function(config: DictConfig, *, trains: bool) -> Any:
     """What a user's own function gives: a finished model, or networks to be trained."""
     from saliency_bench import models
-    from saliency_bench.models.fresh import fresh
+    from saliency_bench.models.seeding import fresh
 
     build, training = objects.function(config.model, "model")
     if trains:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from saliency_bench.datasets.content import digest, existing, reading
 from saliency_bench.models.base import LoadedModel, fitting, one_line
-from saliency_bench.models.fresh import fresh
+from saliency_bench.models.seeding import fresh
 from saliency_bench.protocols import Dataset, Preprocessing
 
 _MINUS_ONE_TO_ONE = Preprocessing(mean=(0.5,), std=(0.5,))

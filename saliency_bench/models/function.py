@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from saliency_bench.datasets.content import digest
-from saliency_bench.models import identity
+from saliency_bench.models import fingerprint
 from saliency_bench.models.base import LoadedModel, one_line, outputs_of
 from saliency_bench.models.trainer import Trainer
 from saliency_bench.models.training import Training
@@ -46,7 +46,7 @@ class Function:
         return digest(
             {
                 "model": "function",
-                "build": list(identity.of_function(self.build)),
+                "build": list(fingerprint.of_function(self.build)),
                 **asdict(self.training),
             }
         )

@@ -17,9 +17,9 @@ from rich.console import Console
 
 from saliency_bench import randomize
 from saliency_bench.datasets.content import digest, digest_of_array
-from saliency_bench.models import hindrances, identity, kept
+from saliency_bench.models import fingerprint, regularizers, weights_file
 from saliency_bench.models.base import LoadedModel, as_loaded, fitting
-from saliency_bench.models.fresh import fresh
+from saliency_bench.models.seeding import fresh
 from saliency_bench.models.training import Training, accuracy, fit, optimizer_of, scores
 from saliency_bench.protocols import (
     Dataset,
@@ -92,8 +92,8 @@ class Trainer:
         """What in the architecture or the training hinders memorizing, in words."""
         training = self._settings.training
         words = [
-            *hindrances.of_network(self._network(NetworkName())),
-            *hindrances.of_training(training, optimizer_of(training)),
+            *regularizers.of_network(self._network(NetworkName())),
+            *regularizers.of_training(training, optimizer_of(training)),
         ]
         return tuple(dict.fromkeys(words))
 
@@ -116,7 +116,7 @@ class Trainer:
         """The network under test."""
         name = NetworkName()
         trained, model = self(name), self._network(name)
-        self._assign(model, kept.read(trained.file))
+        self._assign(model, weights_file.read(trained.file))
         facts = {
             "key": trained.file.stem,
             "parameters": model.count_params(),
@@ -130,14 +130,14 @@ class Trainer:
     def _found_or_trained(self, name: NetworkName) -> TrainedNetwork:
         network = self._network(name)
         labels = self._lesson(name)
-        start = identity.of_network(network)
+        start = fingerprint.of_network(network)
         self._require_own_start(network, name)
         file = self._cache / f"{self._key(name, labels, start)}.npz"
         sweep(self._cache)
         held = self._found(file)
         if held is None:
             held = self._taught(network, labels, name)
-            kept.save(held, file)
+            weights_file.save(held, file)
         else:
             self._assign(network, held)
         tested, chance = self._tested(network, file)
@@ -173,7 +173,7 @@ class Trainer:
         )
 
     def _require_own_start(self, network: Any, name: NetworkName) -> None:
-        drawn = dict(identity.of_first_weights(network))
+        drawn = dict(fingerprint.of_first_weights(network))
         others = {path: self._starts.setdefault(print_, name) for path, print_ in drawn.items()}
         alike = [path for path, other in others.items() if other != name]
         if alike and len(alike) == len(drawn):
@@ -183,16 +183,18 @@ class Trainer:
             )
         self._alike.update(dict.fromkeys(alike))
 
-    def _found(self, file: Path) -> kept.Kept | None:
+    def _found(self, file: Path) -> weights_file.Kept | None:
         try:
-            return kept.read(file)
+            return weights_file.read(file)
         except FileNotFoundError:
             return None
         except ValueError as error:
             self._console.print(f"training again: {error}")
             return None
 
-    def _taught(self, network: Any, labels: NDArray[np.int64], name: NetworkName) -> kept.Kept:
+    def _taught(
+        self, network: Any, labels: NDArray[np.int64], name: NetworkName
+    ) -> weights_file.Kept:
         history, reached = fit(
             network,
             Rows(self._pixels, self._dataset.preprocessing),
@@ -201,10 +203,10 @@ class Trainer:
             seed=self._seed_of(name),
             name=f"{network.name}, {name}",
         )
-        return kept.Kept([v.numpy() for v in network.variables], reached, history)
+        return weights_file.Kept([v.numpy() for v in network.variables], reached, history)
 
     @staticmethod
-    def _assign(network: Any, held: kept.Kept) -> None:
+    def _assign(network: Any, held: weights_file.Kept) -> None:
         for variable, value in zip(network.variables, held.values, strict=True):
             variable.assign(value)
 

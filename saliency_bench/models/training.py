@@ -12,7 +12,7 @@ from rich.console import Console
 
 from saliency_bench import network as networks
 from saliency_bench.cli.progress import Bar
-from saliency_bench.models.fresh import fresh
+from saliency_bench.models.seeding import fresh
 from saliency_bench.protocols import Epoch, Preprocessing, Rows
 from saliency_bench.randomize import stream
 

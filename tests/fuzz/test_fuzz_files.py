@@ -15,20 +15,20 @@ import spoilt_photos
 from spoilt import MARKER, Spoilt, Trap, outcome
 
 from saliency_bench.datasets import ImageFolder, Npz
-from saliency_bench.models import kept
+from saliency_bench.models import weights_file
 
 X = np.random.default_rng(0).integers(256, size=(6, 8, 8), dtype=np.uint8)
 Y = np.arange(6)
 
 
-def _network() -> kept.Kept:
+def _network() -> weights_file.Kept:
     rng = np.random.default_rng(0)
     values = [rng.random((4, 3)).astype(np.float32), np.zeros(3, np.float32)]
-    return kept.Kept(values, 0.75, ((1.5, 0.5), (1.0, 0.75)))
+    return weights_file.Kept(values, 0.75, ((1.5, 0.5), (1.0, 0.75)))
 
 
 def _kept_file(folder: Path) -> bytes:
-    kept.save(_network(), folder / "good.npz")
+    weights_file.save(_network(), folder / "good.npz")
     return (folder / "good.npz").read_bytes()
 
 
@@ -73,7 +73,7 @@ def test_arrays(here, tmp_path, case):
 def test_networks_of_the_cache(here, tmp_path, case):
     file = here / "spoilt ü.npz"
     file.write_bytes(case.make(_kept_file(tmp_path)))
-    got = outcome(lambda: kept.read(file), file, tmp_path)
+    got = outcome(lambda: weights_file.read(file), file, tmp_path)
     if isinstance(got, Exception):
         assert "is damaged" in str(got)
         return

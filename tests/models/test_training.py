@@ -180,7 +180,7 @@ def test_what_a_network_was_compiled_with_has_no_part(lesson):
 
 
 def test_dropout_repeats_itself(lesson):
-    from saliency_bench.models.fresh import fresh
+    from saliency_bench.models.seeding import fresh
 
     def dropped():
         with fresh(3):
