@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from saliency_bench.network.forward import Body, Traced, compiled, passed, require_built
-from saliency_bench.network.rules import Rule
+from saliency_bench.network.overrides import Rule
 from saliency_bench.network.trace import input_shape
 from saliency_bench.protocols import BLOCK, Floats, Ints, Output
 

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from saliency_bench.network.output import explained
-from saliency_bench.network.rules import Path, Rule
+from saliency_bench.network.overrides import Path, Rule
 from saliency_bench.network.trace import Call, inlined, input_shape, last_feature_map, recorded
 from saliency_bench.protocols import NotApplicable, Output
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from saliency_bench.network.batches import Kernel
 from saliency_bench.network.forward import Traced
-from saliency_bench.network.rules import Rule
+from saliency_bench.network.overrides import Rule
 from saliency_bench.protocols import NotApplicable, Output
 
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.affine import (
+from saliency_bench.network.batches import Kernel
+from saliency_bench.network.forward import Traced
+from saliency_bench.network.gradients import derivative
+from saliency_bench.network.linear_maps import (
     CORES,
     MOVES,
     POOLS,
@@ -17,11 +20,8 @@ from saliency_bench.network.affine import (
     Linear,
     linear_maps,
 )
-from saliency_bench.network.batches import Kernel
-from saliency_bench.network.forward import Traced
-from saliency_bench.network.gradients import derivative
-from saliency_bench.network.rules import Backward, Path, Rule, require_known
-from saliency_bench.network.splits import LayerRule
+from saliency_bench.network.lrp_rules import LayerRule
+from saliency_bench.network.overrides import Backward, Path, Rule, require_known
 from saliency_bench.protocols import Output
 
 ACTIVATIONS = frozenset({

@@ -8,11 +8,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.affine import CORES, MOVES, POOLS, SHIFTS, SUMS
 from saliency_bench.network.batches import Kernel
 from saliency_bench.network.forward import Traced
 from saliency_bench.network.gradients import derivative
-from saliency_bench.network.rules import Backward, Path, Rule, again, ordinary, require_known
+from saliency_bench.network.linear_maps import CORES, MOVES, POOLS, SHIFTS, SUMS
+from saliency_bench.network.overrides import Backward, Path, Rule, again, ordinary, require_known
 from saliency_bench.protocols import NotApplicable, Output
 
 UNARY = frozenset({

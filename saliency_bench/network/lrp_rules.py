@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.affine import Linear
+from saliency_bench.network.linear_maps import Linear
 
 Terms = Sequence[tuple[Sequence[Any], Any]]
 """Data and the weights they go through."""

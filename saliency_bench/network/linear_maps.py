@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from saliency_bench.network.rules import Path, again
+from saliency_bench.network.overrides import Path, again
 from saliency_bench.protocols import NotApplicable
 
 CORES = {"Conv2D": 0, "DepthwiseConv2dNative": 0, "MatMul": 0, "Conv2DBackpropInput": 2}
