@@ -1,7 +1,7 @@
 """The types the whole suite speaks in. Imports nothing else of ours."""
 
+from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import Bound, Explainer, Measure, Prepared
-from saliency_bench.protocols.rows import Rows, parts
 from saliency_bench.protocols.scenes import (
     BLOCK,
     SCHEMA_VERSION,
@@ -26,7 +26,7 @@ from saliency_bench.protocols.studies import (
     Place,
     Study,
 )
-from saliency_bench.protocols.twins import (
+from saliency_bench.protocols.trained_networks import (
     Epoch,
     LabelStream,
     NetworkName,

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols.rows import Rows
+from saliency_bench.protocols.lazy_images import Rows
 
 SCHEMA_VERSION = 1
 """Version of every file a run writes; a reader refuses another one."""

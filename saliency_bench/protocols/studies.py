@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.protocols.methods import Explainer, Measure
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
-from saliency_bench.protocols.twins import Networks, Untrainable
+from saliency_bench.protocols.trained_networks import Networks, Untrainable
 
 AREA = -1
 """The `stage` of the summary's row over the whole cascade, the one that carries the verdict."""
