@@ -27,7 +27,7 @@ from saliency_bench.cli import objects
 from saliency_bench.cli.request import composed
 from saliency_bench.explainers import Control, Mixture
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.report import palette, style
+from saliency_bench.report.figures import palette, style
 
 HERE = Path(__file__).parent
 CONF = Path(objects.config_dir())

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from saliency_bench.plot.scales import Array, Scale
-from saliency_bench.report import style
+from saliency_bench.report.figures import style
 from saliency_bench.store import write_atomic
 
 KINDS = (".png", ".pdf", ".svg")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from saliency_bench.plot.canvas import Cell, Column, Key, drawn
 from saliency_bench.plot.overlays import blended, displayed, overlay
 from saliency_bench.plot.scales import PERCENTILE, Array, Scale, emptiness, plane, scale
-from saliency_bench.report import style
-from saliency_bench.report.palette import SIGNED, Palette
+from saliency_bench.report.figures import style
+from saliency_bench.report.figures.palette import SIGNED, Palette
 
 _MID_GREY = 0.75  # what the strip of colours lies on where maps lie over images
 _FAR = 0.5  # of a scale that begins at 0: a map that lies above it all over

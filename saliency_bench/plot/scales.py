@@ -10,8 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.report import palette
-from saliency_bench.report.palette import SIGNED, Palette
+from saliency_bench.report.figures import palette
+from saliency_bench.report.figures.palette import SIGNED, Palette
 
 PERCENTILE = 99.0
 """Of the absolute values of a map: where its colours end."""

@@ -11,8 +11,9 @@ import pandas as pd
 
 from saliency_bench.longtable import KEYS
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import doses, sentences, view
-from saliency_bench.report.figures import Planned
+from saliency_bench.report import sentences, view
+from saliency_bench.report.figures import calibration
+from saliency_bench.report.figures.planned import Planned
 from saliency_bench.report.markup import escape, table
 from saliency_bench.results import Results
 
@@ -135,7 +136,7 @@ def _calibration(results: Results) -> str:
 
 
 def _doses(results: Results, check: str) -> list[str]:
-    return doses.dose_sentences(results, check)
+    return calibration.dose_sentences(results, check)
 
 
 def _figure(drawn: Planned) -> str:

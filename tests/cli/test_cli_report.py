@@ -19,7 +19,9 @@ def pictured():
 
 
 def test_a_run_has_a_page_and_tables_and_private_images_are_nowhere(command, small, monkeypatch):
-    monkeypatch.setattr("saliency_bench.report.style.encoded", lambda *_: b"")  # it takes long
+    monkeypatch.setattr(
+        "saliency_bench.report.figures.style.encoded", lambda *_: b""
+    )  # it takes long
     private = [*small, "report.images=false"]
     done = command(*private)
     assert done.status == 0

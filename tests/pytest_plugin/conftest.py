@@ -9,6 +9,6 @@ def loaded():
     import keras  # noqa: F401
     from matplotlib.figure import Figure
 
-    from saliency_bench.report import style, writing  # noqa: F401
+    from saliency_bench.report.figures import style
 
     style.encoded(Figure().text(0, 0, "text").figure, "pdf")

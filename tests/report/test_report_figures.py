@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from saliency_bench.report.curves import accuracy_figure, stage_figure
-from saliency_bench.report.figures import planned, stem
-from saliency_bench.report.heatmap import retained_figure
-from saliency_bench.report.mapgrid import MOST_STAGES, map_figure
-from saliency_bench.report.palette import SIGNED, UNSIGNED, palette, scaled
-from saliency_bench.report.panels import COLUMNS
-from saliency_bench.report.style import SHADE
+from saliency_bench.report.figures.curves import accuracy_figure, stage_figure
+from saliency_bench.report.figures.heatmap import retained_figure
+from saliency_bench.report.figures.mapgrid import MOST_STAGES, map_figure
+from saliency_bench.report.figures.palette import SIGNED, UNSIGNED, palette, scaled
+from saliency_bench.report.figures.panels import COLUMNS
+from saliency_bench.report.figures.planned import planned, stem
+from saliency_bench.report.figures.style import SHADE
 
 CHECK = "parameter_randomization"
 SIGNED_RANK = "spearman_signed"

@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from saliency_bench.protocols import TWINS
-from saliency_bench.report.bars import bar_figure
-from saliency_bench.report.curves import level_figure
-from saliency_bench.report.figures import planned
-from saliency_bench.report.heatmap import retained_figure
-from saliency_bench.report.learning import training_figure
-from saliency_bench.report.mapgrid import map_figure
-from saliency_bench.report.style import BLUE, ORANGE, SHADE
+from saliency_bench.report.figures.bars import bar_figure
+from saliency_bench.report.figures.curves import level_figure
+from saliency_bench.report.figures.heatmap import retained_figure
+from saliency_bench.report.figures.mapgrid import map_figure
+from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.figures.style import BLUE, ORANGE, SHADE
+from saliency_bench.report.figures.training import training_figure
 
 LABELS = "data_randomization"
 SIGNED_RANK = "spearman_signed"

@@ -15,8 +15,8 @@ import pytest
 from saliency_bench import report
 from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import files, markdown, markup, writing
-from saliency_bench.report.figures import planned
+from saliency_bench.report import files, markdown, markup, write
+from saliency_bench.report.figures.planned import planned
 
 CHECK = "parameter_randomization"
 
@@ -182,7 +182,7 @@ def test_two_checks_stand_beside_each_other(make_results, lean):
 
 def test_same_run_writes_the_same_figures(lean, tmp_path, folder):
     plan = next(planned(lean))
-    writing._write_figure(tmp_path, plan)
+    write._write_figure(tmp_path, plan)
     for kind in ("png", "pdf"):
         name = f"{plan.stem}.{kind}"
         assert (tmp_path / name).read_bytes() == (folder / "figures" / name).read_bytes()

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import matplotlib as mpl
 
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import sentences, style, view, words
-from saliency_bench.report.curves import explainer_figure
-from saliency_bench.report.figures import planned
+from saliency_bench.report import sentences, view, words
+from saliency_bench.report.figures import style
+from saliency_bench.report.figures.curves import explainer_figure
+from saliency_bench.report.figures.planned import planned
 from saliency_bench.report.markdown import flattened
 from saliency_bench.report.page import pictures
 from saliency_bench.results import Results

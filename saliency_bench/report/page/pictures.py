@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from saliency_bench.report import view
-from saliency_bench.report.palette import palette, plane, scaled
+from saliency_bench.report.figures.palette import palette, plane, scaled
 from saliency_bench.results import Results
 
 SIDE = 112

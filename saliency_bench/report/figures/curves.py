@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from saliency_bench.protocols import TWINS
-from saliency_bench.report import panels, style, view
+from saliency_bench.report import view
+from saliency_bench.report.figures import panels, style
 from saliency_bench.results import Results
 
 _MARGIN = 0.4  # stages beside the first and the last

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from saliency_bench.report import style
+from saliency_bench.report.figures import style
 
 COLUMNS = 4
 MOST_MARKERS = 20

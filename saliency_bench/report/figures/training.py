@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from saliency_bench.protocols import NetworkName
-from saliency_bench.report import panels, style, view
+from saliency_bench.report import view
+from saliency_bench.report.figures import panels, style
 from saliency_bench.results import Results
 
 _BELOW = 0.35  # inches, for the numbers and the name of each axis

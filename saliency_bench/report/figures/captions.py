@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saliency_bench.report.mapgrid import MOST_STAGES
+from saliency_bench.report.figures.mapgrid import MOST_STAGES
 
 STAGES = (
     "Similarity of each map with the untouched network's ({similarity}) along {check}, mean over "

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from saliency_bench.protocols import AREA, TWINS
-from saliency_bench.report import style, view
+from saliency_bench.report import view
+from saliency_bench.report.figures import style
 from saliency_bench.results import Results
 
 MOST_NUMBERS = 12

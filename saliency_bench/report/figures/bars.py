@@ -15,7 +15,8 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from saliency_bench.protocols import TWINS
-from saliency_bench.report import panels, style, view
+from saliency_bench.report import view
+from saliency_bench.report.figures import panels, style
 from saliency_bench.results import Results
 
 _ROW = 0.36  # inches, and so are the next two

@@ -11,8 +11,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from saliency_bench.report import style, view
-from saliency_bench.report.palette import SIGNED, Array, Palette, palette, plane, scaled
+from saliency_bench.report import view
+from saliency_bench.report.figures import style
+from saliency_bench.report.figures.palette import SIGNED, Array, Palette, palette, plane, scaled
 from saliency_bench.results import Results
 
 MOST_STAGES = 8

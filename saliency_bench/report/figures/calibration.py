@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from saliency_bench.protocols import AREA
-from saliency_bench.report import panels, style, view
+from saliency_bench.report import view
+from saliency_bench.report.figures import panels, style
 from saliency_bench.results import Results
 
 CAPTION = (

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from saliency_bench.report import files, markdown, page, papers, style, view
-from saliency_bench.report.figures import Planned, planned, stem
+from saliency_bench.report import files, markdown, page, papers, view
+from saliency_bench.report.figures import style
+from saliency_bench.report.figures.planned import Planned, planned, stem
 from saliency_bench.results import Results
 from saliency_bench.store import write_atomic
 

@@ -10,12 +10,13 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from saliency_bench.report import captions, doses, view
-from saliency_bench.report.bars import bar_figure
-from saliency_bench.report.curves import accuracy_figure, level_figure, stage_figure
-from saliency_bench.report.heatmap import retained_figure
-from saliency_bench.report.learning import training_figure
-from saliency_bench.report.mapgrid import map_figure
+from saliency_bench.report import view
+from saliency_bench.report.figures import calibration, captions
+from saliency_bench.report.figures.bars import bar_figure
+from saliency_bench.report.figures.curves import accuracy_figure, level_figure, stage_figure
+from saliency_bench.report.figures.heatmap import retained_figure
+from saliency_bench.report.figures.mapgrid import map_figure
+from saliency_bench.report.figures.training import training_figure
 from saliency_bench.results import Results
 
 _COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
@@ -87,8 +88,8 @@ def _kinds(results: Results, check: str) -> list[str]:
 
 
 def _doses(results: Results, check: str) -> Planned:
-    caption = doses.CAPTION.format(check=check)
-    return Planned(stem("doses", check), caption, partial(doses.dose_figure, results, check))
+    caption = calibration.CAPTION.format(check=check)
+    return Planned(stem("doses", check), caption, partial(calibration.dose_figure, results, check))
 
 
 def _accuracy(results: Results, check: str) -> Iterator[Planned]:
