@@ -8,7 +8,7 @@ from saliency_bench.execution import chance
 from saliency_bench.explainers import CONTROLS
 from saliency_bench.parts import default_similarities, named
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.report import markdown
+from saliency_bench.report.text import markdown
 from saliency_bench.similarities import Spearman
 from saliency_bench.store import read_json
 from saliency_bench.study import Options, evaluate

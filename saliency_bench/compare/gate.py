@@ -16,7 +16,8 @@ from saliency_bench.compare import render as comparing
 from saliency_bench.compare.comparison import require_share
 from saliency_bench.parts import AnyExplainer, named
 from saliency_bench.protocols import AREA, Check, Floats, Ints, Measure
-from saliency_bench.report import view, words
+from saliency_bench.report import view
+from saliency_bench.report.text import plain_language
 from saliency_bench.results import Results
 from saliency_bench.study import Options, evaluate
 
@@ -196,7 +197,9 @@ def _only(results: Results) -> str:
 def _numbers(results: Results) -> Iterator[str]:
     """What was measured of the explainer, in words and by similarity."""
     check, known = _only(results), view.controls(results)
-    yield from (line for name, line in words.plain(results, check).items() if name not in known)
+    yield from (
+        line for name, line in plain_language.plain(results, check).items() if name not in known
+    )
     yield from (row.reason for row in view.verdict_rows(results, check) if not row.control)
     own = ~results.summary["explainer"].isin(known) & (results.summary["stage"] == AREA)
     thresholds = results.provenance["thresholds"]

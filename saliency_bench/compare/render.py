@@ -18,7 +18,7 @@ from saliency_bench.compare.decide import EXCEPTIONS
 from saliency_bench.compare.rows import Comparison, Row
 from saliency_bench.inference import Interval
 from saliency_bench.report import view
-from saliency_bench.report.markup import escape, table
+from saliency_bench.report.text.markup import escape, table
 
 _COLOURS = {"regressed": "bold red", "missing": "bold red", "changed": "red", "improved": "green"}
 

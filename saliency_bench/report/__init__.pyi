@@ -1,3 +1,3 @@
 from .reading import read as read
-from .terminal import verdict_table as verdict_table
+from .text.terminal import verdict_table as verdict_table
 from .write import write as write

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from saliency_bench.report import files, markdown, page, papers, view
+from saliency_bench.report import files, page, view
 from saliency_bench.report.figures import style
 from saliency_bench.report.figures.planned import Planned, planned, stem
+from saliency_bench.report.text import latex, markdown
 from saliency_bench.results import Results
 from saliency_bench.store import write_atomic
 
@@ -32,8 +33,8 @@ def write(results: Results, folder: Path) -> Path:
         (folder / "examples.npz").unlink(missing_ok=True)
     for check in view.ran(results):
         name = f"tables/{stem(check)}"
-        tables[f"{name}.tex"] = papers.latex(results, check).encode()
-        tables[f"{name}.md"] = papers.text(results, check).encode()
+        tables[f"{name}.tex"] = latex.latex(results, check).encode()
+        tables[f"{name}.md"] = latex.text(results, check).encode()
     for name, data in tables.items():
         write_atomic(folder / name, data)
     results.long_scores.save(folder / "scores.parquet")

@@ -10,9 +10,9 @@ from saliency_bench.explainers import Gradient, Mixture
 from saliency_bench.longtable import KEYS, LongTable
 from saliency_bench.parts import default_similarities
 from saliency_bench.protocols import AREA
-from saliency_bench.report import markdown
 from saliency_bench.report.figures.calibration import dose_figure, dose_sentences, doses
 from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.text import markdown
 from saliency_bench.results import Results
 
 CHECK = "param_randomization"

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from saliency_bench.report import page, view, words
+from saliency_bench.report import page, view
+from saliency_bench.report.text import plain_language
 
 HOSTILE = "a\"'><script>alert(1)</script><img src=x onerror=alert(2)>${7*7}{{7*7}}"
 
@@ -56,7 +57,7 @@ def hostile(make_results):
 def test_the_page_says_every_verdict_in_plain_words(small, written):
     text = Page(written).text
     for check in view.ran(small):
-        for sentence in words.plain(small, check).values():
+        for sentence in plain_language.plain(small, check).values():
             assert " ".join(sentence.split()) in text
         for row in view.verdict_rows(small, check):
             assert row.retained in text

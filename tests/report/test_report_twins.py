@@ -12,8 +12,9 @@ from rich.console import Console
 
 from saliency_bench import report
 from saliency_bench.longtable import LongTable
-from saliency_bench.report import markdown, sentences, verdict_table, view
+from saliency_bench.report import verdict_table, view
 from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.text import markdown, sentences
 
 PARAMETERS, LABELS = "parameter_randomization", "data_randomization"
 SIGNED_RANK = "spearman_signed"

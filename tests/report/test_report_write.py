@@ -15,8 +15,9 @@ import pytest
 from saliency_bench import report
 from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import files, markdown, markup, write
+from saliency_bench.report import files, write
 from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.text import markdown, markup
 
 CHECK = "parameter_randomization"
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import matplotlib as mpl
 
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import sentences, view, words
+from saliency_bench.report import view
 from saliency_bench.report.figures import style
 from saliency_bench.report.figures.curves import explainer_figure
 from saliency_bench.report.figures.planned import planned
-from saliency_bench.report.markdown import flattened
 from saliency_bench.report.page import pictures
+from saliency_bench.report.text import plain_language, sentences
+from saliency_bench.report.text.markdown import flattened
 from saliency_bench.results import Results
 
 MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "undefined": "∅"}
@@ -116,7 +117,7 @@ class Content:
 
     def stages(self, check: str, explainer: str) -> list[tuple[str, list[str]]]:
         """Rows of the table of an explainer's numbers."""
-        return words.stages(self._results, check, explainer)
+        return plain_language.stages(self._results, check, explainer)
 
     def curves(self, check: str, explainer: str) -> Picture | None:
         """Its similarities against what is changed, if it ran."""
@@ -136,7 +137,7 @@ class Content:
 
     def _explainers(self) -> Iterator[Explainer]:
         known = view.controls(self._results)
-        plain = {check: words.plain(self._results, check) for check in self.checks}
+        plain = {check: plain_language.plain(self._results, check) for check in self.checks}
         areas = {
             (str(row["check"]), str(row["explainer"])): row["retained"]
             for _, row in self._results.verdicts.iterrows()
@@ -146,7 +147,7 @@ class Content:
                 _cell(check, row, plain[check][name], areas[check, name]) if row else None
                 for check, row in zip(self.checks, rows, strict=True)
             )
-            fact = words.fact(self._results, name)
+            fact = plain_language.fact(self._results, name)
             yield Explainer(name, f"explainer-{place}", name in known, fact, cells)
 
 

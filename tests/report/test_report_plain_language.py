@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from saliency_bench.report import view, words
+from saliency_bench.report import view
+from saliency_bench.report.text import plain_language
 
 SETTINGS = {
     "GuidedBackprop(output='logit')": "Nie et al., 2018",
@@ -23,17 +24,19 @@ SETTINGS = {
 @pytest.mark.parametrize(("settings", "known"), SETTINGS.items(), ids=SETTINGS)
 def test_what_is_known_follows_the_settings_not_the_name(small, settings, known):
     named = replace(small, provenance={**small.provenance, "explainers": {"mine": settings}})
-    found = words.fact(named, "mine")
+    found = plain_language.fact(named, "mine")
     assert known in found
     assert bool(known) == bool(found)
-    assert words.fact(named, "yours") == ""
+    assert plain_language.fact(named, "yours") == ""
 
 
 def judged(results, **changes):
     """The sentence of the first explainer, with another verdict."""
     verdicts = results.verdicts.head(1).assign(**changes)
     (check,) = view.ran(results)
-    return words.plain(replace(results, verdicts=verdicts), check)[verdicts["explainer"].iloc[0]]
+    return plain_language.plain(replace(results, verdicts=verdicts), check)[
+        verdicts["explainer"].iloc[0]
+    ]
 
 
 NUMBERS = {"retained": 0.553, "retained_low": 0.512, "retained_high": 0.588}
@@ -77,6 +80,6 @@ def test_shares_that_round_to_nothing_have_no_sign(small):
 def test_the_table_of_stages_ends_where_it_is_judged(small):
     (check,) = view.ran(small)
     name = view.verdict_rows(small, check)[0].explainer
-    rows = words.stages(small, check, name)
+    rows = plain_language.stages(small, check, name)
     assert [row[0] for row in rows] == [*list(view.stage_names(small, check).values())[1:], "area"]
     assert {len(values) for _, values in rows} == {len(view.similarities(small, check))}

@@ -11,10 +11,11 @@ import pandas as pd
 
 from saliency_bench.longtable import KEYS
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import sentences, view
+from saliency_bench.report import view
 from saliency_bench.report.figures import calibration
 from saliency_bench.report.figures.planned import Planned
-from saliency_bench.report.markup import escape, table
+from saliency_bench.report.text import sentences
+from saliency_bench.report.text.markup import escape, table
 from saliency_bench.results import Results
 
 _LONGEST = 200

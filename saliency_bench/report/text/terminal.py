@@ -9,7 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from saliency_bench.report import sentences, view
+from saliency_bench.report import view
+from saliency_bench.report.text import sentences
 from saliency_bench.results import Results
 
 ROOMY = 96

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from saliency_bench.protocols import AREA
-from saliency_bench.report import markup, view
+from saliency_bench.report import view
+from saliency_bench.report.text import markup
 from saliency_bench.results import Results
 
 
