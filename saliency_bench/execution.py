@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saliency_bench import engine, inference, network, provenance, tables
-from saliency_bench.conclusion import concluded
+from saliency_bench import engine, inference, network
 from saliency_bench.engine import USUALLY, Kept, Progress, Silent
 from saliency_bench.longtable import LongTable, frugal
 from saliency_bench.protocols import Expectation, Preprocessing, Study
-from saliency_bench.results import Examples, Results
+from saliency_bench.results import Examples, Results, provenance, tables
+from saliency_bench.results.conclude import concluded
 from saliency_bench.store import Store, sweep, write_json
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench import network, provenance, randomize
+from saliency_bench import network, randomize
 from saliency_bench.checks import ParameterRandomization
 from saliency_bench.engine import Kept
 from saliency_bench.execution import run
@@ -36,7 +36,7 @@ from saliency_bench.protocols import (
     Untrainable,
     parts,
 )
-from saliency_bench.results import Results
+from saliency_bench.results import Results, provenance
 from saliency_bench.store import Store
 
 

@@ -9,10 +9,10 @@ from saliency_bench.explainers import CONTROLS
 from saliency_bench.parts import default_similarities, named
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.report.text import markdown
+from saliency_bench.results.tables import FLOORS, NETWORKS, SCORES
 from saliency_bench.similarities import Spearman
 from saliency_bench.store import read_json
 from saliency_bench.study import Options, evaluate
-from saliency_bench.tables import FLOORS, NETWORKS, SCORES
 
 N, DRAWS = 12, 3
 

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from saliency_bench.compare import compare, freeze
-from saliency_bench.report.reading import measured
+from saliency_bench.results.read import measured
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "results" / "studies" / "gate_alarms"

@@ -137,10 +137,10 @@ def _finished(request: Request) -> Results | None:
     same = request.fingerprint is not None and stored.get("request") == request.fingerprint
     if not (same and stored["finished"]):
         return None
-    from saliency_bench import report
+    from saliency_bench.results.read import read
 
     try:
-        results = report.read(request.folder)
+        results = read(request.folder)
     except ValueError:  # a table is gone: the cells give it back
         return None
     # What an older version left out is found anew, too.
@@ -233,10 +233,10 @@ def _status(results: Results, config: DictConfig) -> int:
 def _show(results: Results, folder: Path) -> None:
     from rich.console import Console
 
-    from saliency_bench import report
+    from saliency_bench.report.text.terminal import verdict_table
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(report.verdict_table(results, width=console.width))
+    console.print(verdict_table(results, width=console.width))
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
 
 

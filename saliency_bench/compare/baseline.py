@@ -11,8 +11,7 @@ import pyarrow as pa
 from saliency_bench.compare.evidence import SETTINGS, STUDY, TRAININGS, Side
 from saliency_bench.inference.pairs import FAILURES
 from saliency_bench.longtable import Key, LongTable, writing
-from saliency_bench.report import files
-from saliency_bench.results import Results
+from saliency_bench.results import Results, files
 from saliency_bench.store import read_json, write_atomic
 
 _KEPT = (

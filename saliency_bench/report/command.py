@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from saliency_bench import report
-from saliency_bench.report import files, merging
-from saliency_bench.results import Results
+from saliency_bench.report.text.terminal import verdict_table
+from saliency_bench.report.write import write
+from saliency_bench.results import Results, files, merge
 from saliency_bench.store import location, write_atomic
 
 FINISHED, FAILED, REFUSED = 0, 1, 2
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     usual = told.runs[0] if len(told.runs) == 1 else f"results/report/{stamp}"
     try:
         out = location(told.out or usual)
-        found = merging.merged([location(run) for run in told.runs], out)
+        found = merge.merged([location(run) for run in told.runs], out)
         if told.no_images:
             found = {study: replace(results, examples=None) for study, results in found.items()}
         return _write(found, out)
@@ -53,13 +53,13 @@ def _write(found: Mapping[str, Results], out: Path) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     several = len(found) > 1
     for study, results in found.items():
-        path = report.write(results, out / study if several else out)
+        path = write(results, out / study if several else out)
         if several:
             console.rule(study, align="left")
-        console.print(report.verdict_table(results, width=console.width))
+        console.print(verdict_table(results, width=console.width))
         console.print(f"report: {path.with_name('report.html')}", soft_wrap=True, markup=False)
     if several:
-        for name, table in merging.tables(found).items():
+        for name, table in merge.tables(found).items():
             write_atomic(out / f"{name}.csv", files.csv(table))
         console.print(f"all studies: {out / 'verdicts.csv'}", soft_wrap=True, markup=False)
     return FINISHED if all(results.valid for results in found.values()) else FAILED

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from saliency_bench.report import files, page, view
+from saliency_bench.report import page, view
 from saliency_bench.report.figures import style
 from saliency_bench.report.figures.planned import Planned, planned, stem
 from saliency_bench.report.text import latex, markdown
-from saliency_bench.results import Results
+from saliency_bench.results import Results, files
 from saliency_bench.store import write_atomic
 
 

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from test_inference import SIGNED, evidence, scored
 
-from saliency_bench.conclusion import concluded
-from saliency_bench.report import files
-from saliency_bench.results import Results
+from saliency_bench.results import Results, files
+from saliency_bench.results.conclude import concluded
 from saliency_bench.store import write_atomic
 
 FACTS = {

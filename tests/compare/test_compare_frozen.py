@@ -9,7 +9,7 @@ from test_inference import ABSOLUTE, CHECK, SIGNED, scored
 
 from saliency_bench.compare import compare, freeze
 from saliency_bench.protocols import Expectation
-from saliency_bench.report.reading import measured
+from saliency_bench.results.read import measured
 
 EDGES = {"edge_detector": "fail"}
 

@@ -20,7 +20,7 @@ from saliency_bench.store import Store
 
 # A server that has imported what takes long forks itself.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["saliency_bench.tables", "saliency_bench.similarities"])
+_CONTEXT.set_forkserver_preload(["saliency_bench.results.tables", "saliency_bench.similarities"])
 
 
 def study() -> Any:

@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from saliency_bench import engine, tables
+from saliency_bench import engine
 from saliency_bench.protocols import Expectation, NotApplicable, Scene, Study
+from saliency_bench.results import tables
 from saliency_bench.similarities import SSIM, Spearman
 from saliency_bench.store import Store, sweep
 

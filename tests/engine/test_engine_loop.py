@@ -244,7 +244,7 @@ def test_a_network_that_ignores_its_input_is_marked(make_study, run):
 
 
 def test_examples_are_the_first_maps_of_a_few_stages(make_study, tmp_path, monkeypatch):
-    from saliency_bench import tables
+    from saliency_bench.results import tables
 
     monkeypatch.setattr(planning, "SHARD", 32)
     a_study, store = make_study(70), Store(tmp_path)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench import provenance
+from saliency_bench.results import provenance
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ def test_the_command_names_no_path_of_its_program(monkeypatch, argv, shown):
 
 def test_the_commit_of_another_repository_is_not_ours(monkeypatch, tmp_path):
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "site-packages" / "p" / "f.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "site-packages" / "p" / "results" / "f.py"))
     assert provenance.git_commit() == ""
 
 
 def test_without_git_there_is_no_commit(monkeypatch, tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / "p").mkdir()
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "p" / "f.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "p" / "results" / "f.py"))
     monkeypatch.setenv("PATH", str(Path(tmp_path) / "nowhere"))
     assert provenance.git_commit() == ""
 
@@ -62,7 +62,7 @@ def test_our_own_source_is_part_of_the_numerics_where_it_decides_a_score(tmp_pat
 
 
 def test_every_part_that_decides_a_score_exists():
-    package = Path(provenance.__file__).parent
+    package = Path(provenance.__file__).parents[1]
     assert all((package / name).exists() for name in provenance.DECISIVE)
 
 

@@ -138,7 +138,7 @@ def test_a_damaged_cell_is_computed_anew_and_counted(make_study, run, tmp_path, 
 
 
 def test_a_cell_that_goes_bad_behind_the_loops_back_is_an_error(make_study, run, tmp_path):
-    from saliency_bench import tables
+    from saliency_bench.results import tables
 
     run(make_study())
     steps = engine.plan(make_study())

@@ -10,11 +10,13 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from saliency_bench import report
 from saliency_bench.longtable import LongTable
-from saliency_bench.report import verdict_table, view
+from saliency_bench.report import view
 from saliency_bench.report.figures.planned import planned
 from saliency_bench.report.text import markdown, sentences
+from saliency_bench.report.text.terminal import verdict_table
+from saliency_bench.report.write import write
+from saliency_bench.results.read import read
 
 PARAMETERS, LABELS = "parameter_randomization", "data_randomization"
 SIGNED_RANK = "spearman_signed"
@@ -189,8 +191,8 @@ def test_known_doses_are_drawn_and_told_where_weights_are_redrawn(both):
 
 def test_trainings_and_guards_read_back(twins, tmp_path):
     lean = replace(guarded(twins), examples=None, summary=twins.summary[:0])
-    report.write(lean, tmp_path)
-    found = report.read(tmp_path)
+    write(lean, tmp_path)
+    found = read(tmp_path)
     assert found.guards == (GUARD,)
     assert not found.valid
     columns = list(twins.trainings.columns)
@@ -200,8 +202,8 @@ def test_trainings_and_guards_read_back(twins, tmp_path):
 
 def test_run_that_trained_nothing_has_no_table_of_it(small, tmp_path):
     lean = replace(small, examples=None, summary=small.summary[:0])
-    report.write(lean, tmp_path)
+    write(lean, tmp_path)
     assert not (tmp_path / "trainings.csv").exists()
-    found = report.read(tmp_path)
+    found = read(tmp_path)
     assert found.trainings.empty
     assert found.valid

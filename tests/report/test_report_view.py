@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from saliency_bench.report import verdict_table, view
+from saliency_bench.report import view
 from saliency_bench.report.figures import style
+from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.results import Results
 
 CHECK = "parameter_randomization"

@@ -15,9 +15,10 @@ import pytest
 from saliency_bench import report
 from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import files, write
 from saliency_bench.report.figures.planned import planned
 from saliency_bench.report.text import markdown, markup
+from saliency_bench.report.write import _write_figure, write
+from saliency_bench.results import files
 
 CHECK = "parameter_randomization"
 
@@ -150,7 +151,7 @@ def test_interrupted_write_leaves_the_old_report_and_no_half_file(lean, tmp_path
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no space left"):
-        report.write(lean, tmp_path)
+        write(lean, tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["report.md"]
     assert (tmp_path / "report.md").read_text() == "old"
 
@@ -163,7 +164,7 @@ def test_run_in_which_nothing_could_be_scored_still_reports(lean, tmp_path):
         networks=lean.networks[:0],
         summary=summary, examples=None,
     )  # fmt: skip
-    assert report.write(empty, tmp_path).read_text().startswith("# Saliency sanity report")
+    assert write(empty, tmp_path).read_text().startswith("# Saliency sanity report")
 
 
 def test_two_checks_stand_beside_each_other(make_results, lean):
@@ -183,7 +184,7 @@ def test_two_checks_stand_beside_each_other(make_results, lean):
 
 def test_same_run_writes_the_same_figures(lean, tmp_path, folder):
     plan = next(planned(lean))
-    write._write_figure(tmp_path, plan)
+    _write_figure(tmp_path, plan)
     for kind in ("png", "pdf"):
         name = f"{plan.stem}.{kind}"
         assert (tmp_path / name).read_bytes() == (folder / "figures" / name).read_bytes()
@@ -195,7 +196,7 @@ def test_csv_replaces_a_version_that_is_there_already():
 
 
 def test_report_imports_neither_tensorflow_nor_pyplot():
-    for path in Path(report.__file__).parent.glob("*.py"):
+    for path in Path(report.__file__).parent.rglob("*.py"):
         tree = ast.walk(ast.parse(path.read_text()))
         names = [
             ast.unparse(node) for node in tree if isinstance(node, ast.Import | ast.ImportFrom)

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench import report
-from saliency_bench.conclusion import concluded
 from saliency_bench.inference import Evidence
 from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import Expectation
-from saliency_bench.report import command, merging
+from saliency_bench.report import command
+from saliency_bench.results import merge
+from saliency_bench.results.conclude import concluded
+from saliency_bench.results.read import read
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -75,7 +76,7 @@ def run(*arguments):
 def test_runs_of_one_study_become_what_one_run_of_all_would_be(stored, tmp_path):
     parts = stored("a", "keeps"), stored("b", "changes", draws=range(2)), stored("c", "changes")
     assert run(*parts, "--out", tmp_path / "all") == 0
-    found, whole = report.read(tmp_path / "all"), made("keeps", "changes")
+    found, whole = read(tmp_path / "all"), made("keeps", "changes")
     for name in ("summary", "verdicts", "networks"):
         one, all_at_once = (
             getattr(results, name).drop(columns="schema_version", errors="ignore")
@@ -141,8 +142,8 @@ def test_a_run_of_an_older_version_is_refused_in_words(stored, capsys):
 
 
 def test_studies_without_a_telling_fact_are_numbered():
-    assert merging._names([{"seed": 1}, {"seed": 1}]) == ["study=0", "study=1"]
-    assert merging._names([{"seed": 1}]) == ["study"]
+    assert merge._names([{"seed": 1}, {"seed": 1}]) == ["study=0", "study=1"]
+    assert merge._names([{"seed": 1}]) == ["study"]
 
 
 def test_it_starts_no_tensorflow(stored):

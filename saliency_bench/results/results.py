@@ -101,6 +101,6 @@ class Results:
 
     def report(self, folder: str | Path) -> Path:
         """Write tables, figures, `report.html` and `report.md`, whose path it returns."""
-        from saliency_bench import report
+        from saliency_bench.report.write import write
 
-        return report.write(self, location(folder) if isinstance(folder, str) else folder)
+        return write(self, location(folder) if isinstance(folder, str) else folder)

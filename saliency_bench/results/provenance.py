@@ -27,7 +27,7 @@ NUMERIC = ("saliency-bench", "tensorflow", "keras", "numpy", "scipy", "scikit-im
 
 
 DECISIVE = (
-    "network", "explainers", "similarities", "checks", "randomize.py", "scoring.py", "engine.py",
+    "network", "explainers", "similarities", "checks", "randomize.py", "engine",
 )  # fmt: skip
 """Our own sources that decide a score; models and datasets are known by weights and images."""
 
@@ -37,7 +37,7 @@ def numerics() -> dict[str, Any]:
     return {"versions": {name: version(name) for name in NUMERIC}, "source": source_hash()}
 
 
-def source_hash(package: Path = Path(__file__).parent) -> str:
+def source_hash(package: Path = Path(__file__).parents[1]) -> str:
     """Hash of the sources of this package that decide a score."""
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(package.rglob("*.py")):
@@ -150,7 +150,7 @@ def command() -> str:
 
 def git_commit() -> str:
     """The commit of this checkout, marked if files differ from it; empty outside of one."""
-    checkout = Path(__file__).parents[1]
+    checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():  # not the repository of one who installed the package
         return ""
     try:

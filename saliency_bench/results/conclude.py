@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from saliency_bench import inference, provenance
+from saliency_bench import inference
 from saliency_bench.protocols import Expectation
-from saliency_bench.results import TRAININGS, Examples, Results
+from saliency_bench.results import TRAININGS, Examples, Results, provenance
 
 
 def concluded(
