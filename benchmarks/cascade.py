@@ -14,7 +14,7 @@ from saliency_bench import checks, engine, network, randomize
 from saliency_bench import explainers as ex
 from saliency_bench import similarities as sim
 from saliency_bench.protocols import Scene, Study
-from saliency_bench.store import Store
+from saliency_bench.storage.store import Store
 
 IMAGES = 16
 WANTED = 1.25

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.parts import Found
-from saliency_bench.store import write_atomic
+from saliency_bench.storage.store import write_atomic
 
 COLOURS = {
     "ours": "#000000",

@@ -16,7 +16,7 @@ from benchmarks.timing import alternate
 from saliency_bench import engine, execution, network
 from saliency_bench.cli import load
 from saliency_bench.cli.request import composed, requested
-from saliency_bench.store import Store
+from saliency_bench.storage.store import Store
 
 TITLE = "Whole runs"
 ABOUT = """`+experiment=sanity` on digits, 64 images, all explainers and controls of the preset,

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import figure
 from benchmarks.parts import Found, Row, part, read, shown
 from saliency_bench.cli import process
-from saliency_bench.store import write_atomic
+from saliency_bench.storage.store import write_atomic
 
 HEAD = """# Speed
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, cast
 
-from saliency_bench.store import write_atomic
+from saliency_bench.storage.store import write_atomic
 
 Row = Mapping[str, str | int | float | None]
 """A line of a table; None where there is nothing to say."""

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from saliency_bench import engine, inference, network
 from saliency_bench.engine import USUALLY, Kept, Progress, Silent
-from saliency_bench.longtable import LongTable, frugal
 from saliency_bench.protocols import Expectation, Preprocessing, Study
 from saliency_bench.results import Examples, Results, provenance, tables
 from saliency_bench.results.conclude import concluded
-from saliency_bench.store import Store, sweep, write_json
+from saliency_bench.storage.longtable import LongTable, frugal
+from saliency_bench.storage.store import Store, sweep, write_json
 
 
 @frugal()

@@ -18,7 +18,7 @@ from saliency_bench.engine.references import Maps
 from saliency_bench.engine.scoring import PAIR, Scorer
 from saliency_bench.engine.spill import ROOM
 from saliency_bench.protocols import Bound, Scene, Study
-from saliency_bench.store import Store
+from saliency_bench.storage.store import Store
 
 T = TypeVar("T")
 

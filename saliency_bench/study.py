@@ -18,7 +18,6 @@ from saliency_bench.engine import Kept
 from saliency_bench.execution import run
 from saliency_bench.explainers import Control
 from saliency_bench.explainers.base import checked
-from saliency_bench.identity import identity
 from saliency_bench.parts import AnyExplainer, default_similarities, named, with_controls
 from saliency_bench.protocols import (
     BLOCK,
@@ -37,7 +36,8 @@ from saliency_bench.protocols import (
     parts,
 )
 from saliency_bench.results import Results, provenance
-from saliency_bench.store import Store
+from saliency_bench.storage.fingerprint import identity
+from saliency_bench.storage.store import Store
 
 
 @dataclass(frozen=True)

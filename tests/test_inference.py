@@ -8,8 +8,8 @@ import pytest
 
 from saliency_bench.inference import Evidence, judge, summarize
 from saliency_bench.inference.tables import SUMMARY
-from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import Expectation
+from saliency_bench.storage.longtable import LongTable
 
 STAGES, DRAWS, IMAGES = 2, 5, 12
 CHECK = "redraw"

@@ -6,8 +6,8 @@ import pytest
 
 from saliency_bench.inference import Evidence, interval, judge, problems, summarize
 from saliency_bench.inference.intervals import pseudo_values
-from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import AREA, TWINS, Expectation
+from saliency_bench.storage.longtable import LongTable
 
 CHECK, SIGNED = "data", "spearman_signed"
 NETWORKS, IMAGES = 3, 12

@@ -11,7 +11,7 @@ from saliency_bench.protocols import NotApplicable
 from saliency_bench.report.text import markdown
 from saliency_bench.results.tables import FLOORS, NETWORKS, SCORES
 from saliency_bench.similarities import Spearman
-from saliency_bench.store import read_json
+from saliency_bench.storage.store import read_json
 from saliency_bench.study import Options, evaluate
 
 N, DRAWS = 12, 3

@@ -23,7 +23,7 @@ from saliency_bench.cli import expected, load, multirun, objects, process
 from saliency_bench.cli.load import tell
 from saliency_bench.cli.request import Request, is_sweep, requested, run_dir
 from saliency_bench.protocols import ProofError
-from saliency_bench.store import Store, read_json, remove_folder, write_json
+from saliency_bench.storage.store import Store, read_json, remove_folder, write_json
 
 if TYPE_CHECKING:
     from saliency_bench.engine import Kept

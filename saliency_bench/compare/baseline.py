@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from saliency_bench.compare.evidence import SETTINGS, STUDY, TRAININGS, Side
 from saliency_bench.inference.pairs import FAILURES
-from saliency_bench.longtable import Key, LongTable, writing
 from saliency_bench.results import Results, files
-from saliency_bench.store import read_json, write_atomic
+from saliency_bench.storage.longtable import Key, LongTable, writing
+from saliency_bench.storage.store import read_json, write_atomic
 
 _KEPT = (
     *STUDY, *SETTINGS, "n_images", "dataset", "model", "git", "expectations", "thresholds",

@@ -14,7 +14,7 @@ from saliency_bench.compare import render
 from saliency_bench.compare.baseline import freeze
 from saliency_bench.compare.comparison import compare
 from saliency_bench.compare.rows import TOLERANCE
-from saliency_bench.store import location, write_atomic
+from saliency_bench.storage.store import location, write_atomic
 
 SAME, REGRESSED, REFUSED = 0, 1, 2
 """Exit statuses."""

@@ -11,7 +11,7 @@ from saliency_bench.compare.rows import UNKNOWN, Outcome, Row
 from saliency_bench.inference import Case, Estimate, Interval, difference
 from saliency_bench.inference.pairs import ABSENT, FAILURES
 from saliency_bench.inference.rules import Verdict
-from saliency_bench.longtable import Key
+from saliency_bench.storage.longtable import Key
 
 ROUNDING = 0.01
 """What threads, batches, processors and libraries may do to a score."""

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from saliency_bench.compare.rows import UNKNOWN
 from saliency_bench.inference import Case, Evidence, Interval, cases, decide
 from saliency_bench.inference.rules import Verdict
-from saliency_bench.longtable import Key
 from saliency_bench.protocols import Expectation
 from saliency_bench.results import Results, files
 from saliency_bench.results.conclude import evidence_of
 from saliency_bench.results.read import measured
+from saliency_bench.storage.longtable import Key
 
 STUDY = ("weights_hash", "images_hash", "targets_hash", "seed", "draws", "target", "output")
 """Facts that two runs share if their scores must be the same, one by one."""

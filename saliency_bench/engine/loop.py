@@ -33,7 +33,7 @@ from saliency_bench.engine.plan import (
 from saliency_bench.engine.references import Maps, Mark, Window, mark, require_maps
 from saliency_bench.engine.scoring import Scorer
 from saliency_bench.protocols import Bound, Condition, NotApplicable, ProofError, Scene, Study
-from saliency_bench.store import Store
+from saliency_bench.storage.store import Store
 
 EXAMPLES = 3
 """Images whose maps are kept for the figures."""

@@ -10,7 +10,6 @@ from urllib.parse import quote
 import numpy as np
 
 from saliency_bench.engine.scoring import PARTNERS
-from saliency_bench.identity import column, identity, is_address, scene_digest
 from saliency_bench.protocols import (
     BLOCK,
     SCHEMA_VERSION,
@@ -20,7 +19,8 @@ from saliency_bench.protocols import (
     Scene,
     Study,
 )
-from saliency_bench.store import content_key
+from saliency_bench.storage.fingerprint import column, identity, is_address, scene_digest
+from saliency_bench.storage.store import content_key
 
 SHARD = 1024
 """Most images in a shard."""

@@ -173,7 +173,7 @@ def _write(out: Path, told: argparse.Namespace, look: Look, subject: Subject, fo
     import numpy as np
 
     from saliency_bench import plot
-    from saliency_bench.store import atomic
+    from saliency_bench.storage.store import atomic
 
     if out.suffix.lower() == ARRAYS:
         arrays: dict[str, Any] = {"pixels": subject.pixels, "targets": subject.targets}

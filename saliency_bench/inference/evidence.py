@@ -24,8 +24,8 @@ from saliency_bench.inference.pairs import (
     Statistic,
     count,
 )
-from saliency_bench.longtable import Key, LongTable
 from saliency_bench.protocols import TWINS, Expectation, Floats, Ints
+from saliency_bench.storage.longtable import Key, LongTable
 
 _AXES = ("stage", "draw", "image")
 _VALUES = ("score", "null", "ceiling")

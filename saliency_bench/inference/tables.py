@@ -12,8 +12,8 @@ from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import UPPER, Components, components, linearised
 from saliency_bench.inference.pairs import FAILURES, MIN_DRAWS, Counted, Pairs
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
-from saliency_bench.longtable import KEYS, Key, LongTable
 from saliency_bench.protocols import AREA, SCHEMA_VERSION, TWINS
+from saliency_bench.storage.longtable import KEYS, Key, LongTable
 
 SUMMARY = (
     *("schema_version", "check", "explainer", "similarity", "stage", "n_images", "n_draws"),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from saliency_bench import network as networks
-from saliency_bench.identity import source_digest
+from saliency_bench.storage.fingerprint import source_digest
 
 
 def of_function(build: Callable[..., Any]) -> Iterator[str]:

@@ -29,7 +29,7 @@ from saliency_bench.protocols import (
     TrainedNetwork,
     Untrainable,
 )
-from saliency_bench.store import read_json, sweep, write_json
+from saliency_bench.storage.store import read_json, sweep, write_json
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from saliency_bench.datasets import archive
 from saliency_bench.datasets.content import existing, reading
 from saliency_bench.protocols import Epoch
-from saliency_bench.store import write_atomic
+from saliency_bench.storage.store import write_atomic
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.plot.scales import Array, Scale
 from saliency_bench.report.figures import style
-from saliency_bench.store import write_atomic
+from saliency_bench.storage.store import write_atomic
 
 KINDS = (".png", ".pdf", ".svg")
 """Endings of the files that a figure can be written to."""

@@ -14,7 +14,7 @@ from rich.console import Console
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.report.write import write
 from saliency_bench.results import Results, files, merge
-from saliency_bench.store import location, write_atomic
+from saliency_bench.storage.store import location, write_atomic
 
 FINISHED, FAILED, REFUSED = 0, 1, 2
 """Exit statuses."""

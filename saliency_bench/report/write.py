@@ -11,7 +11,7 @@ from saliency_bench.report.figures import style
 from saliency_bench.report.figures.planned import Planned, planned, stem
 from saliency_bench.report.text import latex, markdown
 from saliency_bench.results import Results, files
-from saliency_bench.store import write_atomic
+from saliency_bench.storage.store import write_atomic
 
 
 def write(results: Results, folder: Path) -> Path:

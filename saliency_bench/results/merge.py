@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from saliency_bench.longtable import Key, LongTable, writing
 from saliency_bench.results import Examples, Results
 from saliency_bench.results.conclude import concluded, evidence_of
 from saliency_bench.results.read import measured
+from saliency_bench.storage.longtable import Key, LongTable, writing
 
 STUDY = (
     "weights_hash", "images_hash", "targets_hash", "seed", "target", "batch_size", "output",

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
-from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.results import TRAININGS, Examples, Results, files, tables
-from saliency_bench.store import read_json
+from saliency_bench.storage.longtable import LongTable
+from saliency_bench.storage.store import read_json
 
 
 def read(folder: Path) -> Results:

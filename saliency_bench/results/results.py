@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saliency_bench.longtable import LongTable
-from saliency_bench.store import location
+from saliency_bench.storage.longtable import LongTable
+from saliency_bench.storage.store import location
 
 TRAININGS = (
     "network", "labels", "fraction", "draw", "epoch", "loss", "accuracy", "train_accuracy",

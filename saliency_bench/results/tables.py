@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from saliency_bench.engine import NETWORK, Outcome, Step
 from saliency_bench.engine.outcome import EXAMPLE
 from saliency_bench.engine.scoring import STATUSES
-from saliency_bench.identity import column
-from saliency_bench.longtable import KEYS, Key, LongTable, writing
 from saliency_bench.protocols import TWINS, NetworkName, Study, TrainedNetwork
 from saliency_bench.results import TRAININGS, Examples
-from saliency_bench.store import Store
+from saliency_bench.storage.fingerprint import column
+from saliency_bench.storage.longtable import KEYS, Key, LongTable, writing
+from saliency_bench.storage.store import Store
 
 _WORD, _WHOLE, _NUMBER = pa.dictionary(pa.int32(), pa.string()), pa.int64(), pa.float64()
 

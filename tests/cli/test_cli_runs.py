@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench import execution, models, store
+from saliency_bench import execution, models
 from saliency_bench.protocols import ProofError
+from saliency_bench.storage import store
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 

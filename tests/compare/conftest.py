@@ -11,7 +11,7 @@ from test_inference import SIGNED, evidence, scored
 
 from saliency_bench.results import Results, files
 from saliency_bench.results.conclude import concluded
-from saliency_bench.store import write_atomic
+from saliency_bench.storage.store import write_atomic
 
 FACTS = {
     "command": "python -m saliency_bench run_dir=/home/ada/secret", "weights_hash": "w",

@@ -11,7 +11,7 @@ from conftest import made, noisy, saved
 
 from saliency_bench.compare import command
 from saliency_bench.compare.command import main
-from saliency_bench.longtable import LongTable
+from saliency_bench.storage.longtable import LongTable
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import numpy_study
 
 from saliency_bench.engine import plan, references
 from saliency_bench.engine.spill import Shelf
-from saliency_bench.store import Store
+from saliency_bench.storage.store import Store
 
 # A server that has imported what takes long forks itself.
 _CONTEXT = multiprocessing.get_context("forkserver")

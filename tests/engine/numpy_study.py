@@ -19,7 +19,7 @@ from saliency_bench import engine
 from saliency_bench.protocols import Expectation, NotApplicable, Scene, Study
 from saliency_bench.results import tables
 from saliency_bench.similarities import SSIM, Spearman
-from saliency_bench.store import Store, sweep
+from saliency_bench.storage.store import Store, sweep
 
 SIDE, HIDDEN, CLASSES = 8, 5, 3
 

@@ -15,7 +15,7 @@ import numpy_study
 import pytest
 
 from saliency_bench.engine import references, spill
-from saliency_bench.store import BEGUN, Store, atomic, sweep
+from saliency_bench.storage.store import BEGUN, Store, atomic, sweep
 
 STEP = 24
 """Kilobytes by which a disk is made larger until a run fits."""

@@ -22,7 +22,7 @@ from saliency_bench import engine
 from saliency_bench.engine import plan as planning
 from saliency_bench.engine import references, scoring, spill
 from saliency_bench.similarities import SSIM, Spearman
-from saliency_bench.store import Store
+from saliency_bench.storage.store import Store
 
 # ---------------------------------------------------------------- order never matters
 

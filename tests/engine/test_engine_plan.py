@@ -7,12 +7,12 @@ import numpy as np
 import numpy_study
 import pytest
 
-from saliency_bench import identity
 from saliency_bench.engine import plan as planning
 from saliency_bench.engine.plan import NETWORK, plan, remaining, shards
 from saliency_bench.explainers import Function
 from saliency_bench.protocols import Scene
 from saliency_bench.similarities import Spearman
+from saliency_bench.storage import fingerprint
 
 
 def keys(a_study):
@@ -201,8 +201,8 @@ def test_the_source_of_a_measure_of_ones_own_is_part_of_its_columns_name_alone(m
 
 def test_a_measure_without_a_file_keeps_its_column_for_as_long_as_it_is_the_same_class():
     first, second = (interactive(OWN) for _ in range(2))
-    assert identity.column(first.Rank()) == identity.column(first.Rank())
-    assert identity.column(first.Rank()) != identity.column(second.Rank())
+    assert fingerprint.column(first.Rank()) == fingerprint.column(first.Rank())
+    assert fingerprint.column(first.Rank()) != fingerprint.column(second.Rank())
 
 
 def interactive(text):
@@ -229,7 +229,9 @@ def test_a_class_without_a_file_is_never_met_again(make_study, monkeypatch):
 
 
 def test_what_is_ours_or_pythons_own_has_no_source_of_its_own():
-    assert [identity.source_digest(thing) for thing in (Spearman, str, dict.fromkeys)] == [""] * 3
+    assert [fingerprint.source_digest(thing) for thing in (Spearman, str, dict.fromkeys)] == [
+        ""
+    ] * 3
 
 
 def test_a_measure_known_by_its_address_only_is_refused(make_study):

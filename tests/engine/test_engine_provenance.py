@@ -25,7 +25,9 @@ def test_the_command_names_no_path_of_its_program(monkeypatch, argv, shown):
 
 def test_the_commit_of_another_repository_is_not_ours(monkeypatch, tmp_path):
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "site-packages" / "p" / "results" / "f.py"))
+    monkeypatch.setattr(
+        provenance, "__file__", str(tmp_path / "site-packages" / "p" / "results" / "f.py")
+    )
     assert provenance.git_commit() == ""
 
 

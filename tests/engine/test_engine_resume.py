@@ -13,7 +13,7 @@ from numpy_study import Cascade, Gradient, Image, Method, require_same
 from saliency_bench import engine
 from saliency_bench.engine import plan as planning
 from saliency_bench.similarities import SSIM, Spearman
-from saliency_bench.store import Store
+from saliency_bench.storage.store import Store
 
 
 def cells(folder):

@@ -6,7 +6,7 @@ import sys
 
 from saliency_bench.models import CNN, Trainer, Training
 from saliency_bench.protocols import NetworkName
-from saliency_bench.store import BEGUN
+from saliency_bench.storage.store import BEGUN
 
 TINY = CNN(
     filters=(4,), kernel=3, units=8, training=Training(epochs=1, batch_size=8, stop_accuracy=None)
@@ -15,7 +15,7 @@ TINY = CNN(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from saliency_bench.store import atomic
+from saliency_bench.storage.store import atomic
 with atomic(Path(sys.argv[1])) as file:
     file.write(b"half a network")
     file.flush()

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import TWINS, NetworkName
 from saliency_bench.results import TRAININGS, Examples, Results
+from saliency_bench.storage.longtable import LongTable
 
 CHECK = "parameter_randomization"
 EXPLAINERS = (

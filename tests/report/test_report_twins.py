@@ -10,13 +10,13 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from saliency_bench.longtable import LongTable
 from saliency_bench.report import view
 from saliency_bench.report.figures.planned import planned
 from saliency_bench.report.text import markdown, sentences
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.report.write import write
 from saliency_bench.results.read import read
+from saliency_bench.storage.longtable import LongTable
 
 PARAMETERS, LABELS = "parameter_randomization", "data_randomization"
 SIGNED_RANK = "spearman_signed"

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from saliency_bench import report
-from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report.figures.planned import planned
 from saliency_bench.report.text import markdown, markup
 from saliency_bench.report.write import _write_figure, write
 from saliency_bench.results import files
+from saliency_bench.storage.longtable import LongTable
 
 CHECK = "parameter_randomization"
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from saliency_bench.inference import Evidence
-from saliency_bench.longtable import LongTable
 from saliency_bench.protocols import Expectation
 from saliency_bench.report import command
 from saliency_bench.results import merge
 from saliency_bench.results.conclude import concluded
 from saliency_bench.results.read import read
+from saliency_bench.storage.longtable import LongTable
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 

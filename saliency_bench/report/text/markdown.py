@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from saliency_bench.longtable import KEYS
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report import view
 from saliency_bench.report.figures import calibration
@@ -17,6 +16,7 @@ from saliency_bench.report.figures.planned import Planned
 from saliency_bench.report.text import sentences
 from saliency_bench.report.text.markup import escape, table
 from saliency_bench.results import Results
+from saliency_bench.storage.longtable import KEYS
 
 _LONGEST = 200
 

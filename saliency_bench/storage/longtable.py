@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.store import atomic
+from saliency_bench.storage.store import atomic
 
 Key = tuple[str, str, str]
 """Check, explainer and similarity."""

@@ -31,7 +31,7 @@ def source_digest(thing: type | Callable[..., Any]) -> str | None:
     and `provenance.numerics` know it. None if there is no file.
     """
     name = thing.__module__ or "builtins"  # None for methods of Python's own types
-    if name.partition(".")[0] in (__package__, "builtins"):
+    if name.partition(".")[0] in (__name__.partition(".")[0], "builtins"):
         return ""
     try:
         file = inspect.getsourcefile(sys.modules[name])
