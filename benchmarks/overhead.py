@@ -13,10 +13,11 @@ from typing import Any
 from benchmarks import commands
 from benchmarks.parts import Row
 from benchmarks.timing import alternate
-from saliency_bench import engine, execution, network
+from saliency_bench import engine, network
 from saliency_bench.cli import load
 from saliency_bench.cli.request import composed, requested
 from saliency_bench.storage.store import Store
+from saliency_bench.study.run import run_study
 
 TITLE = "Whole runs"
 ABOUT = """`+experiment=sanity` on digits, 64 images, all explainers and controls of the preset,
@@ -44,14 +45,12 @@ def _total(study: tuple[str, ...], runs: int) -> Row:
 
     def total() -> None:
         with TemporaryDirectory() as name:
-            execution.run(job.study, Store(Path(name)), preprocessing=job.preprocessing).report(
-                name
-            )
+            run_study(job.study, Store(Path(name)), preprocessing=job.preprocessing).report(name)
 
     recorded = {n: _Recorded(n, e, calls) for n, e in job.study.explainers.items()}
     with TemporaryDirectory() as name:
         store, other = Store(Path(name)), replace(job.study, explainers=recorded)
-        execution.run(other, store, preprocessing=job.preprocessing)
+        run_study(other, store, preprocessing=job.preprocessing)
     found = alternate(total, _explainers_alone(job.study, calls), runs=runs)
     return {
         "what": "total over explainers",

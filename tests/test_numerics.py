@@ -11,7 +11,7 @@ import pytest
 import saliency_bench as sb
 from saliency_bench import checks
 from saliency_bench import explainers as ex
-from saliency_bench.study import Options
+from saliency_bench.study.evaluate import Options
 
 SCRIPT = """
 import json

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 
 import saliency_bench as sb
-from saliency_bench import checks, engine, study
+from saliency_bench import checks, engine
 from saliency_bench import explainers as ex
-from saliency_bench.execution import chance
 from saliency_bench.explainers import CONTROLS
-from saliency_bench.parts import default_similarities, named
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.report.text import markdown
 from saliency_bench.results.tables import FLOORS, NETWORKS, SCORES
 from saliency_bench.similarities import Spearman
 from saliency_bench.storage.store import read_json
-from saliency_bench.study import Options, evaluate
+from saliency_bench.study.defaults import default_similarities, named
+from saliency_bench.study.evaluate import Options, build, evaluate
+from saliency_bench.study.run import chance
 
 N, DRAWS = 12, 3
 
@@ -205,7 +205,7 @@ def test_targets_that_are_explained(model, images):
             "explainers": {"g": ex.Gradient()},
             "checks": {"c": checks.ParameterRandomization()},
         }
-        built = study.build(
+        built = build(
             model, images, targets, similarities={}, options=Options(target=mode), **parts
         )
         return built.scene.targets.tolist()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from saliency_bench.callbacks.undisturbed import Held, same_randomness
 from saliency_bench.explainers import Function, Method
-from saliency_bench.parts import AnyExplainer
 from saliency_bench.protocols import Bound, Explainer, NotApplicable, Scene
+from saliency_bench.study.defaults import AnyExplainer
 
 Maps = NDArray[np.float32]
 Explainers = Mapping[str, AnyExplainer] | AnyExplainer

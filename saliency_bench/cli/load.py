@@ -37,10 +37,10 @@ def loaded(request: Request) -> Job:
     config = request.config
     threading = {"deterministic": config.deterministic, "threads": compute_threads(config)}
     process.start_tensorflow(**threading)
-    from saliency_bench import study
+    from saliency_bench.study.evaluate import Options, build
 
     dataset, model, weights = loaded_parts(request)
-    options = study.Options(
+    options = Options(
         seed=config.seed,
         draws=config.draws,
         target=config.target,
@@ -51,7 +51,7 @@ def loaded(request: Request) -> Job:
         weights=weights,
         output=request.output,
     )
-    built = study.build(
+    built = build(
         model.model,
         dataset.rows,
         dataset.labels,

@@ -1,39 +1,17 @@
 """The command line: compose a configuration, build what it names, run it.
 
-With `request`, `settings`, `loading` and `sweep`, the only module of a run that knows Hydra.
+Only this folder knows Hydra.
 """
 
 from __future__ import annotations
 
 import logging
-import shlex
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from saliency_bench.cli import expected, load, multirun, objects, process
+from saliency_bench.cli import job, multirun, objects, process
 from saliency_bench.cli.load import tell
-from saliency_bench.cli.request import Request, is_sweep, requested, run_dir
-from saliency_bench.protocols import ProofError
-from saliency_bench.storage.store import Store, read_json, remove_folder, write_json
-
-if TYPE_CHECKING:
-    from saliency_bench.engine import Kept
-    from saliency_bench.results import Results
-
-FINISHED, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-"""Exit statuses."""
-
-WIDTH = 110
-"""Columns of the table where there is no terminal to fit it to."""
 
 
 def main() -> int:
@@ -44,12 +22,12 @@ def main() -> int:
     logging.getLogger("hydra").addHandler(logging.NullHandler())
 
     @hydra.main(version_base="1.3", config_path=objects.config_dir(), config_name="config")
-    def job(config: DictConfig) -> multirun.Ended | None:
+    def one(config: DictConfig) -> multirun.Ended | None:
         nonlocal here
         if multirun.is_apart():
-            return multirun.run(run, config, home)
+            return multirun.run(job.run, config, home)
         here = True
-        statuses.append(run(config))
+        statuses.append(job.run(config))
         return None
 
     def arrived(ended: multirun.Ended) -> None:
@@ -61,189 +39,18 @@ def main() -> int:
         # Hydra raises what it would otherwise print, often with a traceback.
         full = process.variable("HYDRA_FULL_ERROR", "1")
         with full, process.terminable(), multirun.ended_by_signal(), multirun.listening(arrived):
-            job()
+            one()
     except SystemExit as stop:
-        return int(stop.code or FINISHED)
+        return int(stop.code or job.FINISHED)
     except KeyboardInterrupt as stop:
         if not here:  # else the job said so
             tell(f"interrupted; {home.way_on()}")
-        return TERMINATED if isinstance(stop, process.Terminated) else INTERRUPTED
+        return job.TERMINATED if isinstance(stop, process.Terminated) else job.INTERRUPTED
     except Exception as error:  # a wrong command line makes Hydra raise anything
         if multirun.lost_a_worker(error):
             what = objects.one_line(error).partition(". ")[0]
             tell(f"the launcher lost a worker: {what}; {home.way_on()}")
-            return FAILED
+            return job.FAILED
         tell(objects.misread(error))
-        return REFUSED
-    return max(statuses, default=FINISHED)
-
-
-def run(config: DictConfig) -> int:
-    """One job: build, run, report. Whatever went wrong is one line."""
-    try:
-        folder = run_dir(config)
-    except ValueError as error:
-        tell(objects.one_line(error))
-        return REFUSED
-    try:
-        request = requested(config, folder)
-        if config.plan:
-            return _plan(request)
-        results = _finished(request) or _carry_out(request)
-        _show(results, folder)
-        return _status(results, config)
-    except KeyboardInterrupt:
-        tell(f"interrupted; to go on: {_command(folder)}")
-        raise
-    except Exception as error:
-        if HydraConfig.get().verbose:
-            traceback.print_exc()
-        tell(objects.one_line(error) + _way_on(error, folder))
-        return FAILED if isinstance(error, ProofError) else REFUSED
-
-
-def _way_on(error: Exception, folder: Path) -> str:
-    """What else to say of an error: cells that are saved stay, and a bug can be looked into."""
-    missing = isinstance(error, FileNotFoundError)
-    if isinstance(error, OSError) and not missing and (folder / "run.json").is_file():
-        return f"; what is saved stays, to go on: {_command(folder)}"
-    if not isinstance(error, objects.TELLING):
-        return " (hydra.verbose=true shows where)"
-    return ""
-
-
-def _plan(request: Request) -> int:
-    """Say what is left to do and what it would take; nothing is written but trained networks."""
-    job = load.loaded(request)
-    from rich.console import Console
-
-    from saliency_bench import execution
-    from saliency_bench.forecast import forecast
-    from saliency_bench.report.costs import costs
-
-    config = request.config
-    steps, _ = execution.planned(job.study)
-    found = forecast(job.study, Store(request.folder), steps, workers=config.workers)
-    known = execution.spread(job.study, request.folder)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(costs(found, known, config.width))
-    return FINISHED
-
-
-def _finished(request: Request) -> Results | None:
-    """What the same request left in its folder, if it finished; needs no TensorFlow."""
-    with _usable(request.folder):
-        stored = read_json(request.folder / "run.json") or {}
-    same = request.fingerprint is not None and stored.get("request") == request.fingerprint
-    if not (same and stored["finished"]):
-        return None
-    from saliency_bench.results.read import read
-
-    try:
-        results = read(request.folder)
-    except ValueError:  # a table is gone: the cells give it back
-        return None
-    # What an older version left out is found anew, too.
-    return results if "signed" in results.provenance else None
-
-
-def _carry_out(request: Request) -> Results:
-    """Load, run and report; slow from here on."""
-    _begin(request)
-    job = load.loaded(request)
-    from rich.console import Console
-
-    from saliency_bench import execution
-    from saliency_bench.cli import workers
-    from saliency_bench.cli.progress import Bar
-
-    bar = Bar(Console(stderr=True, soft_wrap=True, highlight=False, markup=False))
-    results = execution.run(
-        job.study,
-        Store(request.folder),
-        preprocessing=job.preprocessing,
-        kept=_kept(request),
-        progress=bar,
-        beside=workers.helpers(request, request.config.workers - 1),
-    )
-    results = replace(results, provenance={**results.provenance, **job.facts})
-    results.report(request.folder)
-    # What an explainer failed of may be mended: the same command tries it again.
-    _announce(request, finished=not results.provenance["failed"])
-    return results
-
-
-def join(request: Request, place: float) -> None:
-    """Compute cells of a run that another process is at, and no more."""
-    job = load.loaded(request)
-    from saliency_bench import execution
-    from saliency_bench.engine.outcome import Silent
-
-    steps, _ = execution.planned(job.study)
-    store, kept = Store(request.folder), _kept(request)
-    execution.compute(job.study, store, steps, Silent(), kept=kept, place=place)
-
-
-def _kept(request: Request) -> Kept:
-    from saliency_bench.engine import Kept
-
-    return Kept(maps=request.config.save_maps, examples=request.config.report.images)
-
-
-def _begin(request: Request) -> None:
-    """Take the folder; the cells that lie there can be used, another request's figures cannot."""
-    with _usable(request.folder):
-        stored = read_json(request.folder / "run.json")
-        if stored is not None and stored.get("request") != request.fingerprint:
-            remove_folder(request.folder / "figures")
-        _announce(request, finished=False)
-
-
-@contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(
-            f"run_dir must be a folder that can be written; got {folder}: {error.strerror}"
-        ) from error
-
-
-def _announce(request: Request, *, finished: bool) -> None:
-    """Write what runs here, so that the same command goes on or finds it finished."""
-    write_json(
-        request.folder / "run.json",
-        {
-            "request": request.fingerprint,
-            "finished": finished,
-            "command": _command(),
-            "config": OmegaConf.to_container(request.config),
-        },
-    )
-
-
-def _status(results: Results, config: DictConfig) -> int:
-    surprises = list(expected.surprises(results, config.expected))
-    for line in surprises:
-        tell(line)
-    failed = surprises or results.provenance["failed"] or not results.valid
-    return FAILED if failed else FINISHED
-
-
-def _show(results: Results, folder: Path) -> None:
-    from rich.console import Console
-
-    from saliency_bench.report.text.terminal import verdict_table
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(verdict_table(results, width=console.width))
-    console.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
-
-
-def _command(folder: Path | None = None) -> str:
-    """The command line; with a folder, such that it goes on there."""
-    arguments = sys.argv[1:]
-    if folder is not None:
-        base = folder.parent if is_sweep() else folder
-        arguments = [a for a in arguments if not a.startswith("run_dir=")] + [f"run_dir={base}"]
-    return shlex.join(["python", "-m", "saliency_bench", *arguments])
+        return job.REFUSED
+    return max(statuses, default=job.FINISHED)

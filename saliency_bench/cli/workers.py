@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stderr
 from threading import Thread
-from typing import TYPE_CHECKING
 
 from joblib.externals.loky import get_reusable_executor
-
-if TYPE_CHECKING:
-    from saliency_bench.cli.request import Request
 
 GLANCE = 0.5
 """Seconds after which a helper looks again whether the process that started it is there."""
 
 
 @contextmanager
-def helpers(request: Request, count: int) -> Iterator[list[Future[None]]]:
+def helpers(work: Callable[[float], None], count: int) -> Iterator[list[Future[None]]]:
     """`count` processes that share the cells of a run, until the block is left.
+
+    Each does `work`, told the share of the plan at which it begins.
 
     They find what is to be done as this process does, and take what nobody has claimed. Whatever
     becomes of one, this process does the rest. What they have not finished then is not needed.
@@ -36,7 +34,7 @@ def helpers(request: Request, count: int) -> Iterator[list[Future[None]]]:
     )
     try:
         places = [place / (count + 1) for place in range(1, count + 1)]
-        yield [executor.submit(_help, request, place, sys.argv) for place in places]
+        yield [executor.submit(_help, work, place, sys.argv) for place in places]
     finally:
         executor.shutdown(wait=True, kill_workers=True)
 
@@ -53,9 +51,7 @@ def _follow(parent: int) -> None:
         Thread(target=follow, daemon=True).start()
 
 
-def _help(request: Request, place: float, arguments: list[str]) -> None:
-    from saliency_bench.cli import main
-
+def _help(work: Callable[[float], None], place: float, arguments: list[str]) -> None:
     sys.argv = arguments
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-        main.join(request, place)
+        work(place)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saliency_bench.cli import load, objects, process
-from saliency_bench.cli.main import INTERRUPTED
+from saliency_bench.cli.job import INTERRUPTED
 from saliency_bench.cli.request import composed, requested
 from saliency_bench.protocols import NotApplicable
 

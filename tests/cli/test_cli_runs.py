@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench import execution, models
+from saliency_bench import inference, models
 from saliency_bench.protocols import ProofError
 from saliency_bench.storage import store
 
@@ -191,7 +191,7 @@ def test_an_explainer_that_raises_is_a_row_and_tried_again(command, small, own_m
 
 
 def test_a_control_with_another_verdict_makes_the_run_fail(command, small, monkeypatch):
-    monkeypatch.setattr(execution.inference, "problems", lambda _: ("weight_hash failed",))
+    monkeypatch.setattr(inference, "problems", lambda _: ("weight_hash failed",))
     done = command(*small)
     assert done.status == 1
     assert "weight_hash failed" in done.out
@@ -262,7 +262,7 @@ def test_a_signal_ends_the_command_with_how_to_go_on(
         started.append(number)
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(execution, "run", interrupted)
+    monkeypatch.setattr("saliency_bench.study.run.run_study", interrupted)
     handler = signal.getsignal(number)
     done = command(*flags, *small)
     assert (done.status, done.out, started) == (status, "", [number])
@@ -276,7 +276,7 @@ def test_a_change_that_cannot_be_proven_makes_the_run_fail(command, small, monke
     def unproven(*_, **__):
         raise ProofError("the weights did not come back")
 
-    monkeypatch.setattr(execution, "run", unproven)
+    monkeypatch.setattr("saliency_bench.study.run.run_study", unproven)
     done = command(*small)
     assert (done.status, done.out) == (1, "")
     assert done.err == "saliency_bench: the weights did not come back\n"

@@ -34,7 +34,7 @@ PARENT = """
 import os, sys, time
 from saliency_bench.cli import workers
 
-def wait(request, place, arguments):
+def wait(work, place, arguments):
     print(os.getpid(), flush=True)
     time.sleep(place * 100)
 

@@ -226,7 +226,7 @@ class Run:
 
 
 def run(a_study: Study, folder: Path, *, save_maps: bool = False) -> Run:
-    """What `saliency_bench.execution.run` does up to the tables."""
+    """What `saliency_bench.study.run.run` does up to the tables."""
     store, progress = Store(folder), Counter()
     sweep(folder)
     bound, refused = engine.bind(a_study)

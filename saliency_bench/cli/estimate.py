@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from saliency_bench.forecast import Forecast
 from saliency_bench.inference import Components
+from saliency_bench.study.estimate import Forecast
 
 DRAWS = (3, 5, 10, 20)
 """Numbers of redraws for which the images are told that an interval needs."""

@@ -21,7 +21,7 @@ from saliency_bench.storage.store import Store, sweep, write_json
 
 
 @frugal()
-def run(
+def run_study(
     study: Study,
     store: Store,
     *,

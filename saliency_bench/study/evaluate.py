@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from saliency_bench import network, randomize
 from saliency_bench.checks import ParameterRandomization
 from saliency_bench.engine import Kept
-from saliency_bench.execution import run
 from saliency_bench.explainers import Control
 from saliency_bench.explainers.base import checked
-from saliency_bench.parts import AnyExplainer, default_similarities, named, with_controls
 from saliency_bench.protocols import (
     BLOCK,
     Check,
@@ -38,6 +36,8 @@ from saliency_bench.protocols import (
 from saliency_bench.results import Results, provenance
 from saliency_bench.storage.fingerprint import identity
 from saliency_bench.storage.store import Store
+from saliency_bench.study.defaults import AnyExplainer, default_similarities, named, with_controls
+from saliency_bench.study.run import run_study
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def evaluate(
         similarities=similarities or default_similarities(), options=options,
     )  # fmt: skip
     carried_out = partial(
-        run, study, preprocessing=options.preprocessing, kept=Kept(maps=options.save_maps)
+        run_study, study, preprocessing=options.preprocessing, kept=Kept(maps=options.save_maps)
     )
     if options.run_dir is not None:
         return carried_out(Store(Path(options.run_dir)))
