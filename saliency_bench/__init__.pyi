@@ -12,7 +12,7 @@ from . import properties as properties
 from . import randomize as randomize
 from . import similarities as similarities
 from .results import Results as Results
-from .study.evaluate import Options as Options
+from .study.build import Options as Options
 from .study.evaluate import evaluate as evaluate
 
 __version__: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from saliency_bench.adapters.base import Adapter, Explain
-from saliency_bench.code import described
+from saliency_bench.storage.fingerprint import described
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.engine.scoring import STATUSES
-from saliency_bench.inference.pairs import OK, SCORED, Pairs, count
+from saliency_bench.inference.pairs import Pairs, count
+from saliency_bench.protocols import OK
 
 Columns = Mapping[str, NDArray[Any]]
 """A scorer's: by similarity, `[N]` of `scoring.PAIR`, or why there are none."""
@@ -25,8 +25,6 @@ ABOUT = {
     "undefined": "Share of the pairs of maps that cannot be compared: constant, or not finite.",
 }
 """What the quantities are."""
-
-_KINDS = np.array([SCORED.index(status) for status in STATUSES], np.int8)
 
 
 class Curve(NamedTuple):
@@ -57,7 +55,7 @@ def curves(columns: Sequence[Columns]) -> Iterator[Curve]:
 
 def _quantities(pairs: NDArray[np.void]) -> dict[str, float]:
     """Of pairs `[D, N]`; without an interval where there is but one draw."""
-    kind = _KINDS[pairs["status"]]
+    kind = pairs["status"]
     found = {"undefined": float(np.mean(kind != OK))}
     score, null = pairs["score"], pairs["null"]
     stage = Pairs(np.ones(1, int), score[None], null[None], np.ones((1, *score.shape)), kind[None])

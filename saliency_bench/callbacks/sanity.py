@@ -15,14 +15,14 @@ from saliency_bench.callbacks.events import Events
 from saliency_bench.callbacks.retained import Columns, curves
 from saliency_bench.callbacks.watching import Watching
 from saliency_bench.engine.scoring import Ready, Scorer
-from saliency_bench.protocols import Floats, Ints, Measure
+from saliency_bench.protocols import Floats, Ints, Similarity
 from saliency_bench.similarities import Spearman
 
 REDRAWN, PREVIOUS = "sanity/redrawn", "sanity/previous"
 """The runs: curves of equal tags stand in one chart."""
 
 
-def _rank_correlations() -> dict[str, Measure]:
+def _rank_correlations() -> dict[str, Similarity]:
     return {"spearman_signed": Spearman(absolute=False), "spearman_abs": Spearman(absolute=True)}
 
 
@@ -36,7 +36,7 @@ class Sanity:
         seed: root of their random streams.
     """
 
-    similarities: Mapping[str, Measure] = field(default_factory=_rank_correlations)
+    similarities: Mapping[str, Similarity] = field(default_factory=_rank_correlations)
     draws: int = 3
     seed: int = 0
 
@@ -109,7 +109,7 @@ class SanityCallback(Watching):
 
     def _ready(self) -> dict[str, Ready]:
         maps = self._bindings.maps(self.model)
-        return {name: self._scorer.ready(found, self._scene) for name, found in maps.items()}
+        return {name: self._scorer.ready(found) for name, found in maps.items()}
 
     def _compare_with_redrawn(self, now: Mapping[str, Ready], epochs: int) -> None:
         columns: dict[str, list[Columns]] = {name: [] for name in now}

@@ -20,6 +20,7 @@ class Repeated:
     depth: float = 0.0
     draw: int = 0
     moves_output: bool = False
+    destroys: bool = False
     references: tuple[Place, ...] = ()
 
     @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 
 from saliency_bench.checks.base import Repeated, require_one_of
 from saliency_bench.protocols import (
-    TWINS,
+    Ceiling,
     Condition,
     Expectation,
     NetworkName,
@@ -21,15 +21,47 @@ from saliency_bench.protocols import (
     Scene,
     Study,
     TrainedNetwork,
+    Words,
 )
 
 Randomized = Literal["permuted", "uniform"]
+
+TWINS = 1
+"""The stage that compares networks trained alike: it measures the ceilings of later stages."""
 
 MOST_SEEN = 0.1
 """Share of the images to explain that may be among those trained on: data sets hold duplicates."""
 
 LEARNED = 0.9
 """How much of an accuracy asked for must be left once guessing is taken out of it."""
+
+DECLARED = Expectation(
+    Words(
+        breaks="the network is trained anew on randomized labels",
+        passes="the map depends on the labels that the network learned",
+        fails="so much of the map does not depend on the labels that the network learned",
+        kept="of its map where labels are random, in units of what it keeps where they are true",
+        draws="networks of a kind",
+        untouched="true labels",
+        depth="share of the labels that are randomized",
+        destroyed="network trained on random labels",
+    ),
+    ceiling=Ceiling(
+        stage=TWINS,
+        name="twins",
+        caption="Networks are trained anew, and a draw is a network. Stage 1 compares twins: "
+        "networks trained on true labels from other first weights; a network's mean similarity "
+        "with its twins is its ceiling. Later stages compare the same networks with as many that "
+        "were trained on randomized labels. The null is what maps of different images score there, "
+        "and `retained` says where true against randomized labels lies between the null and the "
+        "twins. The floor of a stage is what the maps of two of its networks score on one image.",
+    ),
+    statistic="last",
+    controls={
+        "EdgeDetector": "fail", "InputMagnitude": "fail", "RandomFrozen": "fail",
+        "CentrePrior": "fail", "Constant": "undefined", "RandomFresh": "undefined",
+    },
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,6 +75,7 @@ class Retrained:
         draw: which one of its kind.
         network: the network, trained.
         moves_output: whether it is another one than the untouched.
+        destroys: whether all of its labels are randomized.
         references: see `Condition`.
         repredict: explain the class that it predicts.
     """
@@ -53,6 +86,7 @@ class Retrained:
     draw: int
     network: TrainedNetwork
     moves_output: bool
+    destroys: bool = False
     references: tuple[Place, ...] = ()
     repredict: bool = False
 
@@ -104,9 +138,8 @@ class DataRandomization:
             right on there.
     """
 
-    expects: ClassVar[str] = "change"
-    anchor: ClassVar[str] = "twins"
-    statistic: ClassVar[str] = "last"
+    declares: ClassVar[Expectation] = DECLARED
+    trains: ClassVar[bool] = True
 
     labels: Randomized = "permuted"
     fractions: Sequence[float] = (1.0,)
@@ -150,12 +183,13 @@ class DataRandomization:
                 twins = others if stage == TWINS else [draw]
                 conditions.append(
                     Retrained(
-                        name=("twin, " if stage == TWINS else "") + name.lesson,
+                        name=("twin, " if stage == TWINS else "") + name.variant,
                         stage=stage,
                         depth=name.fraction,
                         draw=draw,
                         network=study.weights(name),
                         moves_output=name != NetworkName(),
+                        destroys=name.fraction == 1,
                         references=tuple((TWINS, twin) for twin in twins),
                         repredict=study.target == "repredict",
                     )
@@ -167,7 +201,10 @@ class DataRandomization:
         reason = ""
         if self.fractions[-1] < 1:
             reason = "no network was trained on labels that are random throughout"
-        return Expectation("change", "twins", "last", reason, tuple(self._guards(study)))
+        guards = tuple(self._guards(study))
+        return replace(
+            self.declares, learned=self.min_train_accuracy, no_verdict=reason, guards=guards
+        )
 
     def _names(self, study: Study) -> list[list[NetworkName]]:
         """The networks by stage, true labels first, and draw.
@@ -206,15 +243,15 @@ class DataRandomization:
                 asked = _above(network.chance, self.min_test_accuracy)
                 if not tested >= asked:
                     yield (
-                        f"the network of {name} is right on {tested:.2f} of the test images; at "
+                        f"the network of {name} has test accuracy {tested:.2f}; at "
                         f"least {asked:.2f} (min_test_accuracy) is asked for"
                     )
             if name.fraction == 1:
                 highest = network.chance + self.chance_margin * (1 - network.chance)
                 if not tested <= highest:
                     yield (
-                        f"the network of {name} is right on {tested:.2f} of the test images; at "
-                        f"most {highest:.2f} (chance and chance_margin) is to be had by guessing"
+                        f"the network of {name} has test accuracy {tested:.2f}; at "
+                        f"most {highest:.2f} (chance and chance_margin) is expected from guessing"
                     )
         if network.seen > MOST_SEEN:
             yield (

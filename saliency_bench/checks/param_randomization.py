@@ -13,7 +13,7 @@ import numpy as np
 from saliency_bench import network as networks
 from saliency_bench import randomize
 from saliency_bench.checks.base import Repeated, require_one_of
-from saliency_bench.protocols import Condition, Expectation, Place, Scene, Study
+from saliency_bench.protocols import Ceiling, Condition, Expectation, Place, Scene, Study, Words
 
 if TYPE_CHECKING:
     from saliency_bench.network import Block
@@ -21,6 +21,31 @@ if TYPE_CHECKING:
 Order = Literal["top_down", "bottom_up", "independent"]
 MIN_STAGES = 4
 """Fewest stages, evenly spaced by layer, that a verdict may be taken on if not on all."""
+
+DECLARED = Expectation(
+    Words(
+        breaks="the layers' weights are redrawn, one layer after another",
+        passes="the map depends on the network's weights",
+        fails="so much of the map does not depend on the network's weights",
+        kept="of its map, averaged over the cascade",
+        depth="share of the layers that are redrawn",
+        destroyed="fully redrawn network",
+    ),
+    ceiling=Ceiling(
+        caption="The null is what two maps score that share nothing but the explainer; the ceiling "
+        "is 1, what they score when nothing changed. The floor of a stage is what the maps of two "
+        "draws of that stage score on one image. Halfway down a cascade two draws share layers; at "
+        "the last stage, where every layer is redrawn, they are two unrelated networks, and only "
+        "that floor stands in the row of the area. If it is high, the input alone dictates that "
+        "much of the map: then magnitude survives a broken network whatever the explainer does, "
+        "and signs tell more.",
+    ),
+    controls={
+        "EdgeDetector": "fail", "InputMagnitude": "fail", "RandomFrozen": "fail",
+        "CentrePrior": "fail", "WeightHash": "pass", "Constant": "undefined",
+        "RandomFresh": "undefined",
+    },
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,6 +62,7 @@ class Redrawn:
         policy: how new values are drawn.
         seed: root of the random streams.
         repredict: explain the class that the redrawn network predicts.
+        destroys: whether no block is left as it was.
     """
 
     name: str
@@ -47,6 +73,7 @@ class Redrawn:
     policy: randomize.Policy
     seed: int
     repredict: bool = False
+    destroys: bool = False
     moves_output: bool = True
     references: tuple[Place, ...] = ()
 
@@ -95,9 +122,8 @@ class ParameterRandomization:
             (from 1); default all.
     """
 
-    expects: ClassVar[str] = "change"
-    anchor: ClassVar[str] = "self"
-    statistic: ClassVar[str] = "area"
+    declares: ClassVar[Expectation] = DECLARED
+    trains: ClassVar[bool] = False
 
     order: Order = "top_down"
     draws: int | None = None
@@ -139,7 +165,7 @@ class ParameterRandomization:
             conditions += [
                 Redrawn(
                     blocks[stage - 1].name, stage, depth, draw, redrawn, self.policy,
-                    study.seed, study.target == "repredict",
+                    study.seed, study.target == "repredict", destroys=depth == 1,
                 )
                 for draw in range(self.draws or study.draws)
             ]  # fmt: skip
@@ -154,7 +180,7 @@ class ParameterRandomization:
             reason = "batch_norm=keep leaks trained scales: descriptive"
         elif not self._evenly_spaced(self._ordered_blocks(study.network.model)):
             reason = f"the stages are not all layers, nor {MIN_STAGES} spaced evenly by layer"
-        return Expectation("change", "self", "area", reason)
+        return replace(self.declares, no_verdict=reason)
 
     def _ordered_blocks(self, model: Any) -> list[Block]:
         blocks = networks.blocks(model, self.blocks, exclude=self.exclude)

@@ -72,8 +72,9 @@ def _plan(request: Request) -> int:
     from rich.console import Console
 
     from saliency_bench.cli.estimate import costs
+    from saliency_bench.study.compute import planned
     from saliency_bench.study.estimate import forecast
-    from saliency_bench.study.run import planned, spread
+    from saliency_bench.study.run import spread
 
     config = request.config
     steps, _ = planned(job.study)
@@ -105,13 +106,12 @@ def _carry_out(request: Request) -> Results:
     """Load, run and report; slow from here on."""
     _begin(request)
     job = load.loaded(request)
-    from rich.console import Console
 
     from saliency_bench.cli import workers
     from saliency_bench.cli.progress import Bar
     from saliency_bench.study.run import run_study
 
-    bar = Bar(Console(stderr=True, soft_wrap=True, highlight=False, markup=False))
+    bar = Bar(load.progress_console())
     results = run_study(
         job.study,
         Store(request.folder),
@@ -130,8 +130,8 @@ def _carry_out(request: Request) -> Results:
 def join(request: Request, place: float) -> None:
     """Compute cells of a run that another process is at, and no more."""
     job = load.loaded(request)
-    from saliency_bench.engine.outcome import Silent
-    from saliency_bench.study.run import compute, planned
+    from saliency_bench.protocols import Silent
+    from saliency_bench.study.compute import compute, planned
 
     steps, _ = planned(job.study)
     store, kept = Store(request.folder), _kept(request)

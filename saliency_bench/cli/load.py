@@ -13,8 +13,10 @@ from saliency_bench.cli import objects, process
 from saliency_bench.cli.request import RESULTS, Request
 
 if TYPE_CHECKING:
-    from saliency_bench.models import LoadedModel
-    from saliency_bench.protocols import Dataset, Networks, Preprocessing, Study
+    from rich.console import Console
+
+    from saliency_bench.protocols import Preprocessing, Study
+    from saliency_bench.study.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ def loaded(request: Request) -> Job:
     config = request.config
     threading = {"deterministic": config.deterministic, "threads": compute_threads(config)}
     process.start_tensorflow(**threading)
-    from saliency_bench.study.evaluate import Options, build
+    from saliency_bench.study.build import Options, build
 
-    dataset, model, weights = loaded_parts(request)
+    inputs = loaded_inputs(request)
+    dataset, model = inputs.dataset, inputs.model
     options = Options(
         seed=config.seed,
         draws=config.draws,
@@ -48,7 +51,7 @@ def loaded(request: Request) -> Job:
         run_dir=request.folder,
         save_maps=config.save_maps,
         preprocessing=dataset.preprocessing,
-        weights=weights,
+        weights=inputs.weights,
         output=request.output,
     )
     built = build(
@@ -69,27 +72,27 @@ def loaded(request: Request) -> Job:
     return Job(built, dataset.preprocessing, facts)
 
 
-def loaded_parts(request: Request) -> tuple[Dataset, LoadedModel, Networks]:
+def loaded_inputs(request: Request) -> Inputs:
     """The images to explain, the model that fits them, and others like it where checks ask."""
-    from saliency_bench import models
+    from saliency_bench.cli.progress import Bar
+    from saliency_bench.study.inputs import Asked, load_inputs
 
     config = request.config
-    retrains = any(check.anchor == "twins" for check in request.parts["check"].values())
-    trains = retrains if request.model is None else request.model.trains
-    dataset = request.dataset.load(train=trains)
-    # A function's model is as finished as it comes where there is nothing to train it on.
-    model = request.model or _function(config, trains=trains and dataset.train_labels is not None)
-    if dataset.labels is None and config.target == "label":
-        raise ValueError(f"target=label needs labels; {dataset.name} has none: target=predicted")
-    cache = RESULTS / "cache"
-    loaded, weights = models.with_others(model, dataset, seed=config.seed, cache=cache)
-    if retrains and weights.regularizers:
-        tell(f"hinders learning random labels: {', '.join(weights.regularizers)}")
-    if loaded.preprocessing is not None:
-        dataset = replace(dataset, preprocessing=loaded.preprocessing)
-    if len(dataset.pixels) < config.n_images:
-        tell(f"n_images={config.n_images}, but {dataset.name} has {len(dataset.pixels)}")
-    return dataset.first(config.n_images), loaded, weights
+    retrains = any(check.trains for check in request.parts["check"].values())
+    asked = Asked(
+        dataset=request.dataset,
+        model=lambda trains: request.model or _function(config, trains=trains),
+        trains=retrains if request.model is None else request.model.trains,
+        retrains=retrains,
+        n_images=config.n_images,
+        target=config.target,
+        seed=config.seed,
+        cache=RESULTS / "cache",
+    )
+    found = load_inputs(asked, Bar(progress_console()))
+    for line in found.remarks:
+        tell(line)
+    return found
 
 
 def _function(config: DictConfig, *, trains: bool) -> Any:
@@ -114,3 +117,10 @@ def compute_threads(config: DictConfig) -> int:
 def tell(line: str) -> None:
     """A line on standard error."""
     print(f"saliency_bench: {line}", file=sys.stderr, flush=True)
+
+
+def progress_console() -> Console:
+    """Where a run's progress is shown."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

@@ -65,3 +65,7 @@ class Bar:
         """Nothing more is to come."""
         self._bar.update(self._task, completed=self._count)
         self._bar.stop()
+
+    def tell(self, line: str) -> None:
+        """A line that is to stay."""
+        self._console.print(line)

@@ -20,8 +20,8 @@ from saliency_bench.cli import expected, objects
 from saliency_bench.datasets import Source
 from saliency_bench.models import Model
 from saliency_bench.protocols import Output, TargetMode
-from saliency_bench.storage.fingerprint import source_digest
-from saliency_bench.storage.store import content_key, location
+from saliency_bench.storage.fingerprint import content_key, source_digest
+from saliency_bench.storage.store import location
 
 RESULTS = Path("results")
 """Where runs without a `run_dir` and the trained networks lie."""

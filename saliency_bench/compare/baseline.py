@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from saliency_bench.compare.evidence import SETTINGS, STUDY, TRAININGS, Side
-from saliency_bench.inference.pairs import FAILURES
+from saliency_bench.protocols import FAILURES
 from saliency_bench.results import Results, files
 from saliency_bench.storage.longtable import Key, LongTable, writing
 from saliency_bench.storage.store import read_json, write_atomic

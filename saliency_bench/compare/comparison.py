@@ -71,7 +71,7 @@ def _chosen(checks: Collection[str], before: Side, after: Side) -> set[str]:
     chosen = set(checks) or known | {key[0] for key in after.keys}
     for check in chosen & before.expectations.keys() & after.expectations.keys():
         sides = [side.expectations[check] for side in (before, after)]
-        told = [" ".join((e.expects, e.anchor, e.statistic)) for e in sides]
+        told = [f"{e.expects} {e.ceiling.name} {e.statistic}" for e in sides]
         _require_same(f"expect of {check}", *told)
     lines = [side.evidence.thresholds for side in (before, after)]
     for name in sorted(lines[0].keys() & lines[1].keys()):

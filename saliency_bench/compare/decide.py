@@ -9,8 +9,9 @@ import numpy as np
 from saliency_bench.compare.evidence import STUDY, Side, differing
 from saliency_bench.compare.rows import UNKNOWN, Outcome, Row
 from saliency_bench.inference import Case, Estimate, Interval, difference
-from saliency_bench.inference.pairs import ABSENT, FAILURES
+from saliency_bench.inference.pairs import ABSENT
 from saliency_bench.inference.rules import Verdict
+from saliency_bench.protocols import FAILURES
 from saliency_bench.storage.longtable import Key
 
 ROUNDING = 0.01

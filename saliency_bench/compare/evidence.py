@@ -97,8 +97,8 @@ class Side:
 
     def settings(self, check: str) -> tuple[object, ...]:
         """What of a check decides its scores beside the study."""
-        twins = self.expectations[check].anchor == "twins"
-        return dict(self.facts.get("checks", {})).get(check), self.trainings if twins else None
+        trained = self.expectations[check].learned is not None
+        return dict(self.facts.get("checks", {})).get(check), self.trainings if trained else None
 
     def problems(self, checks: Collection[str]) -> Iterator[str]:
         """Why these checks mean nothing."""

@@ -14,12 +14,13 @@ from saliency_bench import checks
 from saliency_bench.compare import TOLERANCE, compare, freeze
 from saliency_bench.compare import render as comparing
 from saliency_bench.compare.comparison import require_share
-from saliency_bench.protocols import AREA, Check, Floats, Ints, Measure
+from saliency_bench.protocols import AREA, Check, Floats, Ints, Similarity
 from saliency_bench.report import view
 from saliency_bench.report.text import plain_language
 from saliency_bench.results import Results
+from saliency_bench.study.build import Options
 from saliency_bench.study.defaults import AnyExplainer, named
-from saliency_bench.study.evaluate import Options, evaluate
+from saliency_bench.study.evaluate import evaluate
 
 _USUAL: Sequence[Check] = (checks.ParameterRandomization(), checks.DataRandomization())
 CHECKS: Mapping[str, Callable[..., Check]] = {n: type(c) for n, c in named(_USUAL).items()}
@@ -39,7 +40,7 @@ class _Asked:
     check: Check
     place: str
     tolerance: float
-    similarities: Mapping[str, Measure] | None
+    similarities: Mapping[str, Similarity] | None
     options: Options
 
 

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from saliency_bench.protocols import Rows, parts
+from saliency_bench.storage.fingerprint import content_key
 
 
 def digest(settings: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
     """Hash of plain settings and of what the files hold, wherever they lie."""
-    text = json.dumps(settings, sort_keys=True, default=list)
-    total = hashlib.blake2b(text.encode(), digest_size=16)
-    for path in files:
-        total.update(_file_digest(path))
-    return total.hexdigest()
-
-
-def digest_of_array(array: NDArray[Any] | Rows) -> str:
-    """Hash of an array's numbers; shape and dtype are not part of it."""
-    total = hashlib.blake2b(digest_size=16)
-    for part in parts(array):
-        total.update(np.ascontiguousarray(part).data)
-    return total.hexdigest()
+    return content_key(settings, map(existing, files))
 
 
 def existing(path: str | Path) -> Path:
@@ -66,8 +49,3 @@ def reading(rule: str, why: Callable[[Exception], str] = reason) -> Iterator[Non
         yield
     except Exception as error:  # a damaged file makes its reader raise anything
         raise ValueError(f"{rule}: {why(error)}") from error
-
-
-def _file_digest(path: Path) -> bytes:
-    with existing(path).open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).digest()

@@ -4,7 +4,7 @@ Knows neither which check runs nor what a model is; imports no TensorFlow.
 """
 
 from saliency_bench.engine.loop import EXAMPLES, Loop, bind
-from saliency_bench.engine.outcome import EXAMPLE, USUALLY, Kept, Outcome, Progress, Silent
+from saliency_bench.engine.outcome import EXAMPLE, USUALLY, Kept, Outcome
 from saliency_bench.engine.plan import NETWORK, Step, families, plan
 
 __all__ = [
@@ -15,8 +15,6 @@ __all__ = [
     "Kept",
     "Loop",
     "Outcome",
-    "Progress",
-    "Silent",
     "Step",
     "bind",
     "families",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.engine.background import Behind
 from saliency_bench.engine.locks import Claims
-from saliency_bench.engine.outcome import EXAMPLE, USUALLY, Kept, Outcome, Progress
+from saliency_bench.engine.outcome import EXAMPLE, USUALLY, Kept, Outcome
 from saliency_bench.engine.plan import (
     NETWORK,
     Step,
@@ -32,7 +32,15 @@ from saliency_bench.engine.plan import (
 )
 from saliency_bench.engine.references import Maps, Mark, Window, mark, require_maps
 from saliency_bench.engine.scoring import Scorer
-from saliency_bench.protocols import Bound, Condition, NotApplicable, ProofError, Scene, Study
+from saliency_bench.protocols import (
+    Bound,
+    Condition,
+    NotApplicable,
+    Progress,
+    ProofError,
+    Scene,
+    Study,
+)
 from saliency_bench.storage.store import Store
 
 EXAMPLES = 3
@@ -196,7 +204,7 @@ class Loop:
                 maps = self._maps(name, changed)
                 if maps is None:
                     continue
-                window.refer(step, name, its, maps, scene)
+                window.refer(step, name, its, maps)
                 if reference is not None:
                     window.set_aside(step, name, its, maps)
 
@@ -213,16 +221,16 @@ class Loop:
             if maps is None:
                 return
             if its in self._referred:
-                window.refer(step, name, its, maps, scene)
+                window.refer(step, name, its, maps)
         scene = replace(scene, targets=changed.targets)
         if name in task.missing:
             behind.do(self._score, step, name, maps, scene, window)
         else:
-            window.hold(step, name, maps, scene)
+            window.hold(step, name, maps)
 
     def _score(self, step: Step, name: str, maps: Maps, scene: Scene, window: Window) -> None:
         marks = [mark(step.check, reference) for reference in step.references or (None,)]
-        columns = window.columns(step, name, maps, scene, marks)
+        columns = window.columns(step, name, maps, marks)
         columns["target"] = scene.targets
         if self._shows(step):
             columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)

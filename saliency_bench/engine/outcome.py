@@ -1,45 +1,8 @@
-"""What the loop tells while it works, and what it leaves behind."""
+"""What the loop leaves behind, and what it keeps of the maps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
-
-
-class Progress(Protocol):
-    """Told what is being done, how far it is."""
-
-    def start(self, total: int) -> None:
-        """`total` steps are to come."""
-        ...
-
-    def step(self, what: str) -> None:
-        """One step, `what`, is about to be done."""
-        ...
-
-    def skip(self, count: int) -> None:
-        """Another process did `count` of the steps."""
-        ...
-
-    def done(self) -> None:
-        """Nothing more is to come."""
-        ...
-
-
-class Silent:
-    """Tells nobody."""
-
-    def start(self, total: int) -> None:
-        """Nothing."""
-
-    def step(self, what: str) -> None:
-        """Nothing."""
-
-    def skip(self, count: int) -> None:
-        """Nothing."""
-
-    def done(self) -> None:
-        """Nothing."""
 
 
 @dataclass

@@ -19,8 +19,13 @@ from saliency_bench.protocols import (
     Scene,
     Study,
 )
-from saliency_bench.storage.fingerprint import column, identity, is_address, scene_digest
-from saliency_bench.storage.store import content_key
+from saliency_bench.storage.fingerprint import (
+    column,
+    content_key,
+    identity,
+    is_address,
+    scene_digest,
+)
 
 SHARD = 1024
 """Most images in a shard."""

@@ -63,11 +63,11 @@ class Window:
         """Whether there are maps of that explainer and mark to compare with."""
         return (step.start, name, its) in self._known
 
-    def refer(self, step: Step, name: str, its: Mark, maps: Maps, scene: Scene) -> None:
+    def refer(self, step: Step, name: str, its: Mark, maps: Maps) -> None:
         """Take maps `[N, H, W, C']` of a shard as those that others are compared with."""
         key = step.start, name, its
         self._known.add(key)
-        self._behind.do(self._keep, key, maps, scene)
+        self._behind.do(self._keep, key, maps)
 
     def set_aside(self, step: Step, name: str, its: Mark, maps: Maps) -> None:
         """Keep maps whose own step is still to come."""
@@ -79,9 +79,9 @@ class Window:
         return maps
 
     def columns(
-        self, step: Step, name: str, maps: Maps, scene: Scene, marks: Sequence[Mark]
+        self, step: Step, name: str, maps: Maps, marks: Sequence[Mark]
     ) -> dict[str, NDArray[Any]]:
-        """A column per measure, from maps under the step's condition; to be called behind.
+        """A column per similarity, from maps under the step's condition; to be called behind.
 
         They are held for the draw that comes next.
 
@@ -89,21 +89,20 @@ class Window:
             step: what they are of.
             name: the explainer.
             maps: `[N, H, W, C']`.
-            scene: the shard, untouched.
             marks: with what they are compared.
         """
-        changed = self._scorer.ready(maps, scene)
+        changed = self._scorer.ready(maps)
         before = self._shelf["before", step.start, name] if step.continues else None
         references = [self._shelf[step.start, name, its] for its in marks]
         self._shelf["before", step.start, name] = changed
         return self._scorer.columns(changed, references, before)
 
-    def hold(self, step: Step, name: str, maps: Maps, scene: Scene) -> None:
+    def hold(self, step: Step, name: str, maps: Maps) -> None:
         """Keep maps for the draw that comes next, without comparing them."""
-        self._behind.do(self._keep, ("before", step.start, name), maps, scene)
+        self._behind.do(self._keep, ("before", step.start, name), maps)
 
-    def _keep(self, key: Hashable, maps: Maps, scene: Scene) -> None:
-        self._shelf[key] = self._scorer.ready(maps, scene)
+    def _keep(self, key: Hashable, maps: Maps) -> None:
+        self._shelf[key] = self._scorer.ready(maps)
 
 
 def require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:

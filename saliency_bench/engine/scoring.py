@@ -9,19 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import BLOCK, Measure, NotApplicable, Scene
+from saliency_bench.protocols import BLOCK, CONSTANT, DIED, NAN, OK, NotApplicable, Similarity
 
 PARTNERS = 4
 """How many other images of its block make an image's null."""
 
-STATUSES = ("ok", "constant_reference", "died", "nan")
-"""What the codes in a column's `status` mean."""
-
-Mark = tuple[str, int, int] | None
-"""Check, stage and draw of the condition whose maps are compared with; None: the untouched."""
-
 PAIR = np.dtype([("score", "f8"), ("null", "f8"), ("floor", "f8"), ("status", "i1")])
-"""One entry of a measure's column: an image's changed map against its reference."""
+"""One entry of a similarity's column: an image's changed map against its reference."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +25,8 @@ class Ready:
     Attributes:
         shape: `[N, H, W, C']` of the maps.
         finite: `[N]`.
-        prepared: by column, as the measure made them ready.
-        refused: by column, why the measure cannot serve them.
+        prepared: by column, as the similarity made them ready.
+        refused: by column, why the similarity cannot serve them.
     """
 
     shape: tuple[int, ...]
@@ -46,18 +40,18 @@ class Scorer:
     """Compares changed maps with their references.
 
     Attributes:
-        measures: by the name of their column.
+        similarities: by the name of their column.
     """
 
-    measures: Mapping[str, Measure]
+    similarities: Mapping[str, Similarity]
 
-    def ready(self, maps: NDArray[np.float32], scene: Scene) -> Ready:
-        """Maps `[N, H, W, C']` of the untouched images `scene`, ready to be compared."""
+    def ready(self, maps: NDArray[np.float32]) -> Ready:
+        """Maps `[N, H, W, C']`, ready to be compared."""
         prepared: dict[str, Any] = {}
         refused: dict[str, str] = {}
-        for name, measure in self.measures.items():
+        for name, similarity in self.similarities.items():
             try:
-                prepared[name] = measure.prepare(maps, scene)
+                prepared[name] = similarity.prepare(maps)
             except NotApplicable as refusal:
                 refused[name] = refusal.reason
         return Ready(maps.shape, _finite(maps), prepared, refused)
@@ -65,9 +59,9 @@ class Scorer:
     def columns(
         self, changed: Ready, references: Sequence[Ready], before: Ready | None = None
     ) -> dict[str, NDArray[Any]]:
-        """A column per measure: `[N]` of `PAIR`.
+        """A column per similarity: `[N]` of `PAIR`.
 
-        The column of a measure that cannot serve these maps is the reason why, a text.
+        The column of a similarity that cannot serve these maps is the reason why, a text.
 
         Args:
             changed: maps under a condition.
@@ -75,26 +69,26 @@ class Scorer:
             before: maps of the draw before; with them there is a floor.
         """
         columns: dict[str, NDArray[Any]] = {}
-        for name, measure in self.measures.items():
+        for name, similarity in self.similarities.items():
             why = [maps.refused[name] for maps in (*references, changed) if name in maps.refused]
             if why:
                 columns[name] = np.array(why[0])
                 continue
-            columns[name] = _averaged([_pairs(name, measure, r, changed) for r in references])
+            columns[name] = _averaged([_pairs(name, similarity, r, changed) for r in references])
             if before is not None and name in before.prepared:
-                floor = measure.compare(before.prepared[name], changed.prepared[name])
+                floor = similarity.compare(before.prepared[name], changed.prepared[name])
                 columns[name]["floor"] = floor
         return columns
 
 
-def _pairs(name: str, measure: Measure, reference: Ready, changed: Ready) -> NDArray[np.void]:
-    """One measure's column against one reference, without a floor."""
+def _pairs(name: str, similarity: Similarity, reference: Ready, changed: Ready) -> NDArray[np.void]:
+    """One similarity's column against one reference, without a floor."""
     here, there = reference.prepared[name], changed.prepared[name]
     finite = reference.finite & changed.finite
     column = np.empty(len(finite), PAIR)
-    score = measure.compare(here, there)
+    score = similarity.compare(here, there)
     column["score"] = score
-    column["null"] = _null(measure, here, there)
+    column["null"] = _null(similarity, here, there)
     column["floor"] = np.nan
     column["status"] = _status(score, finite, here.defined, there.defined)
     return column
@@ -134,10 +128,10 @@ def partners(count: int) -> list[NDArray[np.int64]]:
     return [starts[block] + (place + shift) % sizes[block] for shift in shifts]
 
 
-def _null(measure: Measure, reference: Any, changed: Any) -> NDArray[np.float64]:
+def _null(similarity: Similarity, reference: Any, changed: Any) -> NDArray[np.float64]:
     """`[N]` mean similarity with the partners' changed maps; NaN where no partner is defined."""
     count = len(reference.defined)
-    scores = [measure.compare(reference, changed.take(rows)) for rows in partners(count)]
+    scores = [similarity.compare(reference, changed.take(rows)) for rows in partners(count)]
     return _known_mean(scores) if scores else np.full(count, np.nan)
 
 
@@ -149,8 +143,7 @@ def _status(
 ) -> NDArray[np.int8]:
     """`[N]` indices into `STATUSES`, the first that applies."""
     wrong = [~finite, ~reference, ~changed, ~np.isfinite(score)]
-    codes = [STATUSES.index(s) for s in ("nan", "constant_reference", "died", "nan")]
-    return np.select(wrong, codes, STATUSES.index("ok")).astype(np.int8)
+    return np.select(wrong, [NAN, CONSTANT, DIED, NAN], OK).astype(np.int8)
 
 
 def _finite(maps: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
-from saliency_bench.code import described
 from saliency_bench.protocols import Bound, Explainer, Floats, Ints
 from saliency_bench.randomize import image_keys
+from saliency_bench.storage.fingerprint import described
 
 Upsample = Literal["bilinear", "nearest", "bicubic"]
 """How a layer's map is brought to the size of the image."""

@@ -16,9 +16,8 @@ from saliency_bench.randomize import image_keys, stream
 
 
 class Control(Method):
-    """An explainer that is not one; `expected` is the verdict it must get."""
+    """An explainer whose verdict is known beforehand: each check says which one it must get."""
 
-    expected: ClassVar[str] = "fail"
     signed: ClassVar[bool] = False
     class_specific: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = False
@@ -65,8 +64,6 @@ class InputMagnitude(_ImageOnly):
 @dataclass(frozen=True)
 class Constant(_ImageOnly):
     """The same value everywhere: a map that says nothing."""
-
-    expected: ClassVar[str] = "undefined"
 
     def of(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Ones, `[N, H, W, 1]`."""
@@ -118,7 +115,6 @@ class RandomFrozen(Control):
 class RandomFresh(Control):
     """Noise keyed by seed, image, target and weights: it never repeats itself."""
 
-    expected: ClassVar[str] = "undefined"
     signed: ClassVar[bool] = True
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
@@ -149,7 +145,6 @@ class RandomFresh(Control):
 class WeightHash(Control):
     """Noise keyed by the weights and the image: a map that is about the weights alone."""
 
-    expected: ClassVar[str] = "pass"
     signed: ClassVar[bool] = True
     promises: ClassVar[frozenset[str]] = frozenset({"weights"})
 

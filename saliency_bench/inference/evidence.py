@@ -11,20 +11,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saliency_bench.inference.intervals import Interval
 from saliency_bench.inference.pairs import (
     ABSENT,
-    FAILURES,
-    OK,
-    SCORED,
-    Blank,
     Counted,
     Died,
+    NotFinite,
     Pairs,
     Statistic,
     count,
 )
-from saliency_bench.protocols import TWINS, Expectation, Floats, Ints
+from saliency_bench.protocols import (
+    FAILURES,
+    NAN,
+    OK,
+    STATUSES,
+    Expectation,
+    Floats,
+    Ints,
+)
 from saliency_bench.storage.longtable import Key, LongTable
 
 _AXES = ("stage", "draw", "image")
@@ -40,13 +44,13 @@ class Evidence:
             score, null, ceiling, status`; stage 0 compares the untouched map with itself under
             another explainer seed. An explainer that failed has one row, whose condition is why.
         floors: `check, explainer, similarity, stage, draw, image, floor`.
-        networks: `check, stage, condition, depth, draw, accuracy, input_independent,
+        networks: `check, stage, condition, depth, draw, destroyed, accuracy, input_independent,
             variables_changed, variables_exempt`.
-        expectations: what each check promises.
+        expectations: what each check says of itself.
         signed: whether the sign of an explainer's maps means something.
         thresholds: largest share retained that passes, by similarity; None gives no verdict.
         chance: share of the largest class among the images; None without labels.
-        controls: the verdict that each control must get.
+        controls: the name of each control's class.
     """
 
     scores: LongTable
@@ -79,7 +83,7 @@ class Case:
         key: check, explainer and similarity.
         pairs: all stages, the untouched one included.
         failure: status and cause of an explainer that never ran; empty if it did.
-        expectation: what the check promises.
+        expectation: what the check says of itself.
         signed: whether the sign of the maps means something.
         threshold: largest share retained that passes.
         networks: rows of this check.
@@ -105,13 +109,13 @@ class Case:
         stages = self.pairs.stages
         if self.expectation.statistic == "last" and stages.any():
             return self.pairs.take(stages == stages.max())
-        return self.pairs.take(stages > 0)
+        return self.pairs.take(stages > (self.expectation.ceiling.stage or 0))
 
     @cached_property
-    def redrawn(self) -> Pairs:
-        """The stage whose draws share no layer, so are unrelated networks; empty without one."""
-        full = self.networks.loc[self.networks["depth"] >= 1, "stage"]
-        return self.pairs.take(self.pairs.stages == full.max())
+    def destroyed(self) -> Pairs:
+        """The stage whose draws are networks that share nothing; empty without one."""
+        stages = self.networks.loc[self.networks["destroyed"].astype(bool), "stage"]
+        return self.pairs.take(self.pairs.stages == stages.max())
 
     @cached_property
     def repeats(self) -> Counted:
@@ -123,33 +127,22 @@ class Case:
         """What is judged: the share that is left, or the score itself where maps must keep."""
         return "similarity" if self.expectation.expects == "keep" else "retained"
 
-    @property
-    def twins(self) -> bool:
-        """Whether the ceilings are similarities of twins."""
-        return self.expectation.anchor == "twins"
-
-    @cached_property
-    def agreement(self) -> Interval | None:
-        """How far twins agree beyond what their maps of different images share; None without."""
-        alike = self.pairs.take(self.pairs.stages == TWINS)
-        return self.counted(alike).room if self.twins else None
-
     @cached_property
     def reported(self) -> Counted:
         """The judged pairs in the variant that is reported."""
         return self.counted(self.judged)
 
-    def counted(self, pairs: Pairs, *, died: Died = "null", blank: Blank = "out") -> Counted:
+    def counted(self, pairs: Pairs, *, died: Died = "null", nan: NotFinite = "out") -> Counted:
         """Some of the pairs, once it is settled how the undefined ones count."""
-        return count(pairs, died=died, blank=blank, twins=self.twins)
+        return count(pairs, died=died, nan=nan, measured_at=self.expectation.ceiling.stage)
 
 
 def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
     """The evidence as a case per key."""
     for key in keys:
         rows = evidence.scores.rows(key)
-        _known("scores.status", rows["status"].unique(), SCORED + FAILURES)
-        kinds = pd.Index(SCORED).get_indexer(pd.Index(rows["status"])).astype(np.int8)
+        _known("scores.status", rows["status"].unique(), STATUSES + FAILURES)
+        kinds = pd.Index(STATUSES).get_indexer(pd.Index(rows["status"])).astype(np.int8)
         failed, ran = rows[kinds == ABSENT], rows[kinds != ABSENT]
         check, explainer, similarity = key
         pairs, draws, images = _pivot(_columns(ran), kinds[kinds != ABSENT])
@@ -178,7 +171,7 @@ def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> tuple[Pair
     place = tuple(codes for codes, _ in axes)
     shape = tuple(len(levels) for _, levels in axes)
     # A pair that is called ok without a number is not ok.
-    kinds = np.where((kinds == OK) & np.isnan(columns["score"]), SCORED.index("nan"), kinds)
+    kinds = np.where((kinds == OK) & np.isnan(columns["score"]), NAN, kinds)
 
     def placed(values: NDArray[Any], empty: float) -> NDArray[Any]:
         array = np.full(shape, empty, values.dtype)

@@ -145,6 +145,15 @@ def mean_interval(values: Floats) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def ratio_interval(numerator: Floats, denominator: Floats) -> Interval:
+    """Ratio of the means of independent pairs `[N]`, linearised; NaN where the mean below is 0."""
+    below = float(np.mean(denominator)) if len(denominator) else np.nan
+    if not abs(below) > ROOM:
+        return Interval(*np.full((3,), np.nan))
+    ratio = np.mean(numerator) / below
+    return mean_interval(ratio + (numerator - ratio * denominator) / below)
+
+
 class Components(NamedTuple):
     """Variances of crossed random effects: of draws, of images, and of what is left."""
 

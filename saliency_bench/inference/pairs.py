@@ -17,19 +17,16 @@ from saliency_bench.inference.intervals import (
     linearised,
     pseudo_values,
 )
-from saliency_bench.protocols import TWINS, Floats, Ints
+from saliency_bench.protocols import CONSTANT, DIED, NAN, STATUSES, Floats, Ints
 
 Died = Literal["null", "out"]
-Blank = Literal["null", "ceiling", "out"]
+NotFinite = Literal["null", "ceiling", "out"]
 Statistic = Literal["retained", "similarity"]
 
-SCORED = ("ok", "died", "constant_reference", "nan")
-"""What can become of a pair of maps; a pair's `kind` is its place here, or `ABSENT`."""
-FAILURES = ("not_applicable", "error")
-"""What can become of an explainer as a whole."""
 MIN_DRAWS = 3
 """Fewer changed networks say too little about changed networks."""
-OK, DIED, CONSTANT, ABSENT = 0, 1, 2, -1
+ABSENT = -1
+"""The kind of a pair that was not compared."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Pairs:
         score: `[L, D, I]`, as are the others; NaN where unknown.
         null: similarity of maps that share nothing but the explainer.
         ceiling: similarity if nothing had changed.
-        kind: index into `SCORED`, or `ABSENT`.
+        kind: index into `STATUSES`, or `ABSENT`.
     """
 
     stages: Ints
@@ -73,7 +70,7 @@ class Pairs:
     def share(self, status: str) -> float:
         """Share of the pairs with this status; NaN without pairs."""
         present = np.count_nonzero(self.kind != ABSENT)
-        found = np.count_nonzero(self.kind == SCORED.index(status))
+        found = np.count_nonzero(self.kind == STATUSES.index(status))
         return found / present if present else float("nan")
 
 
@@ -88,8 +85,8 @@ class Counted:
         weights: sum to 1 in all; each stage's living pairs share alike.
         draws: which of all draws count at all.
         images: which of all images do.
-        twins: `[L]` at which stages the score is a mean over twins, as every ceiling is; None
-            where ceilings are not.
+        measured: `[L]` at which stages the score is a mean over networks trained alike, as every
+            ceiling is; None where ceilings are not measured.
     """
 
     score: Floats
@@ -98,7 +95,7 @@ class Counted:
     weights: Floats
     draws: NDArray[np.bool_]
     images: NDArray[np.bool_]
-    twins: NDArray[np.bool_] | None = None
+    measured: NDArray[np.bool_] | None = None
 
     @cached_property
     def similarity(self) -> Interval:
@@ -109,12 +106,12 @@ class Counted:
     def retained(self) -> Interval:
         """`mean(score - null) / mean(ceiling - null)`.
 
-        NaN where twins may agree no better than unrelated networks: no interval of a ratio is
-        bounded if that of its denominator holds 0 (Fieller, 1954).
+        NaN where a ceiling that is measured may be no higher than the null: no interval of a ratio
+        is bounded if that of its denominator holds 0 (Fieller, 1954).
         """
         score, ceiling = self._networks
         found = self._interval(score - self.null, ceiling - self.null)
-        if self.twins is not None and not self.room.low > 0:
+        if self.measured is not None and not self.room.low > 0:
             return Interval(*np.full((3, *np.shape(found.value)), np.nan))
         return found
 
@@ -148,20 +145,20 @@ class Counted:
     @property
     def _networks(self) -> tuple[Floats, Floats]:
         """Score and ceiling such that draws are independent."""
-        if self.twins is None or self._few:
+        if self.measured is None or self._few:
             return self.score, self.ceiling
         ceiling = pseudo_values(self.ceiling, self.weights)
         score = pseudo_values(self.score, self.weights)
-        return np.where(self.twins[:, None, None], score, self.score), ceiling
+        return np.where(self.measured[:, None, None], score, self.score), ceiling
 
     @property
     def _few(self) -> bool:
-        """Whether the twins are too few to tell how much networks differ."""
+        """Whether the networks are too few to tell how much networks differ."""
         return self.n_draws < MIN_DRAWS
 
     def _interval(self, numerator: Floats, denominator: Floats) -> Interval:
         found = interval(numerator, denominator, self.weights)
-        if self.twins is None or not self._few:
+        if self.measured is None or not self._few:
             return found
         return Interval(found.value, *np.full((2, *np.shape(found.value)), np.nan))
 
@@ -170,24 +167,26 @@ def count(
     pairs: Pairs,
     *,
     died: Died = "null",
-    blank: Blank = "out",
-    twins: bool = False,
+    nan: NotFinite = "out",
+    measured_at: int | None = None,
 ) -> Counted:
     """Settle how the undefined pairs count; the defaults are the variant that is reported.
+
+    A constant reference says nothing, so nothing can be asked of what becomes of it: left out.
 
     Args:
         pairs: of one stage or of several.
         died: a map that vanished under the change has changed ("null"), or says nothing ("out").
-        blank: as what a constant reference and a NaN count.
-        twins: whether the ceilings are means over twins.
+        nan: as what a pair counts that is not finite.
+        measured_at: the stage that measures the ceilings; None: they are not measured.
     """
     null, ceiling = _filled(pairs.null), _filled(pairs.ceiling)
     fills = {"null": null, "ceiling": ceiling}
-    alike = (pairs.stages == TWINS) & twins
-    # Among twins no map is the changed one: what vanished there was no reference either.
+    alike = np.array([stage == measured_at for stage in pairs.stages], np.bool_)
+    # Among networks trained alike none is changed: what vanished there was no reference either.
     kind = np.where(alike[:, None, None] & (pairs.kind == DIED), CONSTANT, pairs.kind)
-    score, alive = pairs.score, kind != ABSENT
-    for here, how in ((kind == DIED, died), (kind > DIED, blank)):
+    score, alive = pairs.score, (kind != ABSENT) & (kind != CONSTANT)
+    for here, how in ((kind == DIED, died), (kind == NAN, nan)):
         if how == "out":
             alive = alive & ~here
         else:
@@ -198,7 +197,8 @@ def count(
     per_stage = alive.sum((1, 2), keepdims=True)
     weights = alive / (per_stage * len(alive))
     score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
-    return Counted(score, null, ceiling, weights, draws, images, alike[stages] if twins else None)
+    measured = None if measured_at is None else alike[stages]
+    return Counted(score, null, ceiling, weights, draws, images, measured)
 
 
 def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired: bool) -> Estimate:

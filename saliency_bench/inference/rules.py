@@ -12,25 +12,20 @@ import numpy as np
 from scipy import stats
 
 from saliency_bench.inference.evidence import Case
-from saliency_bench.inference.intervals import Interval, mean_interval
-from saliency_bench.inference.pairs import (
-    DIED,
-    MIN_DRAWS,
-    OK,
-    SCORED,
-    Blank,
-    Counted,
-    Died,
-)
+from saliency_bench.inference.intervals import Interval, mean_interval, ratio_interval
+from saliency_bench.inference.pairs import MIN_DRAWS, Counted, Died, NotFinite
+from saliency_bench.protocols import DIED, NAN, STATUSES
 
 MIN_IMAGES = 5
 """An image and its four partners: fewer images have no null."""
+MOST_CONSTANT = 1 / 2
+"""Share of the pairs whose reference may be constant."""
 MIN_DEFINED = 1 / 3
-"""Share of the pairs that must have a score."""
+"""Share of the other pairs that must have a score."""
 MARGIN = 0.1
 """Similarities closer than this are taken for the same."""
 MIN_REPEATABILITY = 0.3
-"""How far a map must agree with its own repetition beyond the null."""
+"""How much of the room above the null a map must keep when only its own noise changes."""
 TOLERANCE = 0.1
 """How much similarity may be lost where maps must keep."""
 EXACT = 1e-6
@@ -85,12 +80,6 @@ def _guarded(case: Case) -> Verdict | None:
     return Verdict("undefined", "; ".join(guards)) if guards else None
 
 
-def _no_rule(case: Case) -> Verdict | None:
-    return Verdict(
-        "", f"descriptive: no verdict rule for maps that must {case.expectation.expects}"
-    )
-
-
 def _no_threshold(case: Case) -> Verdict | None:
     if case.threshold is None:
         return Verdict("", f"descriptive: {case.key[2]} has no threshold")
@@ -108,7 +97,7 @@ def _few_draws(case: Case) -> Verdict | None:
     draws = case.judged.n_draws
     if draws >= MIN_DRAWS:
         return None
-    what = "networks of a kind" if case.twins else "draws"
+    what = case.expectation.words.draws
     return Verdict("inconclusive", f"a verdict needs {MIN_DRAWS} {what}, this run has {draws}")
 
 
@@ -129,37 +118,37 @@ def _weak_network(case: Case) -> Verdict | None:
     )
 
 
-def _able_when_redrawn(case: Case) -> Verdict | None:
+def _able_when_destroyed(case: Case) -> Verdict | None:
     if case.chance is None:
         return None
-    # Only depth 1 is a full redraw; checks that change targets or inputs have none.
-    full = case.networks[case.networks["depth"] >= 1]
-    found = mean_interval(full.groupby("draw")["accuracy"].mean().dropna().to_numpy())
+    destroyed = case.networks[case.networks["destroyed"].astype(bool)]
+    found = mean_interval(destroyed.groupby("draw")["accuracy"].mean().dropna().to_numpy())
     if not found.low > case.chance:
         return None
-    what = "network trained on random labels" if case.twins else "fully redrawn network"
     return Verdict(
         "undefined",
-        f"a {what} is not at chance: accuracy {_numbers(found)} against {case.chance:.2f}",
+        f"a {case.expectation.words.destroyed} is not at chance: accuracy {_numbers(found)} "
+        f"against {case.chance:.2f}",
     )
 
 
 def _few_defined(case: Case) -> Verdict | None:
-    if case.judged.share("ok") >= MIN_DEFINED:
+    constant, ok = (case.judged.share(status) for status in ("constant_reference", "ok"))
+    if constant <= MOST_CONSTANT and ok >= MIN_DEFINED * (1 - constant):
         return None
-    shares = (f"{case.judged.share(status):.0%} {status}" for status in SCORED)
+    shares = (f"{case.judged.share(status):.0%} {status}" for status in STATUSES)
     return Verdict("undefined", f"too few pairs have a score: {', '.join(shares)}")
 
 
-def _few_twins(case: Case) -> Verdict | None:
-    """A network whose maps are all blank is nobody's twin."""
-    networks = case.reported.n_draws
-    if not case.twins or networks >= MIN_DRAWS:
+def _few_alive(case: Case) -> Verdict | None:
+    """A draw whose maps are all constant adds nothing."""
+    draws = case.reported.n_draws
+    if draws >= MIN_DRAWS:
         return None
     return Verdict(
         "inconclusive",
-        f"a verdict needs {MIN_DRAWS} networks of a kind whose maps say something, this run has "
-        f"{networks}",
+        f"a verdict needs {MIN_DRAWS} {case.expectation.words.draws} whose maps are not constant, "
+        f"this run has {draws}",
     )
 
 
@@ -171,46 +160,39 @@ def _no_null(case: Case) -> Verdict | None:
 
 
 def _no_room(case: Case) -> Verdict | None:
-    if case.reported.room.value >= MARGIN and (case.agreement is None or _agreed(case.agreement)):
+    room = case.reported.room
+    if room.low >= MARGIN:
         return None
-    # Against itself the ceiling is 1. Twins can disagree altogether: then a score near their
-    # ceiling is no sign of invariance, so closeness to 1 is asked of both.
-    if case.reported.similarity.value > 1 - MARGIN:
+    # Networks trained alike can disagree altogether: then a score near the ceiling is no sign of
+    # invariance, so closeness to 1 is asked whatever the ceiling.
+    if case.reported.similarity.low > 1 - MARGIN:
         return Verdict("fail", f"the maps are invariant to everything: {_levels(case)}")
-    if case.agreement is not None:
-        return Verdict(
-            "undefined",
-            f"the maps of networks trained alike do not agree: {_levels(case)}; beyond their own "
-            f"null twins agree by {_numbers(case.agreement)}",
-        )
     return Verdict(
-        "undefined", f"unchanged maps agree no better than unrelated ones: {_levels(case)}"
+        "undefined",
+        f"{case.expectation.ceiling.name} and null lie too close together to tell: "
+        f"{_levels(case)}; room {_numbers(room)}, its lower end must be at least {MARGIN}",
     )
 
 
-def _agreed(agreement: Interval) -> bool:
-    """Whether twins agree beyond doubt: they are few, and else no map has anything to lose."""
-    return bool(agreement.value >= MARGIN and agreement.low > 0)
-
-
 def _irreproducible(case: Case) -> Verdict | None:
+    """Asked of maps that do not repeat: of one that does, the rule of room asks enough."""
     repeats = case.repeats
     weights = repeats.weights
-    if not weights.size:
+    if not weights.size or repeats.similarity.value >= 1 - EXACT:
         return None
     # Noise is keyed by the image, so here images are independent and draws are not needed.
-    margin = repeats.score - repeats.null
-    found = mean_interval((weights * margin).sum((0, 1)) / weights.sum((0, 1)))
+    score, null = (
+        (weights * values).sum((0, 1)) / weights.sum((0, 1))
+        for values in (repeats.score, repeats.null)
+    )
+    found = ratio_interval(score - null, 1 - null)
     if found.low >= MIN_REPEATABILITY:
         return None
-    why = "irreproducible"
-    if repeats.similarity.value > 1 - EXACT:
-        null = repeats.mean(repeats.null)
-        why = f"maps of different images agree too much to tell: null {null:.2f}"
     return Verdict(
         "undefined",
-        f"{why}; under another seed of its own a map agrees with itself beyond the null "
-        f"by {_numbers(found)}, less than {MIN_REPEATABILITY}",
+        f"irreproducible: under another seed of its own a map keeps {_numbers(found)} of the room "
+        f"between the null ({repeats.mean(repeats.null):.2f}) and 1; the lower end must be at "
+        f"least {MIN_REPEATABILITY}",
     )
 
 
@@ -220,16 +202,15 @@ _ORDER: dict[str, tuple[Rule, ...]] = {
     # A map that is the same for every image repeats and has no room: so room is asked first.
     "change": (
         *_ALWAYS,
-        _able_when_redrawn,
+        _able_when_destroyed,
         _few_defined,
-        _few_twins,
+        _few_alive,
         _no_null,
         _no_room,
         _irreproducible,
     ),
     # Here the score itself is judged, against 1: the null does not enter.
     "keep": (*_ALWAYS, _few_defined),
-    "rise": (_failed, _descriptive, _no_rule),
 }
 
 
@@ -237,10 +218,10 @@ _ORDER: dict[str, tuple[Rule, ...]] = {
 
 
 def _against_threshold(case: Case) -> Verdict:
-    """Pass, fail or inconclusive, if it does not hang on how the undefined pairs count."""
+    """Pass, fail or inconclusive; undefined if how the undefined pairs count turns one round."""
     found, line, below, above = _scale(case, case.reported)
     verdicts = {_side(*_scale(case, variant)) for variant in _variants(case)}
-    if len(verdicts) > 1:
+    if {"pass", "fail"} <= verdicts:
         return Verdict(
             "undefined",
             f"the verdict hangs on how the {1 - case.judged.share('ok'):.0%} of pairs without a "
@@ -248,12 +229,14 @@ def _against_threshold(case: Case) -> Verdict:
             measured=True,
         )
     where = {below: "lies below", above: "lies above"}
-    verdict = verdicts.pop()
-    what = "networks of a kind" if case.twins else "draws"
-    size = f"{case.judged.n_draws} {what}, {case.judged.n_images} images"
+    # Where one way to count decides and another does not, nothing is decided.
+    verdict = "inconclusive" if len(verdicts) > 1 else verdicts.pop()
+    size = f"{case.judged.n_draws} {case.expectation.words.draws}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
     told = f"{case.statistic} {_numbers(found)} {side} the threshold {line:.2f} ({size})"
-    return Verdict(verdict, f"{told}: {_levels(case)}" if case.twins else told, measured=True)
+    if case.expectation.ceiling.stage is not None:
+        told += f": {_levels(case)}"
+    return Verdict(verdict, told, measured=True)
 
 
 def _scale(case: Case, counted: Counted) -> tuple[Interval, float, str, str]:
@@ -275,13 +258,13 @@ def _variants(case: Case) -> Iterator[Counted]:
     """The reported way to count the undefined pairs, and every other that could be defended."""
     yield case.reported
     kind = case.judged.kind
-    if (kind <= OK).all():
+    if not np.isin(kind, (DIED, NAN)).any():
         return
     deaths: tuple[Died, ...] = ("null", "out")
-    blanks: tuple[Blank, ...] = ("null", "ceiling")
+    extremes: tuple[NotFinite, ...] = ("null", "ceiling")
     for died in deaths if (kind == DIED).any() else deaths[:1]:
-        for blank in blanks if (kind > DIED).any() else blanks[:1]:
-            yield case.counted(case.judged, died=died, blank=blank)
+        for nan in extremes if (kind == NAN).any() else extremes[:1]:
+            yield case.counted(case.judged, died=died, nan=nan)
 
 
 def _null(case: Case) -> float:
@@ -293,9 +276,7 @@ def _levels(case: Case) -> str:
     reported = case.reported
     score = float(reported.similarity.value)
     null, ceiling = _null(case), reported.mean(reported.ceiling)
-    if case.twins:
-        return f"true against random {score:.2f}, null {null:.2f}, twins {ceiling:.2f}"
-    return f"score {score:.2f}, null {null:.2f}, ceiling {ceiling:.2f}"
+    return f"score {score:.2f}, null {null:.2f}, {case.expectation.ceiling.name} {ceiling:.2f}"
 
 
 def _numbers(found: Interval) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -10,9 +10,9 @@ import pandas as pd
 
 from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import UPPER, Components, components, linearised
-from saliency_bench.inference.pairs import FAILURES, MIN_DRAWS, Counted, Pairs
+from saliency_bench.inference.pairs import MIN_DRAWS, Counted, Pairs
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
-from saliency_bench.protocols import AREA, SCHEMA_VERSION, TWINS
+from saliency_bench.protocols import AREA, FAILURES, SCHEMA_VERSION
 from saliency_bench.storage.longtable import KEYS, Key, LongTable
 
 SUMMARY = (
@@ -63,7 +63,7 @@ def _rows(case: Case, floors: Floors) -> Iterator[Row]:
         floor = known.get(int(stage), np.nan)
         numbers = _numbers(pairs, case.counted(pairs))
         yield {**shared, **numbers, "stage": int(stage), "floor": floor, "verdict": ""}
-    (floor,) = [known.get(int(stage), np.nan) for stage in case.redrawn.stages] or [np.nan]
+    (floor,) = [known.get(int(stage), np.nan) for stage in case.destroyed.stages] or [np.nan]
     yield {
         **shared,
         **_numbers(case.judged, case.reported),
@@ -164,12 +164,12 @@ def _disagreement(evidence: Evidence, areas: Mapping[str, Row], primary: str) ->
 
 
 def _shared(evidence: Evidence, survivor: Row) -> str:
-    """Whether the input alone explains what survives a full redraw."""
+    """Whether the input alone explains what survives in a destroyed network."""
     check, explainer, name = (survivor[key] for key in KEYS)
     (case,) = cases(evidence, [(check, explainer, name)])
-    redrawn, floor = case.counted(case.redrawn), survivor["floor"]
-    above_null = floor - redrawn.mean(redrawn.null)
-    if redrawn.mean(redrawn.score) - floor < MARGIN < above_null:
+    destroyed, floor = case.counted(case.destroyed), survivor["floor"]
+    above_null = floor - destroyed.mean(destroyed.null)
+    if destroyed.mean(destroyed.score) - floor < MARGIN < above_null:
         sense = _SENSE.get(name, name)
         return f", and the {sense} is what two unrelated networks share: floor {floor:.2f}"
     return ""
@@ -178,19 +178,12 @@ def _shared(evidence: Evidence, survivor: Row) -> str:
 def _control(evidence: Evidence, check: str, explainer: str) -> str:
     """The verdict that the explainer must get in this check, if any."""
     expectation = evidence.expectations[check]
-    expected = evidence.controls.get(explainer, "")
-    if expectation.expects != "change":
-        return ""
-    # Maps keyed by the weights must pass where weights are redrawn; another target or input does
-    # not touch them, and with twins nothing but the weights' meaning is shared.
     networks = evidence.networks[evidence.networks["check"] == check]
-    changed = networks["variables_changed"]
-    few = expectation.anchor == "twins" and (networks["stage"] == TWINS).sum() < MIN_DRAWS
+    measured = expectation.ceiling.stage
+    few = measured is not None and (networks["stage"] == measured).sum() < MIN_DRAWS
     if networks.empty or expectation.guards or few:  # nothing ran, or nothing can be said
         return ""
-    if expected == "pass" and (expectation.anchor == "twins" or not (changed > 0).any()):
-        return ""
-    return expected
+    return expectation.controls.get(evidence.controls.get(explainer, ""), "")
 
 
 def spread(evidence: Evidence, check: str) -> dict[str, Components]:
@@ -222,16 +215,21 @@ def problems(verdicts: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def false_verdicts(summary: pd.DataFrame) -> str:
-    """How many false verdicts to expect at this number of explainers and similarities."""
-    decided = summary[
-        (summary["stage"] == AREA) & summary["verdict"].isin(("pass", "fail", "inconclusive"))
+def false_verdicts(verdicts: pd.DataFrame, controls: Collection[str]) -> str:
+    """At most how many false verdicts to expect at this number of explainers and checks.
+
+    An explainer's similarities are correlated and only one of them decides; a control decides
+    nothing.
+    """
+    decided = verdicts[
+        verdicts["verdict"].isin(("pass", "fail", "inconclusive"))
+        & ~verdicts["explainer"].isin(controls)
     ]
-    explainers, similarities = (decided[name].nunique() for name in ("explainer", "similarity"))
+    explainers, checks = (decided[name].nunique() for name in ("explainer", "check"))
     rate = 1 - UPPER
-    expected = rate * len(decided)
     return (
-        f"{len(decided)} decisions ({explainers} explainers, {similarities} similarities with a "
-        f"threshold), each false with a probability of nominally {rate:.1%} (more at 3 draws, and "
-        f"where draws are skewed): about {expected:.1f} false verdicts are to be expected."
+        f"{len(decided)} decisions (explainers: {explainers}, checks: {checks}; controls are none, "
+        f"and of the similarities one decides), each false with a probability of nominally at most "
+        f"{rate:.1%} (more at 3 draws, and where draws are skewed): at most about "
+        f"{rate * len(decided):.1f} false verdicts are to be expected."
     )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 import json
-import marshal
 import secrets
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from saliency_bench import network as networks
-from saliency_bench.storage.fingerprint import source_digest
+from saliency_bench.storage.fingerprint import DIGEST, described, digest, source_digest
 
 
 def of_function(build: Callable[..., Any]) -> Iterator[str]:
@@ -47,7 +45,7 @@ def of_first_weights(model: Any) -> Iterator[tuple[str, str]]:
     for variable in model.variables:
         value = np.asarray(variable.numpy())
         if value.size > 1 and (value != value.flat[0]).any():
-            yield variable.path, hashlib.blake2b(value.tobytes(), digest_size=16).hexdigest()
+            yield variable.path, digest(value.tobytes()).hex()
 
 
 def _named(layer: type) -> tuple[str, str]:
@@ -59,9 +57,7 @@ def _source(thing: Any) -> str:
     found = source_digest(thing)
     if found is not None:
         return found
-    if inspect.isfunction(thing):
-        return hashlib.blake2b(marshal.dumps(thing.__code__), digest_size=16).hexdigest()
-    return secrets.token_hex(16)
+    return described(thing) if inspect.isfunction(thing) else secrets.token_hex(DIGEST)
 
 
 def _configuration(model: Any) -> str | None:

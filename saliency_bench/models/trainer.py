@@ -13,22 +13,25 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from saliency_bench import randomize
-from saliency_bench.datasets.content import digest, digest_of_array
 from saliency_bench.models import fingerprint, regularizers, weights_file
 from saliency_bench.models.base import LoadedModel, as_loaded, fitting
 from saliency_bench.models.seeding import fresh
 from saliency_bench.models.training import Training, accuracy, fit, optimizer_of, scores
+from saliency_bench.models.weights_file import StoredWeights
 from saliency_bench.protocols import (
     Dataset,
     NetworkName,
     Networks,
+    Progress,
     Rows,
+    Silent,
     TrainedNetwork,
     Untrainable,
 )
+from saliency_bench.storage import source
+from saliency_bench.storage.fingerprint import content_key, digest_of_array
 from saliency_bench.storage.store import read_json, sweep, write_json
 
 
@@ -60,12 +63,21 @@ class Trainer:
         dataset: all of it, not only the images that will be explained.
         seed: of the network under test; every other network's follows from it and its name.
         cache: the folder of trained networks, shared by all runs.
+        progress: is told how far a training is; default: nobody is.
 
     Raises:
         ValueError: if the dataset has no labelled images to train on.
     """
 
-    def __init__(self, settings: Trainable, dataset: Dataset, *, seed: int, cache: Path) -> None:
+    def __init__(
+        self,
+        settings: Trainable,
+        dataset: Dataset,
+        *,
+        seed: int,
+        cache: Path,
+        progress: Progress | None = None,
+    ) -> None:
         if dataset.train_pixels is None or dataset.train_labels is None:
             raise ValueError(
                 f"training needs labelled images to train on, dataset {dataset.name} has none; "
@@ -77,7 +89,7 @@ class Trainer:
         self._labels = dataset.train_labels
         self._seed = seed
         self._cache = Path(cache)
-        self._console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+        self._progress = progress or Silent()
         self._starts: dict[str, NetworkName] = {}
         self._alike: dict[str, None] = {}
         self._trained: dict[NetworkName, TrainedNetwork] = {}
@@ -129,29 +141,29 @@ class Trainer:
 
     def _found_or_trained(self, name: NetworkName) -> TrainedNetwork:
         network = self._network(name)
-        labels = self._lesson(name)
+        labels = self._labels_of(name)
         start = fingerprint.of_network(network)
         self._require_own_start(network, name)
         file = self._cache / f"{self._key(name, labels, start)}.npz"
         sweep(self._cache)
-        held = self._found(file)
-        if held is None:
-            held = self._taught(network, labels, name)
-            weights_file.save(held, file)
+        stored = self._found(file)
+        if stored is None:
+            stored = self._fitted(network, labels, name)
+            weights_file.save(stored, file)
         else:
-            self._assign(network, held)
+            self._assign(network, stored)
         tested, chance = self._tested(network, file)
         return TrainedNetwork(
-            held.fingerprint, file, held.train_accuracy, tested, chance,
-            train_chance=_most_frequent(labels), seen=self._seen, history=held.history,
+            stored.fingerprint, file, stored.train_accuracy, tested, chance,
+            train_chance=_most_frequent(labels), seen=self._seen, history=stored.history,
         )  # fmt: skip
 
     def _network(self, name: NetworkName) -> Any:
         shape, seed = self._pixels.shape[1:], self._seed_of(name)
         with fresh(seed):
             network = self._settings.network(shape, self._n_classes, seed=seed)
-        pupils = replace(self._dataset, pixels=self._pixels, labels=self._labels)
-        fitting(LoadedModel(network, None, network.name), pupils)
+        trained_on = replace(self._dataset, pixels=self._pixels, labels=self._labels)
+        fitting(LoadedModel(network, None, network.name), trained_on)
         return network
 
     def _seed_of(self, name: NetworkName) -> int:
@@ -161,7 +173,7 @@ class Trainer:
         key = (name.labels, str(float(name.fraction)), name.draw)
         return int(randomize.stream("network", self._seed, *key).integers(2**31))
 
-    def _lesson(self, name: NetworkName) -> NDArray[np.int64]:
+    def _labels_of(self, name: NetworkName) -> NDArray[np.int64]:
         if name.labels == "true":
             return self._labels
         return randomize.labels(
@@ -183,18 +195,16 @@ class Trainer:
             )
         self._alike.update(dict.fromkeys(alike))
 
-    def _found(self, file: Path) -> weights_file.Kept | None:
+    def _found(self, file: Path) -> StoredWeights | None:
         try:
             return weights_file.read(file)
         except FileNotFoundError:
             return None
         except ValueError as error:
-            self._console.print(f"training again: {error}")
+            self._progress.tell(f"training again: {error}")
             return None
 
-    def _taught(
-        self, network: Any, labels: NDArray[np.int64], name: NetworkName
-    ) -> weights_file.Kept:
+    def _fitted(self, network: Any, labels: NDArray[np.int64], name: NetworkName) -> StoredWeights:
         history, reached = fit(
             network,
             Rows(self._pixels, self._dataset.preprocessing),
@@ -202,12 +212,13 @@ class Trainer:
             self._settings.training,
             seed=self._seed_of(name),
             name=f"{network.name}, {name}",
+            progress=self._progress,
         )
-        return weights_file.Kept([v.numpy() for v in network.variables], reached, history)
+        return StoredWeights([v.numpy() for v in network.variables], reached, history)
 
     @staticmethod
-    def _assign(network: Any, held: weights_file.Kept) -> None:
-        for variable, value in zip(network.variables, held.values, strict=True):
+    def _assign(network: Any, stored: StoredWeights) -> None:
+        for variable, value in zip(network.variables, stored.values, strict=True):
             variable.assign(value)
 
     def _tested(self, network: Any, file: Path) -> tuple[float, float]:
@@ -230,7 +241,7 @@ class Trainer:
 
     def _key(self, name: NetworkName, labels: NDArray[np.int64], start: Mapping[str, Any]) -> str:
         """Hash of all that decides the weights."""
-        return digest(
+        return content_key(
             {
                 "model": self._settings.fingerprint(),
                 "start": start,
@@ -239,6 +250,7 @@ class Trainer:
                 "training": asdict(self._settings.training),
                 "seed": self._seed_of(name),
                 **compute(),
+                "source": source.of_training(),
                 "versions": [
                     version(n) for n in ("saliency-bench", "keras", "tensorflow", "numpy")
                 ],
@@ -254,7 +266,9 @@ class Trainer:
     def _test_key(self) -> str:
         units = repr(self._dataset.preprocessing)
         arrays = [self._dataset.pixels, self._dataset.labels]
-        return digest({"test": [units, *(digest_of_array(a) for a in arrays if a is not None)]})
+        return content_key(
+            {"test": [units, *(digest_of_array(a) for a in arrays if a is not None)]}
+        )
 
     @cached_property
     def _seen(self) -> float:
@@ -283,7 +297,7 @@ def _most_frequent(labels: NDArray[np.int64]) -> float:
 
 
 def with_others(
-    model: Any, dataset: Dataset, *, seed: int, cache: Path
+    model: Any, dataset: Dataset, *, seed: int, cache: Path, progress: Progress | None = None
 ) -> tuple[LoadedModel, Networks]:
     """The model of a config's `_target_`, and what trains others like it.
 
@@ -294,5 +308,5 @@ def with_others(
     if not isinstance(model, Trainable):
         why = "it needs the training data and how to train on it, and this model is finished"
         return as_loaded(model, dataset, seed=seed, cache=cache), Untrainable(why)
-    trainer = Trainer(model, dataset, seed=seed, cache=cache)
+    trainer = Trainer(model, dataset, seed=seed, cache=cache, progress=progress)
     return trainer.load(), trainer

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from saliency_bench import network as networks
-from saliency_bench.cli.progress import Bar
 from saliency_bench.models.seeding import fresh
-from saliency_bench.protocols import Epoch, Preprocessing, Rows
+from saliency_bench.protocols import Epoch, Preprocessing, Progress, Rows, Silent
 from saliency_bench.randomize import stream
 
 if TYPE_CHECKING:
@@ -86,8 +84,9 @@ def fit(
     *,
     seed: int,
     name: str,
+    progress: Progress | None = None,
 ) -> tuple[tuple[Epoch, ...], float]:
-    """Train a network in place; progress goes to standard error.
+    """Train a network in place.
 
     What the network was compiled with, if it was, has no part in it.
 
@@ -100,19 +99,19 @@ def fit(
     """
     import keras
 
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    progress = progress or Silent()
     with fresh(seed):
         loss = keras.losses.SparseCategoricalCrossentropy(
             from_logits=not _gives_probabilities(network, images[: training.batch_size])
         )
         # A wrapper is compiled: a `train_step` or `compute_loss` of the network's own is not ours.
-        pupil = keras.Sequential([network])
-        pupil.compile(optimizer=optimizer_of(training), loss=loss, metrics=["accuracy"])
-        watch = _Watch(pupil, images, labels, training, name, Bar(console))
+        wrapper = keras.Sequential([network])
+        wrapper.compile(optimizer=optimizer_of(training), loss=loss, metrics=["accuracy"])
+        watch = _Watch(wrapper, images, labels, training, name, progress)
         steps = -(-len(images) // training.batch_size)
-        watch.bar.start(training.epochs * steps)
+        progress.start(training.epochs * steps)
         try:
-            pupil.fit(
+            wrapper.fit(
                 batches(images, labels, training, seed=seed),
                 steps_per_epoch=steps,
                 epochs=training.epochs,
@@ -121,9 +120,9 @@ def fit(
                 callbacks=[watch.callback()],
             )
         finally:
-            watch.bar.done()
+            progress.done()
         reached = watch.reached()
-    console.print(
+    progress.tell(
         f"{name}: trained {len(watch.history)} epochs, loss {watch.history[-1][0]:.4f}, "
         f"accuracy {reached:.4f}"
     )
@@ -163,16 +162,16 @@ def accuracy(
 class _Watch:
     """Follows a training: shows how far it is, and stops it."""
 
-    pupil: Any
+    wrapper: Any
     images: Images
     labels: NDArray[np.int64]
     training: Training
     name: str
-    bar: Bar
+    progress: Progress
     history: list[Epoch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._outputs = scores(self.pupil.layers[0], self.training)
+        self._outputs = scores(self.wrapper.layers[0], self.training)
         self._reached = math.nan
 
     def callback(self) -> Any:
@@ -191,7 +190,7 @@ class _Watch:
     def _batch(self, number: int, logs: Any) -> None:
         told = f", accuracy {self.history[-1][1]:.2f}" if self.history else ""
         epoch = f"epoch {len(self.history) + 1} of at most {self.training.epochs}"
-        self.bar.step(f"{self.name}: {epoch}{told}")
+        self.progress.step(f"{self.name}: {epoch}{told}")
 
     def _epoch(self, number: int, logs: Any) -> None:
         loss = logs["loss"]
@@ -204,7 +203,7 @@ class _Watch:
         if self.training.stop_accuracy is not None:
             least = self.training.stop_accuracy
             self._reached = accuracy(self._outputs, self.images, self.labels, least=least)
-            self.pupil.stop_training = not math.isnan(self._reached)
+            self.wrapper.stop_training = not math.isnan(self._reached)
 
 
 def batches(images: Images, labels: NDArray[np.int64], training: Training, *, seed: int) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from numpy.typing import NDArray
 from saliency_bench.datasets import archive
 from saliency_bench.datasets.content import existing, reading
 from saliency_bench.protocols import Epoch
+from saliency_bench.storage.fingerprint import digest_of_weights
 from saliency_bench.storage.store import write_atomic
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredWeights:
     """A trained network's weights and how it got them.
 
     Attributes:
@@ -35,13 +35,10 @@ class Kept:
     @property
     def fingerprint(self) -> str:
         """Hash of the weights, as `network.fingerprint` gives it of a model that has them."""
-        digest = hashlib.sha256()
-        for value in self.values:
-            digest.update(np.ascontiguousarray(value).view(np.uint8).data)
-        return digest.hexdigest()[:32]
+        return digest_of_weights(self.values)
 
 
-def save(kept: Kept, file: Path) -> None:
+def save(weights: StoredWeights, file: Path) -> None:
     """Write arrays "0", "1", ... and the rest to an .npz file, all or nothing.
 
     Raises:
@@ -51,15 +48,15 @@ def save(kept: Kept, file: Path) -> None:
     np.savez(
         buffer,
         allow_pickle=False,
-        train_accuracy=np.float64(kept.train_accuracy),
-        history=np.array(kept.history, np.float64),
-        fingerprint=np.array(kept.fingerprint),
-        **{str(position): value for position, value in enumerate(kept.values)},
+        train_accuracy=np.float64(weights.train_accuracy),
+        history=np.array(weights.history, np.float64),
+        fingerprint=np.array(weights.fingerprint),
+        **{str(position): value for position, value in enumerate(weights.values)},
     )
     write_atomic(file, buffer.getvalue())
 
 
-def read(file: Path) -> Kept:
+def read(file: Path) -> StoredWeights:
     """What `save` wrote.
 
     Raises:
@@ -69,13 +66,13 @@ def read(file: Path) -> Kept:
     existing(file)
     with reading(f"{file} is damaged"), archive.opened(file) as stored:
         count = sum(name.isdecimal() for name in archive.names(stored))
-        kept = Kept(
+        weights = StoredWeights(
             values=[archive.array(stored, str(position)) for position in range(count)],
             train_accuracy=float(archive.array(stored, "train_accuracy")),
             history=tuple(
                 (float(loss), float(right)) for loss, right in archive.array(stored, "history")
             ),
         )
-        if str(archive.array(stored, "fingerprint")) != kept.fingerprint:
+        if str(archive.array(stored, "fingerprint")) != weights.fingerprint:
             raise ValueError("its weights have another fingerprint")
-    return kept
+    return weights

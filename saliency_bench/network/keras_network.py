@@ -11,9 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from saliency_bench.network.batches import Kernel, evaluating
-from saliency_bench.network.gradients import target_score
 from saliency_bench.network.weights import fingerprint
-from saliency_bench.protocols import BLOCK, Floats, Ints, Output, ProofError
+from saliency_bench.protocols import BLOCK, Floats, Output, ProofError
 
 
 class KerasNetwork:
@@ -36,7 +35,6 @@ class KerasNetwork:
         self._drawn: tuple[Hashable, dict[int, NDArray[Any]]] = (None, {})
         with evaluating(batch_size):
             self._outputs = Kernel(model, lambda traced: traced.scores, output)
-            self._scores = target_score(model, output)
         self._variables = list(model.variables)
         self._untouched = [tf.identity(variable.value) for variable in self._variables]
         self._differs = tf.function(self._compare).get_concrete_function()
@@ -44,10 +42,6 @@ class KerasNetwork:
     def outputs(self, images: Floats) -> NDArray[np.float32]:
         """Logits, or what else is explained, `[N, K]` of images `[N, H, W, C]`: live weights."""
         return self._outputs(images)
-
-    def score(self, images: Floats, targets: Ints) -> NDArray[np.float32]:
-        """`[N]` the explained output: the logit of each image's target."""
-        return self._scores(images, targets)
 
     def fingerprint(self) -> str:
         """Hash of the live weights."""

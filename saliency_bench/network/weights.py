@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.network.trace import layer_calls, own_variables
+from saliency_bench.storage.fingerprint import digest_of_weights
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,7 @@ def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
 
 def fingerprint(model: Any) -> str:
     """Hash of all of a model's live weights, in the order of `model.variables`."""
-    digest = hashlib.sha256()
-    for variable in model.variables:
-        digest.update(np.ascontiguousarray(variable.numpy()).view(np.uint8).data)
-    return digest.hexdigest()[:32]
+    return digest_of_weights(variable.numpy() for variable in model.variables)
 
 
 def trained(model: Any, block: Block) -> Block:

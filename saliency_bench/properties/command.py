@@ -82,7 +82,8 @@ def _tested(overrides: Sequence[str], own: bool) -> int:
     from saliency_bench.properties.table import check_explainer
 
     if own:
-        dataset, loaded, _ = load.loaded_parts(request)
+        inputs = load.loaded_inputs(request)
+        dataset, loaded = inputs.dataset, inputs.model
         scene = loaded.model, dataset.images, _targets(loaded.model, dataset, config.target)
     else:
         scene = _small(config.n_images)

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols.scenes import Floats, Ints, Scene
+from saliency_bench.protocols.scenes import Floats, Ints
 
 
 class Bound(Protocol):
@@ -59,22 +59,25 @@ class Prepared(Protocol):
     """Maps made ready to be compared many times; rows can be picked."""
 
     defined: NDArray[np.bool_]
-    """`[N]`: False where the map is constant in the measure's eyes, so nothing can be said."""
+    """`[N]`: False where the map is constant in the similarity's eyes, so nothing can be said."""
 
     def take(self, index: Ints) -> Prepared:
         """The rows `index`, in that order."""
         ...
 
 
-class Measure(Protocol):
-    """One score per image from a reference map and a changed map."""
+class Similarity(Protocol):
+    """One score per image from a reference map and a changed map.
+
+    It needs the maps alone, so it may run behind the loop, when the network has moved on.
+    """
 
     @property
     def threshold(self) -> float | None:
         """Largest share retained that passes a check; None gives no verdict."""
         ...
 
-    def prepare(self, maps: Floats, scene: Scene | None = None) -> Any:
+    def prepare(self, maps: Floats) -> Any:
         """Maps `[N, H, W, C']` to a `Prepared` of N rows; done once for a reference."""
         ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -10,9 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols.lazy_images import Rows
-
-SCHEMA_VERSION = 1
-"""Version of every file a run writes; a reader refuses another one."""
 
 BLOCK = 32
 """Consecutive images that share a null; shards and batches are whole blocks."""
@@ -31,18 +27,6 @@ class TargetOutput(Protocol):
 
 
 Output = Literal["logit", "probability"] | TargetOutput
-
-
-class NotApplicable(Exception):
-    """A method that cannot serve this model or these maps; the reason becomes a row."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class ProofError(RuntimeError):
-    """The instrument itself is broken: a change did not happen, or was not undone."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +118,12 @@ class Scene:
         targets: `[N]` int64, the explained class of each image.
         keys: `[N]` int64, one per *unmodified* image; they seed an explainer's noise.
         regions: `[N, H, W]` bool masks, if any.
-        score: images and targets to the explained output `[N]`, where a model is at hand.
     """
 
     images: NDArray[np.float32]
     targets: NDArray[np.int64]
     keys: NDArray[np.int64]
     regions: NDArray[np.bool_] | None = None
-    score: Callable[[Floats, Ints], Floats] | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -1,28 +1,22 @@
-"""What is changed, what that promises, and all that one run needs."""
+"""The network under test, and all that one run needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols.methods import Explainer, Measure
+from saliency_bench.protocols.checks import Check
+from saliency_bench.protocols.methods import Explainer, Similarity
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
 from saliency_bench.protocols.trained_networks import Networks, Untrainable
 
-AREA = -1
-"""The `stage` of the summary's row over the whole cascade, the one that carries the verdict."""
-
-TWINS = 1
-"""The stage, of a check anchored in twins, that compares networks trained alike: `score` and
-`ceiling` there are a network's mean similarity with its twins, and the ceilings of later stages."""
-
-Place = tuple[int, int]
-"""Stage and draw: what tells the conditions of a check apart."""
+Values = dict[int, NDArray[Any]]
+"""New values of variables, by their position in `model.variables`."""
 
 
 class Network(Protocol):
@@ -42,84 +36,16 @@ class Network(Protocol):
         """What the change now in force did: `variables_changed` and `variables_exempt`."""
         ...
 
-
-class Condition(Protocol):
-    """One deliberate change: plain, picklable data."""
-
-    @property
-    def name(self) -> str:
-        """Unique within a check and a draw, e.g. the name of the last redrawn block."""
-        ...
-
-    @property
-    def stage(self) -> int:
-        """Place in the cascade; 0 is the untouched model."""
-        ...
-
-    @property
-    def depth(self) -> float:
-        """Share of what a check can change that is changed: layers, or labels; in [0, 1]."""
-        ...
-
-    @property
-    def draw(self) -> int:
-        """Which of the repeated random draws."""
-        ...
-
-    @property
-    def moves_output(self) -> bool:
-        """Whether the network's output must differ from the untouched one's."""
-        ...
-
-    @property
-    def references(self) -> tuple[Place, ...]:
-        """Conditions of the check with whose maps these are compared, one by one, then on average.
-
-        Empty: the maps of the untouched network.
-        """
-        ...
-
-    def applied(self, network: Any, scene: Scene) -> AbstractContextManager[Scene]:
-        """Make the change; yields the scene to explain; undoes the change on leaving."""
-        ...
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What a check promises, all that inference needs to know of it.
-
-    Attributes:
-        expects: what a trustworthy map does under the check's conditions.
-        anchor: where the ceiling comes from: the untouched map itself, or retrained twins.
-        statistic: which summary of the stages the verdict is taken on.
-        no_verdict: why no verdict is given (a descriptive check); empty if one is.
-        guards: what makes every verdict of the check undefined and the run fail: a line each.
-    """
-
-    expects: Literal["change", "keep", "rise"] = "change"
-    anchor: Literal["self", "twins"] = "self"
-    statistic: Literal["area", "last", "mean"] = "area"
-    no_verdict: str = ""
-    guards: tuple[str, ...] = ()
-
-
-class Check(Protocol):
-    """A named family of conditions."""
-
-    expects: ClassVar[str]
-    anchor: ClassVar[str]
-    statistic: ClassVar[str]
-
-    def conditions(self, study: Study) -> tuple[Condition, ...]:
-        """Every condition of the check on this study, in the order of the stages.
+    def changed(self, values: Values) -> AbstractContextManager[None]:
+        """Swap values in, and the old ones back on leaving; proves both.
 
         Raises:
-            NotApplicable: if the check cannot serve this study.
+            ProofError: if just those did not change, or did not come back.
         """
         ...
 
-    def expectation(self, study: Study) -> Expectation:
-        """What inference may conclude from these conditions."""
+    def once(self, condition: Hashable, draw: Callable[[Any], Values]) -> Values:
+        """`draw(model)`, called for the first of all uses of a condition in a row."""
         ...
 
 
@@ -131,10 +57,10 @@ class Study:
         network: the model under test.
         scene: all images to explain.
         explainers: by name, the controls among them.
-        similarities: measures by name.
+        similarities: by name.
         checks: by name.
         labels: `[N]` int64 true classes, or None.
-        controls: the verdict each control must get, by explainer name.
+        controls: the name of each control's class, by explainer name.
         seed: the root of every random stream of the run.
         draws: redraws per stage where a check does not say otherwise.
         target: how the explained class is chosen.
@@ -146,7 +72,7 @@ class Study:
     network: Network
     scene: Scene
     explainers: Mapping[str, Explainer]
-    similarities: Mapping[str, Measure]
+    similarities: Mapping[str, Similarity]
     checks: Mapping[str, Check]
     labels: NDArray[np.int64] | None = None
     controls: Mapping[str, str] = field(default_factory=dict)

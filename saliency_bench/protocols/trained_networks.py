@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from saliency_bench.protocols.scenes import NotApplicable
+from saliency_bench.protocols.errors import NotApplicable
 
 LabelStream = Literal["true", "permuted", "uniform"]
 
@@ -16,7 +16,7 @@ Epoch = tuple[float, float]
 
 
 class NetworkName(NamedTuple):
-    """Which network: what it learns, and which one of its kind it is.
+    """Which network: the labels it learns, and which one of its kind it is.
 
     Attributes:
         labels: the stream its labels come from.
@@ -31,11 +31,11 @@ class NetworkName(NamedTuple):
 
     def __str__(self) -> str:
         """E.g. "true labels 0", "permuted labels 2", "25 % permuted labels 2"."""
-        return f"{self.lesson} {self.draw}"
+        return f"{self.variant} {self.draw}"
 
     @property
-    def lesson(self) -> str:
-        """What it learns: "true labels", "permuted labels", "25 % permuted labels"."""
+    def variant(self) -> str:
+        """The labels it learns: "true labels", "permuted labels", "25 % permuted labels"."""
         if self.labels == "true" or self.fraction == 1:
             return f"{self.labels} labels"
         return f"{100 * self.fraction:.4g} % {self.labels} labels"

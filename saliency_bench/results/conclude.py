@@ -32,7 +32,7 @@ def concluded(
     known = {
         **provenance.of_evidence(evidence),
         **provenance.accuracies(evidence.networks),
-        "false_verdicts": inference.false_verdicts(summary),
+        "false_verdicts": inference.false_verdicts(verdicts, evidence.controls),
     }
     nothing = pd.DataFrame(columns=list(TRAININGS))
     return Results(
@@ -55,10 +55,7 @@ def evidence_of(results: Results) -> inference.Evidence:
         results.long_scores,
         results.long_floors,
         results.networks,
-        expectations={
-            name: Expectation(**{**promise, "guards": tuple(promise["guards"])})
-            for name, promise in facts["expectations"].items()
-        },
+        expectations={name: Expectation.read(told) for name, told in facts["expectations"].items()},
         signed=facts["signed"],
         thresholds=facts["thresholds"],
         chance=facts["chance"],

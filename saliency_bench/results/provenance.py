@@ -2,66 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from saliency_bench.datasets.content import digest_of_array
 from saliency_bench.engine.outcome import Outcome
 from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
 from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study
-
-NUMERIC = ("saliency-bench", "tensorflow", "keras", "numpy", "scipy", "scikit-image")
-"""Libraries whose version may change a score."""
-
-
-DECISIVE = (
-    "network", "explainers", "similarities", "checks", "randomize.py", "engine",
-)  # fmt: skip
-"""Our own sources that decide a score; models and datasets are known by weights and images."""
-
-
-def numerics() -> dict[str, Any]:
-    """What is part of every cell's key besides the study itself."""
-    return {"versions": {name: version(name) for name in NUMERIC}, "source": source_hash()}
-
-
-def source_hash(package: Path = Path(__file__).parents[1]) -> str:
-    """Hash of the sources of this package that decide a score."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(package.rglob("*.py")):
-        place = path.relative_to(package)
-        if place.parts[0] in DECISIVE:
-            content = path.read_bytes()
-            digest.update(f"{place.as_posix()} {len(content)}\n".encode())
-            digest.update(content)
-    return digest.hexdigest()
+from saliency_bench.storage.fingerprint import digest_of_array
 
 
 def accuracies(networks: pd.DataFrame) -> dict[str, Any]:
-    """Accuracy of the untouched network, and by check its mean at the full redraw.
+    """Accuracy of the untouched network, and by check its mean where the network is destroyed.
 
-    None without labels. A check that never redraws the whole network has no entry.
+    None without labels. A check that never destroys the network has no entry.
     """
     known = networks.dropna(subset="accuracy")
     if known.empty:
-        return {"accuracy": None, "accuracy_redrawn": None}
-    # Only depth 1 is a full redraw.
-    redrawn = known[known["depth"] >= 1].groupby("check")["accuracy"].mean()
+        return {"accuracy": None, "accuracy_destroyed": None}
+    destroyed = known[known["destroyed"].astype(bool)].groupby("check")["accuracy"].mean()
     return {
         "accuracy": float(known.loc[known["stage"] == 0, "accuracy"].mean()),
-        "accuracy_redrawn": {str(check): float(mean) for check, mean in redrawn.items()},
+        "accuracy_destroyed": {str(check): float(mean) for check, mean in destroyed.items()},
     }
 
 
@@ -121,9 +92,8 @@ def of_outcome(outcome: Outcome) -> dict[str, Any]:
 
 def of_evidence(evidence: Evidence) -> dict[str, Any]:
     """What inference knew beside the tables: enough to draw the conclusions again."""
-    promises = {name: asdict(promise) for name, promise in evidence.expectations.items()}
     return {
-        "expectations": promises,
+        "expectations": {name: asdict(told) for name, told in evidence.expectations.items()},
         "thresholds": dict(evidence.thresholds),
         "signed": dict(evidence.signed),
         "controls": dict(evidence.controls),

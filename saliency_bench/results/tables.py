@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.engine import NETWORK, Outcome, Step
 from saliency_bench.engine.outcome import EXAMPLE
-from saliency_bench.engine.scoring import STATUSES
-from saliency_bench.protocols import TWINS, NetworkName, Study, TrainedNetwork
+from saliency_bench.protocols import NOT_APPLICABLE, STATUSES, NetworkName, Study, TrainedNetwork
 from saliency_bench.results import TRAININGS, Examples
 from saliency_bench.storage.fingerprint import column
 from saliency_bench.storage.longtable import KEYS, Key, LongTable, writing
@@ -33,12 +32,9 @@ FLOORS = {
 """Columns and their types."""
 
 NETWORKS = (
-    "check", "stage", "condition", "depth", "draw", "accuracy", "input_independent",
-    "variables_changed", "variables_exempt",
+    "check", "stage", "condition", "depth", "draw", "destroyed", "accuracy",
+    "input_independent", "variables_changed", "variables_exempt",
 )  # fmt: skip
-
-FAILURES = ("not_applicable", "error")
-"""Statuses of an explainer, or a measure, that has no pair to show."""
 
 Cells = list[tuple[Step, dict[str, NDArray[Any]]]]
 
@@ -143,6 +139,7 @@ def _network(study: Study, cells: Cells) -> dict[str, Any]:
         "condition": condition.name,
         "depth": condition.depth,
         "draw": condition.draw,
+        "destroyed": condition.destroys,
         "accuracy": accuracy,
         "input_independent": all(bool(cell["input_independent"]) for _, cell in cells),
         "variables_changed": int(cell["variables_changed"]),
@@ -174,7 +171,7 @@ def _pieces(
                 if why:
                     yield key, _failed(key, why, status)
                 else:
-                    rows = _compared(cells, name, study.checks[check].anchor)
+                    rows = _compared(cells, name, study.checks[check].declares.ceiling.stage)
                     yield from ((key, _table(key, columns)) for columns in rows)
 
 
@@ -183,7 +180,7 @@ def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
     if explainer in outcome.failed:
         return outcome.failed[explainer], "error"
     refused = outcome.refused.get(explainer, "") or outcome.checks.get(check, "")
-    return refused, "not_applicable"
+    return refused, NOT_APPLICABLE
 
 
 def _failed(key: Key, reason: str, status: str) -> pa.Table:
@@ -193,14 +190,21 @@ def _failed(key: Key, reason: str, status: str) -> pa.Table:
     return _table(key, {**nothing, **numbers, **said})
 
 
-def _compared(cells: Cells, name: str, anchor: str) -> Iterator[dict[str, Any]]:
-    """The columns of each cell; what is the same in all its rows once."""
-    twins: dict[tuple[int, int], NDArray[np.float64]] = {}
+def _compared(cells: Cells, name: str, measured: int | None) -> Iterator[dict[str, Any]]:
+    """The columns of each cell; what is the same in all its rows once.
+
+    Args:
+        cells: of one explainer under one check, in order.
+        name: of the similarity's column.
+        measured: the stage that measures the ceilings; None: they are 1.
+    """
+    ceilings: dict[tuple[int, int], NDArray[np.float64]] = {}
     for step, cell in cells:
         condition, pairs = step.condition, cell[name]
-        if condition.stage == TWINS:
-            twins[condition.draw, step.start] = pairs["score"]
-        anchored = anchor == "twins" and condition.stage >= TWINS
+        if condition.stage == measured:
+            ceilings[condition.draw, step.start] = pairs["score"]
+        # The untouched map against itself has a ceiling of 1 under every check.
+        known = measured is not None and condition.stage >= measured
         yield {
             "stage": condition.stage,
             "condition": condition.name,
@@ -208,7 +212,7 @@ def _compared(cells: Cells, name: str, anchor: str) -> Iterator[dict[str, Any]]:
             "draw": condition.draw,
             "image": np.arange(step.start, step.stop),
             "target": cell["target"],
-            "ceiling": twins[condition.draw, step.start] if anchored else 1.0,
+            "ceiling": ceilings[condition.draw, step.start] if known else 1.0,
             "status": np.array(STATUSES)[pairs["status"]],
             "continues": step.continues,
             **{field: pairs[field] for field in ("score", "null", "floor")},

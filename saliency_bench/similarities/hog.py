@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import Floats, NotApplicable, Scene
+from saliency_bench.protocols import Floats, NotApplicable
 from saliency_bench.similarities.correlation import Vectors, average_ranks, correlate
 from saliency_bench.similarities.prepared import check_threshold, scores
 from saliency_bench.similarities.reduce import chunks, planes, unit_peak
@@ -52,7 +52,7 @@ class HOGCorrelation:
             )
         check_threshold(self.threshold)
 
-    def prepare(self, maps: Floats, scene: Scene | None = None) -> Vectors:
+    def prepare(self, maps: Floats) -> Vectors:
         """Standardised descriptors of maps `[N, H, W, C']`, or of their ranks.
 
         Raises:

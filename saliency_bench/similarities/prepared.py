@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import Floats, Ints, Measure
+from saliency_bench.protocols import Floats, Ints, Similarity
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Rows:
         return type(self)(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
-def scores(measure: Measure, maps: Floats, others: Floats) -> NDArray[np.float64]:
+def scores(measure: Similarity, maps: Floats, others: Floats) -> NDArray[np.float64]:
     """`[N]` scores of two arrays of maps `[N, H, W, C']`.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import Floats, Scene
+from saliency_bench.protocols import Floats
 from saliency_bench.similarities.correlation import Vectors, average_ranks, correlate
 from saliency_bench.similarities.prepared import check_threshold, scores
 from saliency_bench.similarities.reduce import planes
@@ -34,7 +34,7 @@ class Spearman:
         if self.threshold is None:
             object.__setattr__(self, "threshold", 0.25 if self.absolute else 0.15)
 
-    def prepare(self, maps: Floats, scene: Scene | None = None) -> Vectors:
+    def prepare(self, maps: Floats) -> Vectors:
         """Standardised ranks of maps `[N, H, W, C']`."""
         flat = planes(maps, absolute=self.absolute).reshape(len(maps), -1)
         return Vectors.of(average_ranks(flat))

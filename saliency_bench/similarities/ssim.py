@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import Floats, NotApplicable, Scene
+from saliency_bench.protocols import Floats, NotApplicable
 from saliency_bench.similarities.prepared import Rows, check_threshold, scores
 from saliency_bench.similarities.reduce import check_maps, chunks, planes, unit_peak, varies
 
@@ -66,7 +66,7 @@ class SSIM:
             raise ValueError(f"data_range must be positive and finite, got {self.data_range}")
         check_threshold(self.threshold)
 
-    def prepare(self, maps: Floats, scene: Scene | None = None) -> Moments:
+    def prepare(self, maps: Floats) -> Moments:
         """Normalised maps `[N, H, W, C']` with their local means and variances.
 
         Raises:

@@ -20,14 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols import SCHEMA_VERSION
+from saliency_bench.storage.fingerprint import DIGEST, digest
 
 Arrays = Mapping[str, NDArray[Any]]
 
 BEGUN = ".begun"
 """How the name of a file starts that is being written; then come process, birth and machine."""
-
-DIGEST = 16
-"""Bytes of a hash: of a cell's content behind it, and of what is in its name."""
 
 
 def location(place: str) -> Path:
@@ -165,12 +163,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def content_key(identity: Mapping[str, Any]) -> str:
-    """A cell's name: the hash of everything that can change its numbers."""
-    text = json.dumps(identity, sort_keys=True, default=repr)
-    return _digest(text.encode()).hex()
-
-
 @dataclass(frozen=True)
 class Store:
     """The files of one run.
@@ -210,10 +202,10 @@ class Store:
         """Save a cell; what was saved under its key before stays as it is."""
         content, path = _npz({**arrays, **(self.cell(key) or {})}), self._path(key)
         try:
-            write_atomic(path, content + _digest(content))
+            write_atomic(path, content + digest(content))
         except IsADirectoryError:  # it is damaged, too, but no file can take its place
             remove_folder(path)
-            write_atomic(path, content + _digest(content))
+            write_atomic(path, content + digest(content))
 
     def save_maps(self, name: str, maps: NDArray[np.float32]) -> None:
         """Save raw maps as `maps/<name>.npz`."""
@@ -234,15 +226,11 @@ class Store:
             stored = self._path(key).read_bytes()
         except OSError:  # a sector that cannot be read is as good as no file
             return None
-        content, digest = stored[:-DIGEST], stored[-DIGEST:]
-        return content if _digest(content) == digest else None
+        content, known = stored[:-DIGEST], stored[-DIGEST:]
+        return content if digest(content) == known else None
 
 
 def _npz(arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=DIGEST).digest()

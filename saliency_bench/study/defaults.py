@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from saliency_bench.explainers import CONTROLS, Control, Function, Method
-from saliency_bench.protocols import Check, Explainer, Floats, Ints, Measure
+from saliency_bench.protocols import Check, Explainer, Floats, Ints, Similarity
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
 AnyExplainer = Explainer | Callable[[Any, Floats, Ints], Floats]
 
 
-def default_similarities() -> dict[str, Measure]:
+def default_similarities() -> dict[str, Similarity]:
     """The four similarities of (Adebayo et al., 2018), by their name in results."""
     return {
         "spearman_signed": Spearman(absolute=False),

@@ -48,7 +48,7 @@ def training_figure(results: Results) -> Figure:
         own = (trainings["fraction"] == fraction) & (trainings["labels"] == labels)
         for _, epochs in trainings[own].groupby("draw"):
             _draw_network(axes, epochs, style.ORANGE if fraction > 0 else style.BLUE)
-        lesson = NetworkName(labels, fraction).lesson
+        lesson = NetworkName(labels, fraction).variant
         axes.set_title(style.shortened(lesson, style.NAME), loc="left")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))

@@ -1,0 +1,73 @@
+"""The steps of a study, and the cells that are missing of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from saliency_bench import engine, network
+from saliency_bench.engine import USUALLY, Kept
+from saliency_bench.protocols import Progress, Study
+from saliency_bench.storage.store import Store, write_json
+
+
+def planned(study: Study) -> tuple[tuple[engine.Step, ...], dict[str, str]]:
+    """The steps of a study, whose networks are trained now, and why checks do not apply.
+
+    Raises:
+        ValueError: if no check applies.
+    """
+    conditions, refused = engine.families(study)
+    if not conditions:
+        reasons = "; ".join(f"{check}: {reason}" for check, reason in refused.items())
+        raise ValueError(f"a check must apply to this study; {reasons}")
+    return engine.plan(study, conditions), refused
+
+
+def compute(
+    study: Study,
+    store: Store,
+    steps: Sequence[engine.Step],
+    progress: Progress,
+    *,
+    kept: Kept = USUALLY,
+    place: float = 0.0,
+) -> engine.Outcome:
+    """Compute the cells that are missing in `store`, beside other processes that do the same.
+
+    Args:
+        study: what is run.
+        store: where cells are kept.
+        steps: of its plan.
+        progress: is told what is being done.
+        kept: what is kept of the maps.
+        place: see `engine.Loop`.
+
+    Raises:
+        ValueError: if no explainer applies.
+    """
+    with network.evaluating(study.batch_size):
+        bound, refused = engine.bind(study)
+    _require_explainers(study, refused)
+    loop = engine.Loop(study, store, bound, progress, kept=kept, place=place)
+    outcome = loop.run(steps)
+    outcome.refused.update(refused)
+    _require_explainers(study, outcome.refused | outcome.failed)
+    return outcome
+
+
+def write_plan(store: Store, steps: Sequence[engine.Step]) -> None:
+    """Write the name of every cell, and of what, into the run's folder."""
+    cells = [
+        [key, step.check, explainer, step.condition.name, step.condition.stage,
+         step.condition.draw, step.start, step.stop]
+        for step in steps
+        for explainer, key in step.keys.items()
+    ]  # fmt: skip
+    columns = ["key", "check", "explainer", "condition", "stage", "draw", "start", "stop"]
+    write_json(store.folder / "plan.json", {"columns": columns, "cells": cells})
+
+
+def _require_explainers(study: Study, lost: Mapping[str, str]) -> None:
+    if not study.explainers.keys() - study.controls.keys() - lost.keys():
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
+        raise ValueError(f"an explainer must apply to this model; {reasons}")

@@ -1,0 +1,86 @@
+"""What a study is of: the images to explain, the model that fits them, and others like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from saliency_bench import models
+from saliency_bench.datasets import Source
+from saliency_bench.models import LoadedModel
+from saliency_bench.protocols import Dataset, Networks, Progress, TargetMode
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for.
+
+    Attributes:
+        dataset: where images come from.
+        model: from what is loaded to the model, or to what trains it; told whether there are
+            images to train on.
+        trains: whether images to train on are wanted.
+        retrains: whether a check asks for further networks.
+        n_images: how many images are explained, at most.
+        target: how the explained class is chosen.
+        seed: of the network under test.
+        cache: the folder of trained networks.
+    """
+
+    dataset: Source
+    model: Callable[[bool], Any]
+    trains: bool
+    retrains: bool
+    n_images: int
+    target: TargetMode
+    seed: int
+    cache: Path
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a study is of.
+
+    Attributes:
+        dataset: the images to explain, in the order of the data set.
+        model: the model under test.
+        weights: trains further networks, where that can be done.
+        remarks: what who asked should know, a line each.
+    """
+
+    dataset: Dataset
+    model: LoadedModel
+    weights: Networks
+    remarks: tuple[str, ...] = ()
+
+
+def load_inputs(asked: Asked, progress: Progress | None = None) -> Inputs:
+    """Load the images, and load or train the model that fits them.
+
+    Args:
+        asked: what is asked for.
+        progress: is told how far a training is.
+
+    Raises:
+        ValueError: if images or model cannot be had, or do not fit each other.
+    """
+    dataset = asked.dataset.load(train=asked.trains)
+    model = asked.model(asked.trains and dataset.train_labels is not None)
+    if dataset.labels is None and asked.target == "label":
+        raise ValueError(f"target=label needs labels; {dataset.name} has none: target=predicted")
+    loaded, weights = models.with_others(
+        model, dataset, seed=asked.seed, cache=asked.cache, progress=progress
+    )
+    if loaded.preprocessing is not None:
+        dataset = replace(dataset, preprocessing=loaded.preprocessing)
+    remarks = tuple(_remarks(asked, dataset, weights))
+    return Inputs(dataset.first(asked.n_images), loaded, weights, remarks)
+
+
+def _remarks(asked: Asked, dataset: Dataset, weights: Networks) -> Iterator[str]:
+    if asked.retrains and weights.regularizers:
+        yield f"hinders learning random labels: {', '.join(weights.regularizers)}"
+    if len(dataset.pixels) < asked.n_images:
+        yield f"n_images={asked.n_images}, but {dataset.name} has {len(dataset.pixels)}"
