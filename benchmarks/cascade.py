@@ -51,7 +51,7 @@ def loop(model: Any, images: Any, targets: Any) -> Callable[[], object]:
     study = _study(model, images, targets)
     with network.evaluating(IMAGES):
         bound, _ = engine.bind(study)
-    steps = engine.plan(study)
+    steps = engine.make_steps(study)
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from benchmarks.parts import Row
 from benchmarks.timing import alternate
 from saliency_bench import engine, network
 from saliency_bench.cli import load
-from saliency_bench.cli.request import composed, requested
+from saliency_bench.cli.request import compose, read_request
 from saliency_bench.storage.store import Store
 from saliency_bench.study.run import run_study
 
@@ -40,7 +40,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
 
 def _total(study: tuple[str, ...], runs: int) -> Row:
-    job = load.loaded(requested(composed(*study), Path("run")))
+    job = load.load(read_request(compose(*study), Path("run")))
     calls: list[_Call] = []
 
     def total() -> None:

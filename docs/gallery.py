@@ -24,7 +24,7 @@ from skimage import data, transform
 
 from saliency_bench import models, network
 from saliency_bench.cli import objects
-from saliency_bench.cli.request import composed
+from saliency_bench.cli.request import compose
 from saliency_bench.explainers import Control, Mixture
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.report.figures import palette, style
@@ -41,16 +41,16 @@ CELL = 1.18
 def explainers() -> dict[str, Any]:
     """Every explainer of conf/ that is neither a control nor a yardstick, in alphabetical order."""
     names = sorted(path.stem for path in (CONF / "explainer").glob("*.yaml"))
-    found = objects.picked(composed(f"explainer=[{','.join(names)}]"), "explainer")
+    found = objects.build_group(compose(f"explainer=[{','.join(names)}]"), "explainer")
     return {n: e for n, e in found.items() if not isinstance(e, Control | Mixture)}
 
 
 def digit() -> tuple[Any, np.ndarray, np.ndarray, int]:
     """The quick start's network, an image in its units, in [0, 1], and the class explained."""
-    config = composed()
-    dataset = objects.built(config.dataset, "dataset").load()
+    config = compose()
+    dataset = objects.build(config.dataset, "dataset").load()
     trainer = models.Trainer(
-        objects.built(config.model, "model"), dataset, seed=0, cache="results/cache"
+        objects.build(config.model, "model"), dataset, seed=0, cache="results/cache"
     )
     return trainer.load().model, dataset.images[:1], dataset.pixels[0], int(dataset.labels[0])
 

@@ -100,11 +100,11 @@ def test_an_option_is_built(path):
     needed = [f"{group}.{key}=builtins.dict" for key in gaps]
     config = composed(f"{group}={option}", *needed)
     if group in objects.PICK_MANY:
-        built = objects.picked(config, group)
+        built = objects.build_group(config, group)
         assert list(built) == [option]
         assert isinstance(built[option], target(path))
     else:
-        assert isinstance(objects.built(config[group], group), target(path) or dict)
+        assert isinstance(objects.build(config[group], group), target(path) or dict)
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -140,7 +140,7 @@ def test_a_preset_opens_with_claim_source_expectation_and_command(path):
 def test_a_preset_is_built(path):
     config = composed(f"+experiment={path.stem}", folder=path.parent.parent)
     for group in objects.PICK_MANY:
-        chosen = objects.picked(config, group)
+        chosen = objects.build_group(config, group)
         assert list(chosen) == list(config[group]), "settings of what the preset does not choose"
     stated = [config.expected[name] for name in config.expected if name in config.check]
     for by_explainer in stated or [config.expected]:
@@ -148,9 +148,9 @@ def test_a_preset_is_built(path):
         verdicts = [of for of in by_explainer.values() if of != expected.NOT_APPLICABLE]
         assert {similarity for of in verdicts for similarity in of} <= config.similarity.keys()
     expected.check(config.expected, config.check)
-    objects.built(config.dataset, "dataset")
+    objects.build(config.dataset, "dataset")
     assert objects.holds_settings(config.model, "model")
-    objects.built(config.model, "model")
+    objects.build(config.model, "model")
 
 
 def test_nothing_in_the_vocabulary_starts_tensorflow():
@@ -159,7 +159,7 @@ def test_nothing_in_the_vocabulary_starts_tensorflow():
         "from saliency_bench.cli import objects, request\n"
         "with at(objects.config_dir(), version_base='1.3'):\n"
         "    config = compose('config', overrides=sys.argv[1:])\n"
-        "[objects.picked(config, group) for group in objects.PICK_MANY]\n"
+        "[objects.build_group(config, group) for group in objects.PICK_MANY]\n"
         "print({'tensorflow', 'keras', 'torch'} & set(sys.modules))"
     )
     chosen = [

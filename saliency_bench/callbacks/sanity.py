@@ -14,7 +14,7 @@ from saliency_bench.callbacks.bindings import Explainers, Once
 from saliency_bench.callbacks.events import Events
 from saliency_bench.callbacks.retained import Columns, curves
 from saliency_bench.callbacks.watching import Watching
-from saliency_bench.engine.scoring import Ready, Scorer
+from saliency_bench.engine.scoring import ComparableMaps, Scorer
 from saliency_bench.protocols import Floats, Ints, Similarity
 from saliency_bench.similarities import Spearman
 
@@ -94,7 +94,7 @@ class SanityCallback(Watching):
         self._scorer = Scorer(self._sanity.similarities)
         self._variables = Once(_all_variables)
         self._refused = False
-        self._before: tuple[int, dict[str, Ready]] = (-1, {})
+        self._before: tuple[int, dict[str, ComparableMaps]] = (-1, {})
 
     def _wanted(self, epochs: int) -> bool:
         # The next epoch's record needs the maps of this one.
@@ -107,13 +107,13 @@ class SanityCallback(Watching):
             self._compare_with_previous(now, epochs)
         self._before = epochs, now
 
-    def _ready(self) -> dict[str, Ready]:
+    def _ready(self) -> dict[str, ComparableMaps]:
         maps = self._bindings.maps(self.model)
-        return {name: self._scorer.ready(found) for name, found in maps.items()}
+        return {name: self._scorer.prepare(found) for name, found in maps.items()}
 
-    def _compare_with_redrawn(self, now: Mapping[str, Ready], epochs: int) -> None:
+    def _compare_with_redrawn(self, now: Mapping[str, ComparableMaps], epochs: int) -> None:
         columns: dict[str, list[Columns]] = {name: [] for name in now}
-        before: dict[str, Ready] = {}
+        before: dict[str, ComparableMaps] = {}
         for draw in range(self._sanity.draws):
             values = self._values(draw)
             if values is None:
@@ -126,7 +126,7 @@ class SanityCallback(Watching):
             before = changed
         self._write(self._run(REDRAWN), {n: c for n, c in columns.items() if n in before}, epochs)
 
-    def _compare_with_previous(self, now: Mapping[str, Ready], epochs: int) -> None:
+    def _compare_with_previous(self, now: Mapping[str, ComparableMaps], epochs: int) -> None:
         when, before = self._before
         if when != epochs - 1:
             return

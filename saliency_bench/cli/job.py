@@ -17,12 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from saliency_bench.cli import expected, load, objects
 from saliency_bench.cli.load import tell
-from saliency_bench.cli.request import Request, is_sweep, requested, run_dir
+from saliency_bench.cli.request import Request, is_sweep, read_request, run_dir
 from saliency_bench.protocols import ProofError
 from saliency_bench.storage.store import Store, read_json, remove_folder, write_json
 
 if TYPE_CHECKING:
-    from saliency_bench.engine import Kept
+    from saliency_bench.engine import MapsToSave
     from saliency_bench.results import Results
 
 FINISHED, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -40,7 +40,7 @@ def run(config: DictConfig) -> int:
         tell(objects.one_line(error))
         return REFUSED
     try:
-        request = requested(config, folder)
+        request = read_request(config, folder)
         if config.plan:
             return _plan(request)
         results = _finished(request) or _carry_out(request)
@@ -68,7 +68,7 @@ def _way_on(error: Exception, folder: Path) -> str:
 
 def _plan(request: Request) -> int:
     """Say what is left to do and what it would take; nothing is written but trained networks."""
-    job = load.loaded(request)
+    job = load.load(request)
     from rich.console import Console
 
     from saliency_bench.cli.estimate import costs
@@ -105,7 +105,7 @@ def _finished(request: Request) -> Results | None:
 def _carry_out(request: Request) -> Results:
     """Load, run and report; slow from here on."""
     _begin(request)
-    job = load.loaded(request)
+    job = load.load(request)
 
     from saliency_bench.cli import workers
     from saliency_bench.cli.progress import Bar
@@ -116,7 +116,7 @@ def _carry_out(request: Request) -> Results:
         job.study,
         Store(request.folder),
         preprocessing=job.preprocessing,
-        kept=_kept(request),
+        maps_to_save=_maps_to_save(request),
         progress=bar,
         beside=workers.helpers(partial(join, request), request.config.workers - 1),
     )
@@ -129,19 +129,19 @@ def _carry_out(request: Request) -> Results:
 
 def join(request: Request, place: float) -> None:
     """Compute cells of a run that another process is at, and no more."""
-    job = load.loaded(request)
+    job = load.load(request)
     from saliency_bench.protocols import Silent
     from saliency_bench.study.compute import compute, planned
 
     steps, _ = planned(job.study)
-    store, kept = Store(request.folder), _kept(request)
-    compute(job.study, store, steps, Silent(), kept=kept, place=place)
+    store, maps_to_save = Store(request.folder), _maps_to_save(request)
+    compute(job.study, store, steps, Silent(), maps_to_save=maps_to_save, place=place)
 
 
-def _kept(request: Request) -> Kept:
-    from saliency_bench.engine import Kept
+def _maps_to_save(request: Request) -> MapsToSave:
+    from saliency_bench.engine import MapsToSave
 
-    return Kept(maps=request.config.save_maps, examples=request.config.report.images)
+    return MapsToSave(maps=request.config.save_maps, examples=request.config.report.images)
 
 
 def _begin(request: Request) -> None:

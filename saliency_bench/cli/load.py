@@ -34,14 +34,14 @@ class Job:
     facts: Mapping[str, Any]
 
 
-def loaded(request: Request) -> Job:
+def load(request: Request) -> Job:
     """Start TensorFlow, load, train what the model needs."""
     config = request.config
     threading = {"deterministic": config.deterministic, "threads": compute_threads(config)}
     process.start_tensorflow(**threading)
     from saliency_bench.study.build import Options, build
 
-    inputs = loaded_inputs(request)
+    inputs = load_inputs(request)
     dataset, model = inputs.dataset, inputs.model
     options = Options(
         seed=config.seed,
@@ -72,7 +72,7 @@ def loaded(request: Request) -> Job:
     return Job(built, dataset.preprocessing, facts)
 
 
-def loaded_inputs(request: Request) -> Inputs:
+def load_inputs(request: Request) -> Inputs:
     """The images to explain, the model that fits them, and others like it where checks ask."""
     from saliency_bench.cli.progress import Bar
     from saliency_bench.study.inputs import Asked, load_inputs
@@ -98,13 +98,13 @@ def loaded_inputs(request: Request) -> Inputs:
 def _function(config: DictConfig, *, trains: bool) -> Any:
     """What a user's own function gives: a finished model, or networks to be trained."""
     from saliency_bench import models
-    from saliency_bench.models.seeding import fresh
+    from saliency_bench.models.seeding import fresh_keras
 
     build, training = objects.function(config.model, "model")
     if trains:
         return models.Function(build, training or models.Training())
-    with fresh(config.seed):  # layers without a name get the same one in every job of a sweep
-        return objects.called(build, "model")
+    with fresh_keras(config.seed):  # layers without a name get the same one in every job of a sweep
+        return objects.call(build, "model")
 
 
 def compute_threads(config: DictConfig) -> int:

@@ -42,13 +42,13 @@ GRACE = 10.0
 DIED = 1
 """Exit status of a job that was killed."""
 
-_listeners: list[Callable[[Ended], None]] = []
+_listeners: list[Callable[[JobEnd], None]] = []
 """Who in this process is told of jobs that end in others."""
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a job ended.
+class JobEnd:
+    """How a job end.
 
     A job returns it to its launcher, which brings it back but tells nobody; so it tells by itself
     who listens where it arrives.
@@ -62,18 +62,18 @@ class Ended:
     line: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrived, (self.status, self.line)
+        return _receive, (self.status, self.line)
 
 
-def _arrived(status: int, line: str | None) -> Ended:
-    ended = Ended(status, line)
+def _receive(status: int, line: str | None) -> JobEnd:
+    end = JobEnd(status, line)
     for tell in _listeners:
-        tell(ended)
-    return ended
+        tell(end)
+    return end
 
 
 @contextmanager
-def listening(tell: Callable[[Ended], None]) -> Iterator[None]:
+def listen(tell: Callable[[JobEnd], None]) -> Iterator[None]:
     """`tell` is told of every job that ended in another process, as soon as that is known here."""
     _listeners.append(tell)
     try:
@@ -83,7 +83,7 @@ def listening(tell: Callable[[Ended], None]) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Home:
+class SweepOwner:
     """The process that started a sweep.
 
     Attributes:
@@ -98,7 +98,7 @@ class Home:
     pid: int = field(default_factory=os.getpid)
     host: str = field(default_factory=socket.gethostname)
 
-    def way_on(self, folder: str = "FOLDER") -> str:
+    def resume_hint(self, folder: str = "FOLDER") -> str:
         """How to go on after an interruption of the sweep that wrote to `folder`."""
         named = any(argument.startswith("run_dir=") for argument in self.arguments)
         where = "" if named else f" with run_dir={folder}"
@@ -117,7 +117,7 @@ class Home:
 
 
 @contextmanager
-def ended_by_signal() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """A SIGTERM ends a sweep as it would without ray, which handles it by an exit of its own."""
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -128,12 +128,12 @@ def ended_by_signal() -> Iterator[None]:
         raise process.Terminated from None
 
 
-def is_apart() -> bool:
+def has_own_process() -> bool:
     """Whether this is a job of a sweep by a launcher with workers, which Hydra's own lacks."""
     return HydraConfig.get().mode == RunMode.MULTIRUN and _launcher() != "BasicLauncher"
 
 
-def lost_a_worker(error: Exception) -> bool:
+def is_lost_worker(error: Exception) -> bool:
     """Whether a launcher raised this because a worker of its own died, not a job."""
     return type(error).__module__.partition(".")[0] in {"joblib", "ray", "submitit"}
 
@@ -142,7 +142,7 @@ def _launcher() -> str:
     return str(HydraConfig.get().launcher["_target_"]).rpartition(".")[2]
 
 
-def run(task: Task, config: DictConfig, home: Home) -> Ended:
+def run(task: Task, config: DictConfig, owner: SweepOwner) -> JobEnd:
     """Do a job in a process of its own, which does not outlive this one."""
     with one_device(HydraConfig.get().job.num) as device:
         child = subprocess.Popen(
@@ -154,8 +154,8 @@ def run(task: Task, config: DictConfig, home: Home) -> Ended:
             start_new_session=True,
         )
         try:
-            _send(child.stdin, _parcel(task, config, home))
-            return _ended(_wait(child, home), home)
+            _send(child.stdin, _parcel(task, config, owner))
+            return _job_end(_wait(child, owner), owner)
         finally:
             _stop(child)
 
@@ -174,11 +174,11 @@ def child() -> int:
         return 128 + (signal.SIGTERM if isinstance(stop, process.Terminated) else signal.SIGINT)
 
 
-def _parcel(task: Task, config: DictConfig, home: Home) -> bytes:
+def _parcel(task: Task, config: DictConfig, owner: SweepOwner) -> bytes:
     # Hydra loads its plugins' classes twice, which only cloudpickle bears.
-    job: bytes = cloudpickle.dumps((task, config, Singleton.get_state(), home.arguments))
+    job: bytes = cloudpickle.dumps((task, config, Singleton.get_state(), owner.arguments))
     # Modules must be found before what they define can be read.
-    return pickle.dumps(home.path) + job
+    return pickle.dumps(owner.path) + job
 
 
 def _send(line: IO[bytes] | None, parcel: bytes) -> None:
@@ -213,9 +213,9 @@ def _environment() -> dict[str, str]:
     return {name: os.environ.get(name, value) for name, value in usual.items()}
 
 
-def _wait(child: subprocess.Popen[bytes], home: Home) -> int:
+def _wait(child: subprocess.Popen[bytes], owner: SweepOwner) -> int:
     """The exit code of a process, which is stopped if the sweep is."""
-    while not home.is_gone():
+    while not owner.is_gone():
         with suppress(subprocess.TimeoutExpired):
             return child.wait(timeout=1)
     _stop(child)
@@ -233,13 +233,13 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _ended(code: int, home: Home) -> Ended:
+def _job_end(code: int, owner: SweepOwner) -> JobEnd:
     """How a job ended, by the exit code of its process."""
     settings = HydraConfig.get()
-    swept = [o for o in settings.overrides.task if o not in home.arguments]
+    swept = [o for o in settings.overrides.task if o not in owner.arguments]
     job = f"job {settings.job.num} ({', '.join(swept)})"
     number = -code if code < 0 else code - 128
     if number > 0:
-        way_on = home.way_on(settings.sweep.dir)
-        return Ended(DIED, f"{job} died of signal {number}; {way_on}")
-    return Ended(code, f"{job} ended with exit status {code}" if code else None)
+        way_on = owner.resume_hint(settings.sweep.dir)
+        return JobEnd(DIED, f"{job} died of signal {number}; {way_on}")
+    return JobEnd(code, f"{job} ended with exit status {code}" if code else None)

@@ -46,7 +46,7 @@ def config_dir() -> str:
     return str(inside if inside.is_dir() else package.parent / "conf")
 
 
-def picked(config: DictConfig, group: str) -> dict[str, Any]:
+def build_group(config: DictConfig, group: str) -> dict[str, Any]:
     """The objects chosen from a pick-many group, by name.
 
     What a preset sets of a thing that was then deselected is dropped; what the user sets of one
@@ -61,10 +61,10 @@ def picked(config: DictConfig, group: str) -> dict[str, Any]:
         raise ValueError(f"{group} must name at least one; got none")
     for name in nodes.keys() - chosen.keys():
         _check_leftover(group, name, ", ".join(chosen))
-    return {name: built(node, f"{group}.{name}") for name, node in chosen.items()}
+    return {name: build(node, f"{group}.{name}") for name, node in chosen.items()}
 
 
-def built(node: Any, where: str) -> Any:
+def build(node: Any, where: str) -> Any:
     """The object a node's `_target_` describes.
 
     Raises:
@@ -83,7 +83,7 @@ def output(value: Any, where: str) -> Output:
     """
     if not _fits(_plain(value) if isinstance(value, DictConfig) else value, Output):
         raise ValueError(f"{where} must be {_words(Output)}; got {value!r}")
-    named: Output = built(value, where) if isinstance(value, DictConfig) else value
+    named: Output = build(value, where) if isinstance(value, DictConfig) else value
     return named
 
 
@@ -102,7 +102,7 @@ def function(node: Any, where: str) -> tuple[Callable[[], Any], Any]:
         return partial(named, **arguments), training and instantiate(training, _convert_="all")
 
 
-def called(build: Callable[[], Any], where: str) -> Any:
+def call(build: Callable[[], Any], where: str) -> Any:
     """What a function returns.
 
     Raises:
@@ -146,7 +146,7 @@ def one_line(error: BaseException) -> str:
     return text if text and isinstance(error, TELLING) else f"{type(error).__name__}: {text}"
 
 
-def misread(error: BaseException) -> str:
+def describe_command_error(error: BaseException) -> str:
     """In one line what is wrong with a command line, and what would be right."""
     text = one_line(error).partition(" Config search path:")[0]
     if isinstance(error, OverrideParseException):

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
-from hydra import compose, initialize_config_dir
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -103,7 +104,7 @@ class Request:
     fingerprint: str | None
 
 
-def composed(*overrides: str) -> DictConfig:
+def compose(*overrides: str) -> DictConfig:
     """The configuration of a command line, without running it.
 
     Raises:
@@ -111,9 +112,9 @@ def composed(*overrides: str) -> DictConfig:
     """
     try:
         with initialize_config_dir(objects.config_dir(), version_base="1.3"):
-            return compose("config", overrides=list(overrides))
+            return hydra_compose("config", overrides=list(overrides))
     except Exception as error:  # a wrong command line makes Hydra raise anything
-        raise ValueError(objects.misread(error)) from error
+        raise ValueError(objects.describe_command_error(error)) from error
 
 
 def run_dir(config: DictConfig) -> Path:
@@ -133,7 +134,7 @@ def is_sweep() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def requested(config: DictConfig, folder: Path) -> Request:
+def read_request(config: DictConfig, folder: Path) -> Request:
     """Build what is cheap, so that typing errors show within a second.
 
     Raises:
@@ -141,14 +142,14 @@ def requested(config: DictConfig, folder: Path) -> Request:
         FileNotFoundError: if a file is missing that it names.
     """
     _check_top_level(config)
-    parts = {group: objects.picked(config, group) for group in objects.PICK_MANY}
-    dataset = objects.built(config.get("dataset"), "dataset")
+    parts = {group: objects.build_group(config, group) for group in objects.PICK_MANY}
+    dataset = objects.build(config.get("dataset"), "dataset")
     if not isinstance(dataset, Source):
         raise ValueError(f"dataset must have load() and fingerprint(); got {dataset!r}")
     output = objects.output(config.output, "output")
     if not objects.holds_settings(config.get("model"), "model"):
         return Request(config, folder, parts, dataset, output, None, None)
-    model = objects.built(config.model, "model")
+    model = objects.build(config.model, "model")
     if not isinstance(model, Model):
         raise ValueError(f"model must have trains, load() and fingerprint(); got {model!r}")
     sources = list(_sources(OmegaConf.to_container(config, resolve=True)))

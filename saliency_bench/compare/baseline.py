@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from saliency_bench.compare.evidence import SETTINGS, STUDY, TRAININGS, Side
+from saliency_bench.compare.evidence import SAME_SCORES, SETTINGS, TRAININGS, Side
 from saliency_bench.protocols import FAILURES
 from saliency_bench.results import Results, files
-from saliency_bench.storage.longtable import Key, LongTable, writing
+from saliency_bench.storage.longtable import Key, LongTable, open_writer
 from saliency_bench.storage.store import read_json, write_atomic
 
-_KEPT = (
-    *STUDY, *SETTINGS, "n_images", "dataset", "model", "git", "expectations", "thresholds",
+_FACTS = (
+    *SAME_SCORES, *SETTINGS, "n_images", "dataset", "model", "git", "expectations", "thresholds",
     "signed", "controls", "chance",
 )  # fmt: skip
 """Neither the command nor the machine nor an error: they may name folders and people."""
@@ -43,7 +43,7 @@ def freeze(run: Results | Path, folder: Path) -> None:
         raise ValueError(f"a baseline must not be written over a run; there is one at {folder}")
     side = Side(run, "the run")
     side.require_valid("the run of a baseline", side.expectations)
-    found = {key: side.judged(key).verdict for key in side.keys}
+    found = {key: side.judge(key).verdict for key in side.keys}
     if not any(verdict.measured or verdict.verdict == "fail" for verdict in found.values()):
         raise ValueError(
             "the run of a baseline must have given a verdict; it gave none"
@@ -55,7 +55,7 @@ def freeze(run: Results | Path, folder: Path) -> None:
     _write(side.results.long_scores, folder / "scores.parquet", kept)
     _write(side.results.long_floors, folder / "floors.parquet", ())
     write_atomic(folder / "networks.csv", files.csv(side.results.networks))
-    told = {name: side.facts[name] for name in _KEPT if name in side.facts}
+    told = {name: side.facts[name] for name in _FACTS if name in side.facts}
     told |= {"baseline": True, TRAININGS: side.trainings}
     written = files.provenance(replace(side.results, provenance=told))
     write_atomic(folder / "provenance.json", written)
@@ -65,7 +65,7 @@ def _write(table: LongTable, path: Path, keys: Collection[Key]) -> None:
     """The rows of some keys of a table."""
     small = [f.with_type(pa.float32()) if f.name in _VALUES else f for f in table.schema]
     schema = pa.schema(small)
-    with writing(path, schema) as writer:
+    with open_writer(path, schema) as writer:
         for key in table.keys:
             if key in keys:
                 rows = table.rows(key)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from saliency_bench.compare.decide import matched
-from saliency_bench.compare.evidence import STUDY, Side, differing, settings
+from saliency_bench.compare.decide import match_sides
+from saliency_bench.compare.evidence import SAME_SCORES, Side, differing_facts, settings
 from saliency_bench.compare.rows import TOLERANCE, Comparison
 from saliency_bench.results import Results
 
@@ -42,7 +42,7 @@ def compare(
     chosen = _chosen(checks, before, after)
     before.require_valid("a baseline", chosen)
     keys = [key for key in dict.fromkeys([*before.keys, *after.keys]) if key[0] in chosen]
-    found = [matched(before, after, key) for key in keys]
+    found = [match_sides(before, after, key) for key in keys]
     decisions = sum(match.decided for match in found)
     if not decisions:
         raise ValueError("baseline and run must share a verdict; there is nothing to compare")
@@ -50,7 +50,7 @@ def compare(
     return Comparison(
         rows=tuple(match.row(tolerance, decisions) for match in given),
         problems=tuple(_problems(before, after, chosen)),
-        study=differing(before, after, STUDY),
+        study=differing_facts(before, after, SAME_SCORES),
         settings=tuple(settings(before, after)),
         tolerance=tolerance,
         changes_allowed=changes_allowed,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saliency_bench.compare.evidence import STUDY, Side, differing
+from saliency_bench.compare.evidence import SAME_SCORES, Side, differing_facts
 from saliency_bench.compare.rows import UNKNOWN, Outcome, Row
 from saliency_bench.inference import Case, Estimate, Interval, difference
 from saliency_bench.inference.pairs import ABSENT
@@ -20,7 +20,7 @@ ROUNDING = 0.01
 EXCEPTIONS = 0.01
 """The share of the scores that they may move further: where a rank or a bin tips over."""
 
-_GIVEN = {"pass", "fail", "inconclusive"}
+_MEASURED_VERDICTS = {"pass", "fail", "inconclusive"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Match:
         old, new = self.old.verdict, self.new.verdict
         if old == new:
             return "same", ""
-        had = self.old.measured or old in _GIVEN
+        had = self.old.measured or old in _MEASURED_VERDICTS
         lost = new == "fail" or new in FAILURES or (had and not self.new.measured)
         return "regressed" if lost else "improved", f"{old} -> {new}: {self.new.reason}"
 
@@ -100,20 +100,21 @@ class Match:
         return f"{old} -> {new}, {numbers}" if old != new else numbers
 
 
-def matched(before: Side, after: Side, key: Key) -> Match:
+def match_sides(before: Side, after: Side, key: Key) -> Match:
     """The two sides of a row."""
-    old, baseline, case = before.judged(key)
-    new, run, other = after.judged(key)
+    old, baseline, case = before.judge(key)
+    new, run, other = after.judge(key)
     if case is None or other is None:
         return Match(key, old, new, baseline, run)
     alike = before.settings(key[0]) == after.settings(key[0])
-    seen = alike and not differing(before, after, ("images_hash", "targets_hash", "seed"))
+    seen = alike and not differing_facts(before, after, ("images_hash", "targets_hash", "seed"))
     paired = seen and _same_places(case, other)
+    repeats = alike and not differing_facts(before, after, SAME_SCORES)
     return Match(
         key, old, new, baseline, run,
         worse=1 if case.statistic == "retained" else -1,
         difference=difference(other.reported, case.reported, case.statistic, paired=paired),
-        moved=_moved(case, other) if alike and not differing(before, after, STUDY) else np.nan,
+        moved=_moved(case, other) if repeats else np.nan,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from saliency_bench.results.conclude import evidence_of
 from saliency_bench.results.read import measured
 from saliency_bench.storage.longtable import Key
 
-STUDY = ("weights_hash", "images_hash", "targets_hash", "seed", "draws", "target", "output")
+SAME_SCORES = ("weights_hash", "images_hash", "targets_hash", "seed", "draws", "target", "output")
 """Facts that two runs share if their scores must be the same, one by one."""
 
 SETTINGS = ("explainers", "checks", "similarities", "versions", "source")
@@ -28,7 +28,7 @@ TRAININGS = "trainings_hash"
 """The fact that stands for the networks that a run trained."""
 
 
-class Judged(NamedTuple):
+class Judgement(NamedTuple):
     """A verdict, the number it is taken on, and what it is decided on; no case, no such row."""
 
     verdict: Verdict
@@ -36,7 +36,7 @@ class Judged(NamedTuple):
     case: Case | None
 
 
-NOTHING = Judged(Verdict("", ""), UNKNOWN, None)
+NO_JUDGEMENT = Judgement(Verdict("", ""), UNKNOWN, None)
 
 
 class Side:
@@ -81,19 +81,19 @@ class Side:
         table = files.csv(self.results.trainings)
         return str(self.facts.get(TRAININGS) or hashlib.blake2b(table, digest_size=16).hexdigest())
 
-    def judged(self, key: Key) -> Judged:
+    def judge(self, key: Key) -> Judgement:
         """The verdict of a row.
 
         Raises:
             ValueError: if what it rests on is not usable.
         """
         if key not in self.keys:
-            return NOTHING
+            return NO_JUDGEMENT
         with self._usable():
             (case,) = cases(self.evidence, [key])
             verdict = decide(case)
             found = getattr(case.reported, case.statistic) if verdict.verdict else UNKNOWN
-            return Judged(verdict, found, case)
+            return Judgement(verdict, found, case)
 
     def settings(self, check: str) -> tuple[object, ...]:
         """What of a check decides its scores beside the study."""
@@ -131,14 +131,14 @@ class Side:
             raise ValueError(text if self.name in text else told) from None
 
 
-def differing(before: Side, after: Side, names: Collection[str]) -> tuple[str, ...]:
+def differing_facts(before: Side, after: Side, names: Collection[str]) -> tuple[str, ...]:
     """The facts of those named that are not the same on both sides."""
     return tuple(name for name in names if before.facts.get(name) != after.facts.get(name))
 
 
 def settings(before: Side, after: Side) -> Iterator[str]:
     """A line for every setting that is not the same on both sides."""
-    for name in differing(before, after, SETTINGS):
+    for name in differing_facts(before, after, SETTINGS):
         old, new = before.facts.get(name), after.facts.get(name)
         if not isinstance(old, dict) or not isinstance(new, dict):
             yield f"{name}: {old} -> {new}"

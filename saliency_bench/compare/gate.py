@@ -24,7 +24,7 @@ from saliency_bench.study.evaluate import evaluate
 
 _USUAL: Sequence[Check] = (checks.ParameterRandomization(), checks.DataRandomization())
 CHECKS: Mapping[str, Callable[..., Check]] = {n: type(c) for n, c in named(_USUAL).items()}
-"""Checks that can be asked for by name."""
+"""Checks that can be call for by name."""
 
 UPDATE = "pytest --saliency-update"
 
@@ -33,7 +33,7 @@ _LONGEST = 80
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Call:
     """What one call asks for, checked before anything is computed."""
 
     name: str
@@ -53,7 +53,7 @@ class Gate:
         baselines: folder of this test's baselines, a folder per call; to be committed.
         update: write baselines instead of comparing with them.
         settings: for every call: of `Options`, e.g. draws, seed, batch_size, weights; of the
-            check, if it is asked for by name, e.g. nested; `similarities`, by name; `tolerance`.
+            check, if it is call for by name, e.g. nested; `similarities`, by name; `tolerance`.
     """
 
     reports: Path
@@ -91,13 +91,13 @@ class Gate:
             ValueError: if an argument does not fit.
         """
         __tracebackhide__ = True
-        asked = self._asked(check, name, settings)
-        results = self._run(asked, explainer, model, images, targets)
+        call = self._read_call(check, name, settings)
+        results = self._run(call, explainer, model, images, targets)
         verdict = str(results.verdicts.set_index("explainer").at[name, "verdict"]) or "none"
         if verdict != "pass":
-            self._fail(asked, results, f"{name} must pass {_only(results)}; its verdict: {verdict}")
-        if self.update or self._baseline(asked).exists():
-            self._hold(asked, results)
+            self._fail(call, results, f"{name} must pass {_only(results)}; its verdict: {verdict}")
+        if self.update or self._baseline(call).exists():
+            self._check_baseline(call, results)
         return results
 
     def holds(
@@ -119,15 +119,15 @@ class Gate:
             ValueError: if an argument does not fit.
         """
         __tracebackhide__ = True
-        asked = self._asked(check, name, settings)
-        folder = self._baseline(asked)
+        call = self._read_call(check, name, settings)
+        folder = self._baseline(call)
         if not self.update and not folder.exists():
             pytest.fail(f"{name} has no baseline at {folder}; make it: {UPDATE}")
-        results = self._run(asked, explainer, model, images, targets)
-        self._hold(asked, results)
+        results = self._run(call, explainer, model, images, targets)
+        self._check_baseline(call, results)
         return results
 
-    def _asked(self, check: str | Check, name: str, settings: Mapping[str, Any]) -> _Asked:
+    def _read_call(self, check: str | Check, name: str, settings: Mapping[str, Any]) -> _Call:
         given = {"tolerance": TOLERANCE, "similarities": None, **self.settings, **settings}
         tolerance, similarities = given.pop("tolerance"), given.pop("similarities")
         require_share(tolerance)
@@ -137,42 +137,42 @@ class Gate:
         if place in self._places:
             raise ValueError(f"name must tell the calls of a test apart; got {name!r} twice")
         self._places.add(place)
-        return _Asked(name, chosen, place, tolerance, similarities, Options(**options))
+        return _Call(name, chosen, place, tolerance, similarities, Options(**options))
 
     def _run(
-        self, asked: _Asked, explainer: AnyExplainer, model: Any, images: Floats, targets: Any
+        self, call: _Call, explainer: AnyExplainer, model: Any, images: Floats, targets: Any
     ) -> Results:
         __tracebackhide__ = True
         results = evaluate(
-            model, images, targets, explainers={asked.name: explainer}, checks=[asked.check],
-            similarities=asked.similarities, options=asked.options,
+            model, images, targets, explainers={call.name: explainer}, checks=[call.check],
+            similarities=call.similarities, options=call.options,
         )  # fmt: skip
         if not results.valid:
-            self._fail(asked, results, "the run must be valid: its controls prove the instrument")
+            self._fail(call, results, "the run must be valid: its controls prove the instrument")
         return results
 
-    def _hold(self, asked: _Asked, results: Results) -> None:
+    def _check_baseline(self, call: _Call, results: Results) -> None:
         __tracebackhide__ = True
-        folder = self._baseline(asked)
+        folder = self._baseline(call)
         if self.update:
             freeze(results, folder)
             return
-        comparison = compare(folder, results, tolerance=asked.tolerance)
+        comparison = compare(folder, results, tolerance=call.tolerance)
         if comparison.regressed:
             told = [comparing.conclusion(comparison), *comparing.lines(comparison)]
-            self._fail(asked, results, *told, f"baseline: {folder}; if this is meant: {UPDATE}")
+            self._fail(call, results, *told, f"baseline: {folder}; if this is meant: {UPDATE}")
 
-    def _fail(self, asked: _Asked, results: Results, *told: str) -> NoReturn:
+    def _fail(self, call: _Call, results: Results, *told: str) -> NoReturn:
         """End the test with the numbers, and where the figures lie."""
         __tracebackhide__ = True
-        page = results.report(self.reports / asked.place).with_name("report.html")
+        page = results.report(self.reports / call.place).with_name("report.html")
         figures = sorted((page.parent / "figures").glob("*.png"))
         lines = [*told, *results.guards, *results.problems, *_numbers(results)]
         lines += [f"report: {page}", *(f"figure: {path}" for path in figures)]
         pytest.fail("\n".join(lines))
 
-    def _baseline(self, asked: _Asked) -> Path:
-        return self.baselines / asked.place
+    def _baseline(self, call: _Call) -> Path:
+        return self.baselines / call.place
 
 
 def _check(check: str | Check, settings: Mapping[str, Any]) -> Check:

@@ -35,7 +35,7 @@ HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[zipfile.ZipFile]:
+def open_checked(file: Path) -> Iterator[zipfile.ZipFile]:
     """The archive; what its members are said to be was checked.
 
     Raises:
@@ -64,7 +64,7 @@ def check_content(file: Path) -> None:
         ValueError: a member is longer or shorter than it is said to be.
         zipfile.BadZipFile: its bytes are not those that were written.
     """
-    with opened(file) as archive:
+    with open_checked(file) as archive:
         for member in archive.infolist():
             one_more = copy.copy(member)
             one_more.file_size += 1
@@ -74,12 +74,12 @@ def check_content(file: Path) -> None:
                 raise ValueError(f"its member {member.filename!r} is not as long as it says")
 
 
-def names(archive: zipfile.ZipFile) -> list[str]:
+def array_names(archive: zipfile.ZipFile) -> list[str]:
     """Of the arrays in an .npz file."""
     return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
-def array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+def read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """An array of an .npz file.
 
     Raises:

@@ -64,7 +64,7 @@ def check_classes(classes: Sequence[str], labels: NDArray[np.int64] | None) -> N
         raise ValueError(f"{len(classes)} class names are too few for label {labels.max()}")
 
 
-def held_out(n_images: int, n_test: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_rows(n_images: int, n_test: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Training and test rows: the last `n_test` of one fixed permutation are for the test."""
     order = np.random.default_rng(0).permutation(n_images)
     return order[:-n_test], order[-n_test:]

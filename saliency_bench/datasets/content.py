@@ -1,27 +1,39 @@
-"""Files of a dataset or a model: a hash of their content, and how they are read."""
+"""Files of a dataset or a model: a hash of their content, and one-line errors for reading them."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from saliency_bench.protocols import one_line
 from saliency_bench.storage.fingerprint import content_key
+
+LONGEST = 240
+"""Letters of another library's message that are quoted."""
+
+quote = partial(one_line, longest=LONGEST)
+"""An error's message, or its start, in one line."""
 
 
 def digest(settings: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
-    """Hash of plain settings and of what the files hold, wherever they lie."""
-    return content_key(settings, map(existing, files))
-
-
-def existing(path: str | Path) -> Path:
-    """The path of a file that is there.
+    """Hash of plain settings and of the files' content; the files' paths are not part of it.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is a folder.
+        FileNotFoundError: if a file does not exist.
+        ValueError: if a file is a folder.
+    """
+    return content_key(settings, map(require_file, files))
+
+
+def require_file(path: str | Path) -> Path:
+    """The path of an existing file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is a folder.
     """
     file = Path(path)
     if file.is_dir():
@@ -31,21 +43,17 @@ def existing(path: str | Path) -> Path:
     return file
 
 
-def reason(error: Exception) -> str:
-    """Why a file cannot be read, in one line."""
-    text = textwrap.shorten(str(error), width=240, placeholder=" ...")
-    return text or type(error).__name__
-
-
 @contextmanager
-def reading(rule: str, why: Callable[[Exception], str] = reason) -> Iterator[None]:
-    """Whatever a reader raises of a file's content is a `ValueError`: the rule, and why not.
+def as_value_error(rule: str, reason: Callable[[Exception], str] = quote) -> Iterator[None]:
+    """Turn any error inside the block into a `ValueError` in one line: the rule, then the reason.
+
+    For calls of code that is not ours and may raise anything: readers of files, a user's function.
 
     Args:
-        rule: what the file, which it names, must be.
-        why: the reader's error in words.
+        rule: what must hold; it names the file or the function.
+        reason: describes the error in one line.
     """
     try:
         yield
-    except Exception as error:  # a damaged file makes its reader raise anything
-        raise ValueError(f"{rule}: {why(error)}") from error
+    except Exception as error:
+        raise ValueError(f"{rule}: {reason(error)}") from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Photo = NDArray[np.uint8]
 
 
-class Decoded:
+class DecodedImages:
     """Photos `[N, H, W, C]` uint8, each decoded once and kept in a file of this process's own.
 
     Memory holds those only that are asked for.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.datasets.arrays import held_out
+from saliency_bench.datasets.arrays import split_rows
 from saliency_bench.datasets.content import digest
 from saliency_bench.protocols import Dataset
 
@@ -26,7 +26,7 @@ class Digits:
     def load(self, *, train: bool = True) -> Dataset:
         """The images; `train` says whether those to train on are wanted too."""
         pixels, labels = _originals()
-        learn, test = held_out(len(labels), N_TEST)
+        learn, test = split_rows(len(labels), N_TEST)
         return Dataset(
             name="digits",
             pixels=_enlarged(pixels[test]),

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.datasets.arrays import check_channels, preprocessing
-from saliency_bench.datasets.content import digest, existing, reading
-from saliency_bench.datasets.decoded import Decoded
+from saliency_bench.datasets.content import as_value_error, digest, require_file
+from saliency_bench.datasets.decoded import DecodedImages
 from saliency_bench.protocols import Dataset, Rows
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -106,7 +106,7 @@ class ImageFolder:
         def decode(place: int) -> NDArray[np.uint8]:
             return _image(photos[place][1], height, width)
 
-        return Rows(Decoded((len(photos), height, width, 3), decode), _unit)
+        return Rows(DecodedImages((len(photos), height, width, 3), decode), _unit)
 
 
 def _unit(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -157,8 +157,8 @@ def _labels(photos: Photos, folders: list[str]) -> NDArray[np.int64] | None:
 
 
 def _index(path: str) -> tuple[list[str], tuple[str, ...]]:
-    file = existing(path)
-    with reading(f'{path} must be JSON like {{"0": ["sub-folder", "name"], ...}}', repr):
+    file = require_file(path)
+    with as_value_error(f'{path} must be JSON like {{"0": ["sub-folder", "name"], ...}}', repr):
         entries = json.loads(file.read_text(encoding="utf-8"))
         pairs = [entries[str(number)] for number in range(len(entries))]
         return [str(folder) for folder, _ in pairs], tuple(str(name) for _, name in pairs)
@@ -170,7 +170,7 @@ def _image(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     # Of other formats, whatever the file's name is, some are handed to other programs. A warning
     # of an image half as large as one that is refused is not for the reader of a run.
     with (
-        reading(f"{path} is not a readable image"),
+        as_value_error(f"{path} is not a readable image"),
         warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
         Image.open(path, formats=FORMATS) as image,
     ):

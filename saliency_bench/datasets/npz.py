@@ -17,10 +17,10 @@ from saliency_bench.datasets.arrays import (
     as_pixels,
     check_channels,
     check_classes,
-    held_out,
     preprocessing,
+    split_rows,
 )
-from saliency_bench.datasets.content import digest, existing, reading
+from saliency_bench.datasets.content import as_value_error, digest, require_file
 from saliency_bench.protocols import Dataset
 
 
@@ -117,7 +117,7 @@ def _split(dataset: Dataset, test_fraction: float) -> Dataset:
         raise ValueError(
             f"test_fraction must leave images on both sides, got {test_fraction} of {n_images}"
         )
-    learn, test = held_out(n_images, n_test)
+    learn, test = split_rows(n_images, n_test)
     labels = np.asarray(dataset.labels)
     return replace(
         dataset,
@@ -138,13 +138,13 @@ def _cut(dataset: Dataset, limit: int | None) -> Dataset:
 
 
 def _read(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
-    file = existing(path)
+    file = require_file(path)
     if not zipfile.is_zipfile(file):
         raise ValueError(
             f"{path} is not a whole .npz file; write one with numpy.savez(path, x=x, y=y)"
         )
-    with reading(f"{path} must be an .npz file"), archive.opened(file) as stored:
-        names = archive.names(stored)
+    with as_value_error(f"{path} must be an .npz file"), archive.open_checked(file) as stored:
+        names = archive.array_names(stored)
     if "x" not in names:
         raise ValueError(f"{path} must hold an array x, it holds {names}")
     pixels = as_pixels(_array(file, "x"), name=f"x in {path}")
@@ -155,5 +155,5 @@ def _read(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
 
 def _array(file: Path, name: str) -> NDArray[Any]:
     rule = f"{name} in {file} must be an array of numbers"
-    with reading(rule), archive.opened(file) as stored:
-        return archive.array(stored, name)
+    with as_value_error(rule), archive.open_checked(file) as stored:
+        return archive.read_array(stored, name)

@@ -4,19 +4,19 @@ Knows neither which check runs nor what a model is; imports no TensorFlow.
 """
 
 from saliency_bench.engine.loop import EXAMPLES, Loop, bind
-from saliency_bench.engine.outcome import EXAMPLE, USUALLY, Kept, Outcome
-from saliency_bench.engine.plan import NETWORK, Step, families, plan
+from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES_ONLY, MapsToSave, Outcome
+from saliency_bench.engine.plan import NETWORK, Step, families, make_steps
 
 __all__ = [
     "EXAMPLE",
     "EXAMPLES",
     "NETWORK",
-    "USUALLY",
-    "Kept",
+    "EXAMPLES_ONLY",
+    "MapsToSave",
     "Loop",
     "Outcome",
     "Step",
     "bind",
     "families",
-    "plan",
+    "make_steps",
 ]

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Self
 
 
-class Behind:
+class Background:
     """A thread that works behind the caller, in order and at most `lag` calls late."""
 
     def __init__(self, lag: int = 2) -> None:

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.engine.background import Behind
+from saliency_bench.engine.background import Background
 from saliency_bench.engine.locks import Claims
-from saliency_bench.engine.outcome import EXAMPLE, USUALLY, Kept, Outcome
+from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES_ONLY, MapsToSave, Outcome
 from saliency_bench.engine.plan import (
     NETWORK,
     Step,
     Task,
     Unit,
     columns,
+    figure_stages,
     maps_name,
-    remaining,
-    shown,
+    remaining_tasks,
     span,
     units,
 )
@@ -70,7 +70,7 @@ class Loop:
         store: where cells are saved.
         bound: the explainers that apply.
         progress: is told what is being done.
-        kept: what is kept of the maps.
+        maps_to_save: which maps are saved beside their scores.
         place: where in the plan this process begins, as a share of it; the others elsewhere.
     """
 
@@ -81,14 +81,14 @@ class Loop:
         bound: Mapping[str, Bound],
         progress: Progress,
         *,
-        kept: Kept = USUALLY,
+        maps_to_save: MapsToSave = EXAMPLES_ONLY,
         place: float = 0.0,
     ) -> None:
         self._study = study
         self._store = store
         self._bound = dict(bound)
         self._progress = progress
-        self._kept = kept
+        self._maps_to_save = maps_to_save
         self._place = place
         self._columns = columns(study)
         self._scorer = Scorer(self._columns)
@@ -105,16 +105,16 @@ class Loop:
             ProofError: if a change of the network did not happen or was not undone.
             OSError: if a cell cannot be saved; the cells saved so far stay.
         """
-        self._shown = shown(steps) if self._kept.examples else set()
+        self._shown = figure_stages(steps) if self._maps_to_save.examples else set()
         self._referred = {mark(s.check, reference) for s in steps for reference in s.references}
         missing = self._missing(steps)
         self._progress.start(sum(missing.values()))
         try:
-            with Behind(4) as behind, Claims(self._store.folder) as claims:
+            with Background(4) as queue, Claims(self._store.folder) as claims:
                 waiting = list(missing)
                 while waiting:
-                    others = self._pass(waiting, missing, claims, behind)
-                    behind.catch_up()
+                    others = self._pass(waiting, missing, claims, queue)
+                    queue.catch_up()
                     if len(others) == len(waiting):
                         time.sleep(PATIENCE)
                     waiting = others
@@ -133,22 +133,22 @@ class Loop:
         return dict(missing[first:] + missing[:first])
 
     def _pass(
-        self, waiting: list[Unit], missing: Mapping[Unit, int], claims: Claims, behind: Behind
+        self, waiting: list[Unit], missing: Mapping[Unit, int], claims: Claims, queue: Background
     ) -> list[Unit]:
         """Work through the units that wait; returns those that other processes are at."""
         others = []
         for _, units_of_one in groupby(waiting, lambda unit: unit.window):
-            with Window(self._study.network, self._scorer, behind) as window:
+            with Window(self._study.network, self._scorer, queue) as window:
                 for unit in units_of_one:
                     if not claims.take(unit.key):
                         others.append(unit)
                         continue
-                    self._work(unit, missing[unit], window, behind)
-                    behind.do(claims.give_back, unit.key)  # once its cells are saved
+                    self._work(unit, missing[unit], window, queue)
+                    queue.do(claims.give_back, unit.key)  # once its cells are saved
         return others
 
     def _tasks(self, unit: Unit) -> list[Task]:
-        return remaining(unit.steps, [NETWORK, *self._bound], self._complete)
+        return remaining_tasks(unit.steps, [NETWORK, *self._bound], self._complete)
 
     def _complete(self, step: Step, name: str) -> bool:
         """Whether a cell is there with all its columns, and its maps if they are wanted."""
@@ -158,19 +158,19 @@ class Loop:
             wanted = self._columns.keys() | ({EXAMPLE} if self._shows(step) else set())
             if have is None or not (name == NETWORK or have >= wanted):
                 return False
-            if self._kept.maps and name and not self._store.has_maps(maps_name(step, name)):
+            if self._maps_to_save.maps and name and not self._store.has_maps(maps_name(step, name)):
                 return False
             self._there.add(key)
         return True
 
-    def _work(self, unit: Unit, expected: int, window: Window, behind: Behind) -> None:
+    def _work(self, unit: Unit, expected: int, window: Window, queue: Background) -> None:
         """Compute what is missing of a unit; another process may have done so by now."""
         tasks = self._tasks(unit)
         self._progress.skip(expected - _count(tasks))
         for task in tasks:
-            self._take(task, window, behind)
+            self._take(task, window, queue)
 
-    def _take(self, task: Task, window: Window, behind: Behind) -> None:
+    def _take(self, task: Task, window: Window, queue: Background) -> None:
         network, step = self._study.network, task.step
         scene = self._study.scene.rows(slice(step.start, step.stop))
         for reference in step.references or (None,):
@@ -178,16 +178,16 @@ class Loop:
         # The network's own outputs are computed while the first explainer is at work.
         observed: dict[str, NDArray[Any]] = {}
         logits = window.logits(step, scene) if NETWORK in task.names else None
-        with step.condition.applied(network, scene) as changed, Behind() as beside:
+        with step.condition.applied(network, scene) as changed, Background() as beside:
             for name in task.names:
                 self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
                 if name == NETWORK:
                     beside.do(self._observe, step, logits, changed, observed)
                 elif name not in self.outcome.gone:
-                    self._explain(task, name, scene, changed, window, behind)
+                    self._explain(task, name, scene, changed, window, queue)
             beside.catch_up()
         if observed:
-            behind.do(self._save, step.keys[NETWORK], observed)
+            queue.do(self._save, step.keys[NETWORK], observed)
 
     def _refer(self, task: Task, reference: Condition | None, scene: Scene, window: Window) -> None:
         """Make the maps of a condition, or the untouched ones, ready to be compared with."""
@@ -209,7 +209,13 @@ class Loop:
                     window.set_aside(step, name, its, maps)
 
     def _explain(
-        self, task: Task, name: str, scene: Scene, changed: Scene, window: Window, behind: Behind
+        self,
+        task: Task,
+        name: str,
+        scene: Scene,
+        changed: Scene,
+        window: Window,
+        queue: Background,
     ) -> None:
         step = task.step
         its = mark(step.check, step.condition)
@@ -224,7 +230,7 @@ class Loop:
                 window.refer(step, name, its, maps)
         scene = replace(scene, targets=changed.targets)
         if name in task.missing:
-            behind.do(self._score, step, name, maps, scene, window)
+            queue.do(self._score, step, name, maps, scene, window)
         else:
             window.hold(step, name, maps)
 
@@ -234,7 +240,7 @@ class Loop:
         columns["target"] = scene.targets
         if self._shows(step):
             columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
-        if self._kept.maps:
+        if self._maps_to_save.maps:
             self._store.save_maps(maps_name(step, name), maps)
         self._save(step.keys[name], columns)
 

@@ -34,7 +34,7 @@ EXAMPLE = "example"
 
 
 @dataclass(frozen=True)
-class Kept:
+class MapsToSave:
     """What a run keeps of the maps beside their scores.
 
     Attributes:
@@ -46,5 +46,5 @@ class Kept:
     examples: bool = True
 
 
-USUALLY = Kept()
+EXAMPLES_ONLY = MapsToSave()
 """Maps are scored, and those of the figures kept."""

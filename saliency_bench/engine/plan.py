@@ -134,7 +134,7 @@ def families(study: Study) -> tuple[dict[str, tuple[Condition, ...]], dict[str, 
     return conditions, refused
 
 
-def plan(
+def make_steps(
     study: Study, conditions: Mapping[str, Sequence[Condition]] | None = None
 ) -> tuple[Step, ...]:
     """Every step of a study, in the order in which they are taken: shard by shard.
@@ -200,7 +200,7 @@ def units(steps: Sequence[Step], kept: int) -> list[Unit]:
     ]
 
 
-def remaining(
+def remaining_tasks(
     steps: Sequence[Step], names: Sequence[str], complete: Callable[[Step, str], bool]
 ) -> list[Task]:
     """What is left to do of each step, in order.
@@ -228,7 +228,7 @@ def _spot(step: Step, draw: int) -> tuple[str, int, int, int]:
     return step.check, step.condition.stage, draw, step.start
 
 
-def shown(steps: Sequence[Step]) -> set[tuple[str, int]]:
+def figure_stages(steps: Sequence[Step]) -> set[tuple[str, int]]:
     """Check and stage of what the figures show: a few, evenly, with the first and the last."""
     shown = set()
     for check in {step.check for step in steps}:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.engine.background import Behind
+from saliency_bench.engine.background import Background
 from saliency_bench.engine.plan import Step
 from saliency_bench.engine.scoring import Scorer
 from saliency_bench.engine.spill import Shelf
@@ -32,13 +32,13 @@ class Window:
     Args:
         network: untouched when it is asked here.
         scorer: makes maps ready and compares them.
-        behind: does so behind the caller, in the order in which it is asked.
+        queue: does so queue the caller, in the order in which it is asked.
     """
 
-    def __init__(self, network: Network, scorer: Scorer, behind: Behind) -> None:
+    def __init__(self, network: Network, scorer: Scorer, queue: Background) -> None:
         self._network = network
         self._scorer = scorer
-        self._behind = behind
+        self._behind = queue
         self._shelf = Shelf()
         self._known: set[tuple[int, str, Mark]] = set()
 
@@ -48,7 +48,7 @@ class Window:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Forgets everything, once nothing behind needs it."""
+        """Forgets everything, once nothing queue needs it."""
         self._behind.settle()
         self._shelf.close()
 
@@ -81,7 +81,7 @@ class Window:
     def columns(
         self, step: Step, name: str, maps: Maps, marks: Sequence[Mark]
     ) -> dict[str, NDArray[Any]]:
-        """A column per similarity, from maps under the step's condition; to be called behind.
+        """A column per similarity, from maps under the step's condition; to be called queue.
 
         They are held for the draw that comes next.
 
@@ -91,7 +91,7 @@ class Window:
             maps: `[N, H, W, C']`.
             marks: with what they are compared.
         """
-        changed = self._scorer.ready(maps)
+        changed = self._scorer.prepare(maps)
         before = self._shelf["before", step.start, name] if step.continues else None
         references = [self._shelf[step.start, name, its] for its in marks]
         self._shelf["before", step.start, name] = changed
@@ -102,7 +102,7 @@ class Window:
         self._behind.do(self._keep, ("before", step.start, name), maps)
 
     def _keep(self, key: Hashable, maps: Maps) -> None:
-        self._shelf[key] = self._scorer.ready(maps)
+        self._shelf[key] = self._scorer.prepare(maps)
 
 
 def require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:

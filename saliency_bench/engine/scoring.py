@@ -19,7 +19,7 @@ PAIR = np.dtype([("score", "f8"), ("null", "f8"), ("floor", "f8"), ("status", "i
 
 
 @dataclass(frozen=True)
-class Ready:
+class ComparableMaps:
     """Maps of a shard, ready to be compared.
 
     Attributes:
@@ -45,7 +45,7 @@ class Scorer:
 
     similarities: Mapping[str, Similarity]
 
-    def ready(self, maps: NDArray[np.float32]) -> Ready:
+    def prepare(self, maps: NDArray[np.float32]) -> ComparableMaps:
         """Maps `[N, H, W, C']`, ready to be compared."""
         prepared: dict[str, Any] = {}
         refused: dict[str, str] = {}
@@ -54,10 +54,13 @@ class Scorer:
                 prepared[name] = similarity.prepare(maps)
             except NotApplicable as refusal:
                 refused[name] = refusal.reason
-        return Ready(maps.shape, _finite(maps), prepared, refused)
+        return ComparableMaps(maps.shape, _finite(maps), prepared, refused)
 
     def columns(
-        self, changed: Ready, references: Sequence[Ready], before: Ready | None = None
+        self,
+        changed: ComparableMaps,
+        references: Sequence[ComparableMaps],
+        before: ComparableMaps | None = None,
     ) -> dict[str, NDArray[Any]]:
         """A column per similarity: `[N]` of `PAIR`.
 
@@ -81,7 +84,9 @@ class Scorer:
         return columns
 
 
-def _pairs(name: str, similarity: Similarity, reference: Ready, changed: Ready) -> NDArray[np.void]:
+def _pairs(
+    name: str, similarity: Similarity, reference: ComparableMaps, changed: ComparableMaps
+) -> NDArray[np.void]:
     """One similarity's column against one reference, without a floor."""
     here, there = reference.prepared[name], changed.prepared[name]
     finite = reference.finite & changed.finite

@@ -130,7 +130,7 @@ def _place(out: str) -> Path:
 def _explainers(names: Sequence[str] | None) -> dict[str, Explainer]:
     """Those of conf/explainer with the settings that stand there."""
     from saliency_bench.cli import objects
-    from saliency_bench.cli.request import composed
+    from saliency_bench.cli.request import compose
 
     known = sorted(path.stem for path in Path(objects.config_dir(), "explainer").glob("*.yaml"))
     for name in names or ():
@@ -138,11 +138,11 @@ def _explainers(names: Sequence[str] | None) -> dict[str, Explainer]:
             near = difflib.get_close_matches(name, known, n=4) or known
             raise ValueError(f"--explainer must be one of {', '.join(near)}; got {name}")
     chosen = () if names is None else (f"explainer=[{','.join(dict.fromkeys(names))}]",)
-    return objects.picked(composed(*chosen), "explainer")
+    return objects.build_group(compose(*chosen), "explainer")
 
 
 def _look(told: argparse.Namespace) -> Look:
-    from saliency_bench.datasets.content import existing
+    from saliency_bench.datasets.content import require_file
     from saliency_bench.explain.look import Look
     from saliency_bench.explain.photos import opened
     from saliency_bench.plot.scales import check_percentile
@@ -151,7 +151,7 @@ def _look(told: argparse.Namespace) -> Look:
     if told.size is not None and (len(told.size) > 2 or min(told.size) < 1):
         raise ValueError(f"--size must be a height and a width of at least 1; got {told.size}")
     photos = [opened(path) for path in told.image]
-    return Look(existing(told.model), photos, _units(told), told.size, told.target)
+    return Look(require_file(told.model), photos, _units(told), told.size, told.target)
 
 
 def _units(told: argparse.Namespace) -> Preprocessing:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.datasets.content import existing, reading
+from saliency_bench.datasets.content import as_value_error, require_file
 from saliency_bench.datasets.image_folder import FORMATS
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ def opened(path: str) -> Photo:
     """
     from PIL import Image, ImageOps
 
-    file = existing(path)
+    file = require_file(path)
     # Of a picture half as large as one that is refused Pillow warns.
     with (
-        reading(f"{path} must be a JPEG or PNG file"),
+        as_value_error(f"{path} must be a JPEG or PNG file"),
         warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
         Image.open(file, formats=FORMATS) as image,
     ):

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from saliency_bench.datasets.content import digest, existing, reading
-from saliency_bench.models.base import LoadedModel, fitting, one_line
-from saliency_bench.models.seeding import fresh
+from saliency_bench.datasets.content import as_value_error, digest, require_file
+from saliency_bench.models.base import LoadedModel, check_fit, one_line
+from saliency_bench.models.seeding import fresh_keras
 from saliency_bench.protocols import Dataset, Preprocessing
 
 _MINUS_ONE_TO_ONE = Preprocessing(mean=(0.5,), std=(0.5,))
@@ -82,13 +82,13 @@ class Application:
         """
         constructor = _constructor(self.name)
         units = _preprocessing(constructor)
-        with fresh(seed):
+        with fresh_keras(seed):
             model = self._built(constructor, self.input_shape or dataset.pixels.shape[1:])
         file = self._weights_file()
         if file is not None:
             _read_weights(model, file)
         facts = {"weights": self.weights if file is None else file.name, **self.options}
-        return fitting(LoadedModel(model, units, self.name, facts), dataset)
+        return check_fit(LoadedModel(model, units, self.name, facts), dataset)
 
     def fingerprint(self) -> str:
         """Hash of all settings and of the file of weights."""
@@ -104,7 +104,7 @@ class Application:
         return digest(settings, [] if file is None else [file])
 
     def _weights_file(self) -> Path | None:
-        return None if self.weights in (None, "imagenet") else existing(str(self.weights))
+        return None if self.weights in (None, "imagenet") else require_file(str(self.weights))
 
     def _built(self, constructor: Any, shape: Sequence[int]) -> Any:
         try:
@@ -145,7 +145,7 @@ def _preprocessing(constructor: Any) -> Preprocessing:
 
 def _read_weights(model: Any, file: Path) -> None:
     rule = f"{file} does not hold weights of this network"
-    with reading(rule), warnings.catch_warnings():
+    with as_value_error(rule), warnings.catch_warnings():
         # Keras only warns of layers that the file has no weights for.
         warnings.simplefilter("error", UserWarning)
         model.load_weights(file)

@@ -64,10 +64,10 @@ def as_loaded(model: Any, dataset: Dataset, *, seed: int, cache: Path) -> Loaded
 
     if not isinstance(model, keras.Model):
         raise TypeError(f"a model's _target_ must return a Keras model, got {type(model).__name__}")
-    return fitting(LoadedModel(model, None, model.name), dataset)
+    return check_fit(LoadedModel(model, None, model.name), dataset)
 
 
-def fitting(loaded: LoadedModel, dataset: Dataset) -> LoadedModel:
+def check_fit(loaded: LoadedModel, dataset: Dataset) -> LoadedModel:
     """The same model, once one image has passed through it.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from saliency_bench import network as networks
-from saliency_bench.storage.fingerprint import DIGEST, described, digest, source_digest
+from saliency_bench.storage.fingerprint import DIGEST, describe, digest, source_digest
 
 
 def of_function(build: Callable[..., Any]) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _source(thing: Any) -> str:
     found = source_digest(thing)
     if found is not None:
         return found
-    return described(thing) if inspect.isfunction(thing) else secrets.token_hex(DIGEST)
+    return describe(thing) if inspect.isfunction(thing) else secrets.token_hex(DIGEST)
 
 
 def _configuration(model: Any) -> str | None:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from saliency_bench.datasets import archive
 from saliency_bench.datasets.arrays import preprocessing
-from saliency_bench.datasets.content import digest, existing, reading, reason
-from saliency_bench.models.base import LoadedModel, fitting
+from saliency_bench.datasets.content import as_value_error, digest, quote, require_file
+from saliency_bench.models.base import LoadedModel, check_fit
 from saliency_bench.protocols import Dataset, Preprocessing
 
 
@@ -45,7 +45,7 @@ class Saved:
         """
         file = Path(self.path)
         facts = {"file": file.name, "fingerprint": self.fingerprint()}
-        return fitting(LoadedModel(read(file), self._preprocessing(), file.stem, facts), dataset)
+        return check_fit(LoadedModel(read(file), self._preprocessing(), file.stem, facts), dataset)
 
     def fingerprint(self) -> str:
         """Hash of the file and of the preprocessing."""
@@ -71,7 +71,7 @@ def read(path: Path) -> Any:
     import keras
 
     file = _keras_file(path)
-    with reading(f"{path} cannot be loaded", _reason):
+    with as_value_error(f"{path} cannot be loaded", _reason):
         archive.check_content(file)  # Keras itself would load other bytes than were saved
         model = keras.models.load_model(file, compile=False, safe_mode=True)
     if not isinstance(model, keras.Model):
@@ -82,7 +82,7 @@ def read(path: Path) -> Any:
 def _keras_file(path: Path) -> Path:
     if path.is_dir():
         raise ValueError(f"{path} is a folder (a SavedModel?); save with model.save('name.keras')")
-    file = existing(path)
+    file = require_file(path)
     if file.suffix != ".keras":
         raise ValueError(f"{path} must end in .keras; save with model.save('name.keras')")
     if not zipfile.is_zipfile(file):
@@ -100,4 +100,4 @@ def _reason(error: Exception) -> str:
         )
     if "lambda" in text.lower():
         return "it holds code (a Python lambda), which is refused; save it with a class of its own"
-    return f"the file is damaged or of another Keras version ({reason(error)})"
+    return f"the file is damaged or of another Keras version ({quote(error)})"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def fresh(seed: int) -> Iterator[None]:
+def fresh_keras(seed: int) -> Iterator[None]:
     """Keras' own seeds follow from `seed`, its names count from the start; restored on leaving.
 
     It draws the seeds of what has none (initialisers, dropout) from Python's generator, those of

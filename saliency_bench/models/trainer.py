@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from saliency_bench import randomize
 from saliency_bench.models import fingerprint, regularizers, weights_file
-from saliency_bench.models.base import LoadedModel, as_loaded, fitting
-from saliency_bench.models.seeding import fresh
+from saliency_bench.models.base import LoadedModel, as_loaded, check_fit
+from saliency_bench.models.seeding import fresh_keras
 from saliency_bench.models.training import Training, accuracy, fit, optimizer_of, scores
 from saliency_bench.models.weights_file import StoredWeights
 from saliency_bench.protocols import (
@@ -32,7 +32,7 @@ from saliency_bench.protocols import (
 )
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import content_key, digest_of_array
-from saliency_bench.storage.store import read_json, sweep, write_json
+from saliency_bench.storage.store import read_json, remove_partial_files, write_json
 
 
 @runtime_checkable
@@ -137,7 +137,7 @@ class Trainer:
             "train_accuracy": trained.train_accuracy,
             "test_accuracy": trained.test_accuracy,
         }
-        return fitting(LoadedModel(model, None, model.name, facts), self._dataset)
+        return check_fit(LoadedModel(model, None, model.name, facts), self._dataset)
 
     def _found_or_trained(self, name: NetworkName) -> TrainedNetwork:
         network = self._network(name)
@@ -145,7 +145,7 @@ class Trainer:
         start = fingerprint.of_network(network)
         self._require_own_start(network, name)
         file = self._cache / f"{self._key(name, labels, start)}.npz"
-        sweep(self._cache)
+        remove_partial_files(self._cache)
         stored = self._found(file)
         if stored is None:
             stored = self._fitted(network, labels, name)
@@ -160,10 +160,10 @@ class Trainer:
 
     def _network(self, name: NetworkName) -> Any:
         shape, seed = self._pixels.shape[1:], self._seed_of(name)
-        with fresh(seed):
+        with fresh_keras(seed):
             network = self._settings.network(shape, self._n_classes, seed=seed)
         trained_on = replace(self._dataset, pixels=self._pixels, labels=self._labels)
-        fitting(LoadedModel(network, None, network.name), trained_on)
+        check_fit(LoadedModel(network, None, network.name), trained_on)
         return network
 
     def _seed_of(self, name: NetworkName) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network as networks
-from saliency_bench.models.seeding import fresh
+from saliency_bench.models.seeding import fresh_keras
 from saliency_bench.protocols import Epoch, Preprocessing, Progress, Rows, Silent
 from saliency_bench.randomize import stream
 
@@ -100,7 +100,7 @@ def fit(
     import keras
 
     progress = progress or Silent()
-    with fresh(seed):
+    with fresh_keras(seed):
         loss = keras.losses.SparseCategoricalCrossentropy(
             from_logits=not _gives_probabilities(network, images[: training.batch_size])
         )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.datasets import archive
-from saliency_bench.datasets.content import existing, reading
+from saliency_bench.datasets.content import as_value_error, require_file
 from saliency_bench.protocols import Epoch
 from saliency_bench.storage.fingerprint import digest_of_weights
 from saliency_bench.storage.store import write_atomic
@@ -63,16 +63,16 @@ def read(file: Path) -> StoredWeights:
         FileNotFoundError: if there is no such file.
         ValueError: if it is damaged.
     """
-    existing(file)
-    with reading(f"{file} is damaged"), archive.opened(file) as stored:
-        count = sum(name.isdecimal() for name in archive.names(stored))
+    require_file(file)
+    with as_value_error(f"{file} is damaged"), archive.open_checked(file) as stored:
+        count = sum(name.isdecimal() for name in archive.array_names(stored))
         weights = StoredWeights(
-            values=[archive.array(stored, str(position)) for position in range(count)],
-            train_accuracy=float(archive.array(stored, "train_accuracy")),
+            values=[archive.read_array(stored, str(position)) for position in range(count)],
+            train_accuracy=float(archive.read_array(stored, "train_accuracy")),
             history=tuple(
-                (float(loss), float(right)) for loss, right in archive.array(stored, "history")
+                (float(loss), float(right)) for loss, right in archive.read_array(stored, "history")
             ),
         )
-        if str(archive.array(stored, "fingerprint")) != weights.fingerprint:
+        if str(archive.read_array(stored, "fingerprint")) != weights.fingerprint:
             raise ValueError("its weights have another fingerprint")
     return weights

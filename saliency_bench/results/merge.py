@@ -14,9 +14,9 @@ import pyarrow as pa
 from saliency_bench.results import Examples, Results
 from saliency_bench.results.conclude import concluded, evidence_of
 from saliency_bench.results.read import measured
-from saliency_bench.storage.longtable import Key, LongTable, writing
+from saliency_bench.storage.longtable import Key, LongTable, open_writer
 
-STUDY = (
+SAME_TABLE = (
     "weights_hash", "images_hash", "targets_hash", "seed", "target", "batch_size", "output",
     "deterministic", "threads", "versions", "source",
 )  # fmt: skip
@@ -59,7 +59,7 @@ def tables(found: Mapping[str, Results]) -> dict[str, pd.DataFrame]:
 
 
 def _study(results: Results) -> str:
-    return repr([results.provenance.get(name) for name in STUDY])
+    return repr([results.provenance.get(name) for name in SAME_TABLE])
 
 
 def _names(facts: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -115,7 +115,7 @@ def _joined(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
 def _long(tables: Sequence[tuple[Path, LongTable]], path: Path) -> LongTable:
     """One long table of several, written key by key."""
     keys = dict.fromkeys(key for _, table in tables for key in table.keys)
-    with writing(path, tables[0][1].schema) as writer:
+    with open_writer(path, tables[0][1].schema) as writer:
         for key in keys:
             parts = [(folder, table) for folder, table in tables if key in table.keys]
             frame = _one(key, [(folder, table.rows(key)) for folder, table in parts])

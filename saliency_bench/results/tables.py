@@ -15,7 +15,7 @@ from saliency_bench.engine.outcome import EXAMPLE
 from saliency_bench.protocols import NOT_APPLICABLE, STATUSES, NetworkName, Study, TrainedNetwork
 from saliency_bench.results import TRAININGS, Examples
 from saliency_bench.storage.fingerprint import column
-from saliency_bench.storage.longtable import KEYS, Key, LongTable, writing
+from saliency_bench.storage.longtable import KEYS, Key, LongTable, open_writer
 from saliency_bench.storage.store import Store
 
 _WORD, _WHOLE, _NUMBER = pa.dictionary(pa.int32(), pa.string()), pa.int64(), pa.float64()
@@ -52,7 +52,7 @@ def scores(
     """
     paths = [store.folder / f"{name}.parquet" for name in ("scores", "floors")]
     kinds = [pa.schema(list(columns.items())) for columns in (SCORES, FLOORS)]
-    with writing(paths[0], kinds[0]) as whole, writing(paths[1], kinds[1]) as floors:
+    with open_writer(paths[0], kinds[0]) as whole, open_writer(paths[1], kinds[1]) as floors:
         for key, rows in _pieces(study, store, steps, outcome):
             whole.write(key, rows.select(list(SCORES)))
             floors.write(key, rows.filter(rows["continues"]).select(list(FLOORS)))

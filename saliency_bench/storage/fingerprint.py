@@ -82,7 +82,7 @@ def identity(thing: object) -> str:
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         text = repr(thing)
     for function in functions_in(thing):
-        text = text.replace(repr(function), described(function))
+        text = text.replace(repr(function), describe(function))
     text = " ".join([text, *_sources(thing, _fresh)])
     return f"{text} {secrets.token_hex(8)}" if is_address(text) else text
 
@@ -144,7 +144,7 @@ def _sources(thing: object, unknown: Callable[[type], str]) -> Iterator[str]:
 # ---------------------------------------------------------------- what code does
 
 
-def described(thing: Any) -> str:
+def describe(thing: Any) -> str:
     """A function's name and a hash of what it does; the repr of anything else."""
     if not inspect.isfunction(thing):
         return repr(thing)

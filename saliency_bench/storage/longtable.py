@@ -83,7 +83,7 @@ class LongTable:
         """All rows; names and statuses are categories."""
         return cast(pd.DataFrame, self._file.read().to_pandas())
 
-    def loaded(self) -> LongTable:
+    def in_memory(self) -> LongTable:
         """The same table in memory, for when its file goes."""
         return LongTable(self._bytes())
 
@@ -166,7 +166,7 @@ class _Writer:
 
 
 @contextmanager
-def writing(path: Path, schema: pa.Schema) -> Iterator[_Writer]:
+def open_writer(path: Path, schema: pa.Schema) -> Iterator[_Writer]:
     """A long table that is written key by key; it appears whole or not at all.
 
     Raises:
@@ -177,7 +177,7 @@ def writing(path: Path, schema: pa.Schema) -> Iterator[_Writer]:
 
 
 @contextmanager
-def frugal() -> Iterator[None]:
+def release_arrow_memory() -> Iterator[None]:
     """Arrow's memory goes back to the system at once; its own pool would hold on to it."""
     usual = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())

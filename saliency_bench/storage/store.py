@@ -24,7 +24,7 @@ from saliency_bench.storage.fingerprint import DIGEST, digest
 
 Arrays = Mapping[str, NDArray[Any]]
 
-BEGUN = ".begun"
+PARTIAL = ".begun"
 """How the name of a file starts that is being written; then come process, birth and machine."""
 
 
@@ -70,7 +70,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     process = os.getpid()
-    prefix = f"{BEGUN}-{process}-{_birth(process)}-{_machine()}-{path.name[:40]}-"
+    prefix = f"{PARTIAL}-{process}-{_birth(process)}-{_machine()}-{path.name[:40]}-"
     handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -90,7 +90,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def sweep(folder: Path) -> None:
+def remove_partial_files(folder: Path) -> None:
     """Remove what processes of this machine began to write in a folder before they were killed."""
     if not isinstance(folder, Path):
         return
@@ -105,7 +105,7 @@ def sweep(folder: Path) -> None:
 def _abandoned(name: str) -> bool:
     """Whether a file is named like one that a process of this machine was at that has ended."""
     begun, *parts = name.split("-", 4)
-    if begun != BEGUN or len(parts) < 4 or parts[2] != _machine() or not parts[0].isdecimal():
+    if begun != PARTIAL or len(parts) < 4 or parts[2] != _machine() or not parts[0].isdecimal():
         return False
     process = int(parts[0])
     return not _runs(process) or _birth(process) != parts[1]

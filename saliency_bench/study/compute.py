@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from saliency_bench import engine, network
-from saliency_bench.engine import USUALLY, Kept
+from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
 from saliency_bench.protocols import Progress, Study
 from saliency_bench.storage.store import Store, write_json
 
@@ -20,7 +20,7 @@ def planned(study: Study) -> tuple[tuple[engine.Step, ...], dict[str, str]]:
     if not conditions:
         reasons = "; ".join(f"{check}: {reason}" for check, reason in refused.items())
         raise ValueError(f"a check must apply to this study; {reasons}")
-    return engine.plan(study, conditions), refused
+    return engine.make_steps(study, conditions), refused
 
 
 def compute(
@@ -29,7 +29,7 @@ def compute(
     steps: Sequence[engine.Step],
     progress: Progress,
     *,
-    kept: Kept = USUALLY,
+    maps_to_save: MapsToSave = EXAMPLES_ONLY,
     place: float = 0.0,
 ) -> engine.Outcome:
     """Compute the cells that are missing in `store`, beside other processes that do the same.
@@ -39,7 +39,7 @@ def compute(
         store: where cells are kept.
         steps: of its plan.
         progress: is told what is being done.
-        kept: what is kept of the maps.
+        maps_to_save: which maps are saved beside their scores.
         place: see `engine.Loop`.
 
     Raises:
@@ -48,7 +48,7 @@ def compute(
     with network.evaluating(study.batch_size):
         bound, refused = engine.bind(study)
     _require_explainers(study, refused)
-    loop = engine.Loop(study, store, bound, progress, kept=kept, place=place)
+    loop = engine.Loop(study, store, bound, progress, maps_to_save=maps_to_save, place=place)
     outcome = loop.run(steps)
     outcome.refused.update(refused)
     _require_explainers(study, outcome.refused | outcome.failed)

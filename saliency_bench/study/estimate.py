@@ -141,8 +141,8 @@ def _timed(study: Study, name: str, bound: Bound, block: Scene, images: int) -> 
     except Exception:  # what it cannot do here costs nothing, and the run will say why
         return Method(name, images, 0.0, 0.0, 0.0)
     scorer = Scorer(columns(study))
-    ready = scorer.ready(maps)
-    _, scoring = _clocked(lambda: scorer.columns(scorer.ready(maps), [ready], ready))
+    ready = scorer.prepare(maps)
+    _, scoring = _clocked(lambda: scorer.columns(scorer.prepare(maps), [ready], ready))
     count = len(block)
     return Method(name, images, counted.rows / count, seconds / count, scoring / count)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saliency_bench.checks import ParameterRandomization
-from saliency_bench.engine import Kept
+from saliency_bench.engine import MapsToSave
 from saliency_bench.protocols import Check, Floats, Ints, Similarity
 from saliency_bench.results import Results
 from saliency_bench.storage.store import Store
@@ -54,11 +54,14 @@ def evaluate(
         similarities=similarities or default_similarities(), options=options,
     )  # fmt: skip
     carried_out = partial(
-        run_study, study, preprocessing=options.preprocessing, kept=Kept(maps=options.save_maps)
+        run_study,
+        study,
+        preprocessing=options.preprocessing,
+        maps_to_save=MapsToSave(maps=options.save_maps),
     )
     if options.run_dir is not None:
         return carried_out(Store(Path(options.run_dir)))
     with tempfile.TemporaryDirectory() as folder:
         results = carried_out(Store(Path(folder)))
-        kept = {name: getattr(results, name).loaded() for name in ("long_scores", "long_floors")}
+        kept = {name: getattr(results, name).in_memory() for name in ("long_scores", "long_floors")}
         return replace(results, **kept)

@@ -12,22 +12,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saliency_bench import engine, inference
-from saliency_bench.engine import USUALLY, Kept
+from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
 from saliency_bench.protocols import Preprocessing, Progress, Silent, Study
 from saliency_bench.results import Examples, Results, provenance, tables
 from saliency_bench.results.conclude import concluded
-from saliency_bench.storage.longtable import LongTable, frugal
-from saliency_bench.storage.store import Store, sweep
+from saliency_bench.storage.longtable import LongTable, release_arrow_memory
+from saliency_bench.storage.store import Store, remove_partial_files
 from saliency_bench.study.compute import compute, planned, write_plan
 
 
-@frugal()
+@release_arrow_memory()
 def run_study(
     study: Study,
     store: Store,
     *,
     preprocessing: Preprocessing,
-    kept: Kept = USUALLY,
+    maps_to_save: MapsToSave = EXAMPLES_ONLY,
     progress: Progress | None = None,
     beside: AbstractContextManager[Any] | None = None,
 ) -> Results:
@@ -37,7 +37,7 @@ def run_study(
         study: what is run.
         store: where cells are kept.
         preprocessing: pixels in [0, 1] to model units, for the figures.
-        kept: what is kept of the maps; without examples there are none in the results.
+        maps_to_save: which maps are saved; without examples the results have none.
         progress: is told what is being done.
         beside: is open while cells are computed, e.g. other processes that do the same.
 
@@ -45,10 +45,10 @@ def run_study(
         ValueError: if no explainer applies.
     """
     steps, refused = planned(study)
-    sweep(store.folder)
+    remove_partial_files(store.folder)
     write_plan(store, steps)
     with beside or nullcontext():
-        outcome = compute(study, store, steps, progress or Silent(), kept=kept)
+        outcome = compute(study, store, steps, progress or Silent(), maps_to_save=maps_to_save)
     outcome.checks.update(refused)
     long = tables.scores(study, store, steps, outcome)
     evidence = _evidence(study, outcome, long, tables.networks(study, store, steps))
@@ -56,7 +56,9 @@ def run_study(
     return concluded(
         evidence,
         facts,
-        examples=_examples(study, store, steps, outcome, preprocessing) if kept.examples else None,
+        examples=_examples(study, store, steps, outcome, preprocessing)
+        if maps_to_save.examples
+        else None,
         trainings=tables.trainings(study.weights.trained),
     )
 

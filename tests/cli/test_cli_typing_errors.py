@@ -151,5 +151,5 @@ def test_an_unexpected_error_keeps_its_name(monkeypatch, refused):
     def broken(*_):
         raise KeyError("inner")
 
-    monkeypatch.setattr(objects, "picked", broken)
+    monkeypatch.setattr(objects, "build_group", broken)
     assert "KeyError: 'inner' (hydra.verbose=true shows where)" in refused()

@@ -7,7 +7,7 @@ import disks
 import numpy as np
 import pytest
 
-from saliency_bench.datasets.decoded import Decoded
+from saliency_bench.datasets.decoded import DecodedImages
 
 SHAPE = (100, 20, 20, 3)
 """Photos of 1200 bytes: more than a disk of 64 kilobytes has room for."""
@@ -24,7 +24,7 @@ def test_each_photo_is_decoded_once():
         asked.append(place)
         return photo(place)
 
-    photos = Decoded(SHAPE, decode)
+    photos = DecodedImages(SHAPE, decode)
     for rows in ([3, 1], slice(0, 5), [1]):
         found = np.arange(len(photos))[rows]
         np.testing.assert_array_equal(photos[rows], np.stack([photo(p) for p in found]))
@@ -37,7 +37,7 @@ def test_a_full_disk_is_told_by_the_photo_that_does_not_fit_and_never_again(
 ):
     with disks.mounted(tmp_path / "disk", "size=64k"):
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "disk"))
-        photos = Decoded(SHAPE, photo)
+        photos = DecodedImages(SHAPE, photo)
         fits = min(count, 2**16 // photo(0).nbytes)
         if count > fits:
             with pytest.raises(OSError, match="No space left on device"):

@@ -19,7 +19,7 @@ from saliency_bench import engine
 from saliency_bench.protocols import Expectation, NotApplicable, Scene, Study
 from saliency_bench.results import tables
 from saliency_bench.similarities import SSIM, Spearman
-from saliency_bench.storage.store import Store, sweep
+from saliency_bench.storage.store import Store, remove_partial_files
 
 SIDE, HIDDEN, CLASSES = 8, 5, 3
 
@@ -228,12 +228,12 @@ class Run:
 def run(a_study: Study, folder: Path, *, save_maps: bool = False) -> Run:
     """What `saliency_bench.study.run.run` does up to the tables."""
     store, progress = Store(folder), Counter()
-    sweep(folder)
+    remove_partial_files(folder)
     bound, refused = engine.bind(a_study)
-    steps = engine.plan(a_study)
-    outcome = engine.Loop(a_study, store, bound, progress, kept=engine.Kept(maps=save_maps)).run(
-        steps
-    )
+    steps = engine.make_steps(a_study)
+    outcome = engine.Loop(
+        a_study, store, bound, progress, maps_to_save=engine.MapsToSave(maps=save_maps)
+    ).run(steps)
     outcome.refused.update(refused)
     scores, floors = tables.scores(a_study, store, steps, outcome)
     return Run(

@@ -15,7 +15,7 @@ import numpy_study
 import pytest
 
 from saliency_bench.engine import references, spill
-from saliency_bench.storage.store import BEGUN, Store, atomic, sweep
+from saliency_bench.storage.store import PARTIAL, Store, atomic, remove_partial_files
 
 STEP = 24
 """Kilobytes by which a disk is made larger until a run fits."""
@@ -77,7 +77,7 @@ def test_a_kill_in_the_middle_of_a_write_leaves_nothing_behind(
 
 
 def begun_by(process, birth, machine):
-    return f"{BEGUN}-{process}-{birth}-{machine}-cell.npz-x"
+    return f"{PARTIAL}-{process}-{birth}-{machine}-cell.npz-x"
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def mine(tmp_path):
     """Process, birth and machine of this process, as they stand in the names of its files."""
     with atomic(tmp_path / "file"):
         found = next(tmp_path.glob(".*"))
-    return found.name.removeprefix(BEGUN + "-").split("-")[:3]
+    return found.name.removeprefix(PARTIAL + "-").split("-")[:3]
 
 
 def test_only_what_the_dead_of_this_machine_left_is_removed(tmp_path, mine):
@@ -95,15 +95,15 @@ def test_only_what_the_dead_of_this_machine_left_is_removed(tmp_path, mine):
     kept = [
         begun_by(process, birth, machine),
         begun_by(dead, "0", "0" * 8),
-        f"{BEGUN}-of-a-user",
-        f"{BEGUN}",
+        f"{PARTIAL}-of-a-user",
+        f"{PARTIAL}",
         "cell.npz",
     ]
     gone = [begun_by(dead, birth, machine), begun_by(process, f"{birth}1", machine)]
     (tmp_path / "cells").mkdir()
     for name in kept + gone:
         (tmp_path / "cells" / name).write_text("")
-    sweep(tmp_path)
+    remove_partial_files(tmp_path)
     assert sorted(path.name for path in (tmp_path / "cells").iterdir()) == sorted(kept)
 
 

@@ -75,7 +75,7 @@ def test_any_number_of_images(make_study, run, count):
         count, explainers={"gradient": Gradient()}, similarities={"rank": Spearman()}
     )
     result = run(a_study)
-    places = [step.condition for step in engine.plan(a_study) if step.start == 0]
+    places = [step.condition for step in engine.make_steps(a_study) if step.start == 0]
     assert len(result.scores) == count * len(places)
     assert (result.scores["status"] == "ok").all()
     assert result.scores["null"].notna().all() == (count > 1)
@@ -248,7 +248,7 @@ def test_examples_are_the_first_maps_of_a_few_stages(make_study, tmp_path, monke
 
     monkeypatch.setattr(planning, "SHARD", 32)
     a_study, store = make_study(70), Store(tmp_path)
-    steps = engine.plan(a_study)
+    steps = engine.make_steps(a_study)
     bound, _ = engine.bind(a_study)
     outcome = engine.Loop(a_study, store, bound, engine.Silent()).run(steps)
     outcome.failed["image"] = "broken"
@@ -268,7 +268,7 @@ def test_figures_show_at_most_eight_stages_with_the_first_and_the_last(make_stud
         def conditions(self, study):
             return tuple(numpy_study.Redrawn(stage, 0) for stage in range(31))
 
-    shown = planning.shown(engine.plan(make_study(checks={"long": Long()})))
+    shown = planning.figure_stages(engine.make_steps(make_study(checks={"long": Long()})))
     stages = sorted(stage for _, stage in shown)
     assert len(stages) == 8
     assert stages[0] == 0

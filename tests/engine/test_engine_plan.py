@@ -8,7 +8,7 @@ import numpy_study
 import pytest
 
 from saliency_bench.engine import plan as planning
-from saliency_bench.engine.plan import NETWORK, plan, remaining, shards
+from saliency_bench.engine.plan import NETWORK, make_steps, remaining_tasks, shards
 from saliency_bench.explainers import Function
 from saliency_bench.protocols import Scene
 from saliency_bench.similarities import Spearman
@@ -16,7 +16,7 @@ from saliency_bench.storage import fingerprint
 
 
 def keys(a_study):
-    return [key for step in plan(a_study) for key in step.keys.values()]
+    return [key for step in make_steps(a_study) for key in step.keys.values()]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_large_images_make_small_shards():
 
 
 def test_steps_go_stage_by_stage_and_draw_by_draw(make_study):
-    steps = plan(make_study())
+    steps = make_steps(make_study())
     places = [(step.condition.stage, step.condition.draw) for step in steps]
     assert places == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
     assert [step.continues for step in steps] == [False] * 2 + [True] * 2 + [False] + [True] * 2
@@ -102,7 +102,9 @@ def test_what_changes_no_number_changes_no_key(make_study, change):
 
 
 def test_settings_of_an_explainer_change_its_keys_alone(make_study):
-    one, other = (plan(make_study(explainers={"a": Seeded(s), "b": Seeded()})) for s in (1, 2))
+    one, other = (
+        make_steps(make_study(explainers={"a": Seeded(s), "b": Seeded()})) for s in (1, 2)
+    )
     for step, changed in zip(one, other, strict=True):
         assert step.keys["a"] != changed.keys["a"]
         assert step.keys["b"] == changed.keys["b"]
@@ -117,7 +119,7 @@ def test_two_arrays_that_print_alike_are_two_settings(make_study):
     changed = long.copy()
     changed[2500] = 1e-12
     found = [set(keys(make_study(explainers={"a": Based(array)}))) for array in (long, changed)]
-    assert len(found[0] & found[1]) == len(plan(make_study()))  # the network's own
+    assert len(found[0] & found[1]) == len(make_steps(make_study()))  # the network's own
 
 
 def test_an_explainer_known_by_its_address_only_is_never_met_again(make_study):
@@ -125,7 +127,7 @@ def test_an_explainer_known_by_its_address_only_is_never_met_again(make_study):
         __repr__ = object.__repr__
 
     a_study = make_study(explainers={"mine": Nameless()})
-    first, second = plan(a_study), plan(a_study)
+    first, second = make_steps(a_study), make_steps(a_study)
     assert first[0].keys["mine"] != second[0].keys["mine"]
     assert first[0].keys[NETWORK] == second[0].keys[NETWORK]
 
@@ -177,7 +179,7 @@ class Wrapped(numpy_study.Gradient):
 def test_the_source_of_an_explainer_of_ones_own_is_part_of_its_key(make_study, own, made):
     def step():
         explainers = {"mine": made(module), "gradient": numpy_study.Gradient()}
-        return plan(make_study(explainers=explainers))[0].keys
+        return make_steps(make_study(explainers=explainers))[0].keys
 
     module = own(OWN)
     first = step()
@@ -214,7 +216,9 @@ def interactive(text):
 
 def test_a_function_without_a_file_is_known_by_its_code_and_what_it_calls(make_study):
     first, same, edited = (
-        plan(make_study(explainers={"mine": Function(interactive(text).function)}))[0].keys["mine"]
+        make_steps(make_study(explainers={"mine": Function(interactive(text).function)}))[0].keys[
+            "mine"
+        ]
         for text in (OWN, OWN, OWN.replace("return images", "return 2 * images"))
     )
     assert first == same != edited
@@ -225,7 +229,7 @@ def test_a_class_without_a_file_is_never_met_again(make_study, monkeypatch):
     monkeypatch.setitem(sys.modules, "interactive", module)
     exec(OWN, module.__dict__)
     a_study = make_study(explainers={"mine": module.Mine()})
-    assert plan(a_study)[0].keys["mine"] != plan(a_study)[0].keys["mine"]
+    assert make_steps(a_study)[0].keys["mine"] != make_steps(a_study)[0].keys["mine"]
 
 
 def test_what_is_ours_or_pythons_own_has_no_source_of_its_own():
@@ -239,7 +243,7 @@ def test_a_measure_known_by_its_address_only_is_refused(make_study):
         __repr__ = object.__repr__
 
     with pytest.raises(ValueError, match="repr must say its settings"):
-        plan(make_study(similarities={"mine": Nameless()}))
+        make_steps(make_study(similarities={"mine": Nameless()}))
 
 
 def test_conditions_at_one_place_are_refused(make_study):
@@ -249,17 +253,19 @@ def test_conditions_at_one_place_are_refused(make_study):
             return (*super().conditions(study), numpy_study.Redrawn(1, 0))
 
     with pytest.raises(ValueError, match="must differ in stage or draw"):
-        plan(make_study(checks={"double": Double()}))
+        make_steps(make_study(checks={"double": Double()}))
 
 
 def test_the_draw_before_a_missing_one_is_explained_but_not_saved(make_study):
-    steps = plan(make_study(32))
+    steps = make_steps(make_study(32))
     names = [NETWORK, "gradient"]
-    tasks = remaining(steps, names, lambda step, name: step is not steps[3] or name == NETWORK)
-    assert [(task.step, task.missing, task.held) for task in tasks] == [
+    tasks = remaining_tasks(
+        steps, names, lambda step, name: step is not steps[3] or name == NETWORK
+    )
+    assert [(task.step, task.missing, task.floor_only) for task in tasks] == [
         (steps[2], [], ["gradient"]),
         (steps[3], ["gradient"], []),
     ]
-    everything = remaining(steps, names, lambda step, name: False)
+    everything = remaining_tasks(steps, names, lambda step, name: False)
     assert [task.names for task in everything] == [names] * len(steps)
-    assert remaining(steps, names, lambda step, name: True) == []
+    assert remaining_tasks(steps, names, lambda step, name: True) == []

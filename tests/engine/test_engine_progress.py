@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from saliency_bench.cli.progress import Bar
-from saliency_bench.engine.background import Behind
+from saliency_bench.engine.background import Background
 
 
 def told(*, terminal, every=0.0):
@@ -36,7 +36,7 @@ def test_in_a_terminal_the_bar_runs_to_its_end():
 
 def test_work_is_done_behind_in_order():
     done = []
-    with Behind() as behind:
+    with Background() as behind:
         for number in range(10):
             behind.do(done.append, number)
         behind.catch_up()
@@ -45,7 +45,7 @@ def test_work_is_done_behind_in_order():
 
 def test_the_caller_runs_ahead_by_the_lag_only():
     gate, done = threading.Event(), []
-    with Behind(lag=2) as behind:
+    with Background(lag=2) as behind:
         behind.do(gate.wait)
         behind.do(done.append, 1)
         behind.do(done.append, 2)
@@ -60,14 +60,14 @@ def fails():
 
 
 def test_what_was_raised_behind_is_raised_ahead():
-    with Behind() as behind:
+    with Background() as behind:
         behind.do(fails)
         with pytest.raises(OSError, match="full"):
             behind.catch_up()
 
 
 def break_off(done):
-    with Behind() as behind:
+    with Background() as behind:
         behind.do(done.append, 1)
         behind.do(done.append, 2)
         raise KeyboardInterrupt

@@ -143,7 +143,7 @@ def test_a_reference_that_is_not_there_is_refused(twins):
             return (Other(2, 0, 1, ((TWINS, 5),)),)
 
     with pytest.raises(ValueError, match=r"compared with conditions of that check; none is at"):
-        engine.plan(replace(twins, checks={"lost": Lost()}))
+        engine.make_steps(replace(twins, checks={"lost": Lost()}))
 
 
 def test_a_reference_is_part_of_a_cells_identity(twins):
@@ -154,7 +154,10 @@ def test_a_reference_is_part_of_a_cells_identity(twins):
             return (first, replace(rest[0], seed=99), *rest[1:])
 
     keys, moved = (
-        {(s.condition.stage, s.condition.draw): s.keys["gradient"] for s in engine.plan(a_study)}
+        {
+            (s.condition.stage, s.condition.draw): s.keys["gradient"]
+            for s in engine.make_steps(a_study)
+        }
         for a_study in (twins, replace(twins, checks={"twins": Moved()}))
     )
     # The moved twin itself, those compared with it, and the one whose floor is taken with it.

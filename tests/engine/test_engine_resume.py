@@ -76,7 +76,7 @@ def test_an_interrupted_run_goes_on_where_it_was(make_study, run, tmp_path, monk
 
 def test_going_on_explains_no_more_than_it_must(make_study, run, tmp_path):
     run(make_study(32))
-    missing = engine.plan(make_study(32))[3]  # the second draw of the first stage
+    missing = engine.make_steps(make_study(32))[3]  # the second draw of the first stage
     (tmp_path / "run" / "cells" / f"{missing.keys['gradient']}.npz").unlink()
     a_study = make_study(32)
     again = run(a_study)
@@ -141,7 +141,7 @@ def test_a_cell_that_goes_bad_behind_the_loops_back_is_an_error(make_study, run,
     from saliency_bench.results import tables
 
     run(make_study())
-    steps = engine.plan(make_study())
+    steps = engine.make_steps(make_study())
     truncate(tmp_path / "run" / "cells" / f"{steps[-1].keys['image']}.npz")
     store = Store(tmp_path / "run")
     with pytest.raises(OSError, match="image under cascade, layer 2, is gone"):
@@ -179,7 +179,7 @@ def test_a_full_disk_passes_through_and_what_was_saved_stays(
 def test_one_more_similarity_keeps_the_columns_that_are_there(make_study, run, tmp_path):
     one = {"spearman": Spearman()}
     first = run(make_study(similarities=one))
-    path = tmp_path / "run" / "cells" / f"{engine.plan(make_study())[1].keys['gradient']}.npz"
+    path = tmp_path / "run" / "cells" / f"{engine.make_steps(make_study())[1].keys['gradient']}.npz"
     with np.load(path) as file:
         before = file[repr(Spearman())]
     more = run(make_study(similarities=one | {"ssim": SSIM()}))

@@ -43,9 +43,9 @@ def maps_of(values):
 def columns(measures, changed, *references, before=None):
     """The columns of maps, compared with those of `references`."""
     scorer, scene = Scorer(measures), numpy_study.scene(len(changed))
-    ready = [scorer.ready(maps, scene) for maps in references]
-    held = None if before is None else scorer.ready(before, scene)
-    return scorer.columns(scorer.ready(changed, scene), ready, held)
+    ready = [scorer.prepare(maps, scene) for maps in references]
+    held = None if before is None else scorer.prepare(before, scene)
+    return scorer.columns(scorer.prepare(changed, scene), ready, held)
 
 
 def column(reference, changed, **settings):

@@ -10,7 +10,7 @@ import pytest
 
 from saliency_bench import explainers as ex
 from saliency_bench.cli import objects
-from saliency_bench.cli.request import composed
+from saliency_bench.cli.request import compose
 from saliency_bench.network import evaluating
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import Explainer
@@ -54,7 +54,7 @@ def cut(explainer, own):
 def explainer_of(name):
     if name in VARIANTS:
         return VARIANTS[name]
-    built = objects.picked(composed(f"explainer=[{name}]"), "explainer")[name]
+    built = objects.build_group(compose(f"explainer=[{name}]"), "explainer")[name]
     return cut(built, CHEAP.get(name, {}))
 
 

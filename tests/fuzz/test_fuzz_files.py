@@ -21,10 +21,10 @@ X = np.random.default_rng(0).integers(256, size=(6, 8, 8), dtype=np.uint8)
 Y = np.arange(6)
 
 
-def _network() -> weights_file.Kept:
+def _network() -> weights_file.StoredWeights:
     rng = np.random.default_rng(0)
     values = [rng.random((4, 3)).astype(np.float32), np.zeros(3, np.float32)]
-    return weights_file.Kept(values, 0.75, ((1.5, 0.5), (1.0, 0.75)))
+    return weights_file.StoredWeights(values, 0.75, ((1.5, 0.5), (1.0, 0.75)))
 
 
 def _kept_file(folder: Path) -> bytes:

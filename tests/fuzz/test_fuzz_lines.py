@@ -51,7 +51,7 @@ def test_every_line_is_a_request_or_refused_in_one_line(places, tmp_path):
 
 def _outcome(line):
     try:
-        request.requested(request.composed(*line), Path("run"))
+        request.read_request(request.compose(*line), Path("run"))
     except objects.TELLING as error:
         told = objects.one_line(error)
         assert told.strip()
@@ -64,7 +64,7 @@ def _outcome(line):
 @pytest.mark.parametrize("path", ["Schöne/x.npz", "🐈.npz", "it's.npz", "a#b.npz", "(x).npz"])
 def test_a_path_that_needs_quotes_is_told_so_and_found_with_them(here, path):
     with pytest.raises(ValueError, match="needs quotes") as told:
-        request.composed("dataset=npz", f"dataset.path={path}")
+        request.compose("dataset=npz", f"dataset.path={path}")
     assert path in str(told.value)
     quoted = path.replace("'", "\\'")
-    assert request.composed("dataset=npz", f"dataset.path='{quoted}'").dataset.path == path
+    assert request.compose("dataset=npz", f"dataset.path='{quoted}'").dataset.path == path

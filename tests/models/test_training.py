@@ -180,10 +180,10 @@ def test_what_a_network_was_compiled_with_has_no_part(lesson):
 
 
 def test_dropout_repeats_itself(lesson):
-    from saliency_bench.models.seeding import fresh
+    from saliency_bench.models.seeding import fresh_keras
 
     def dropped():
-        with fresh(3):
+        with fresh_keras(3):
             return small(0, keras.layers.Dropout(0.5))
 
     assert same(taught(dropped(), lesson)[0], taught(dropped(), lesson)[0])

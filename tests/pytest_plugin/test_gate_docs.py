@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from saliency_bench.cli.request import composed
+from saliency_bench.cli.request import compose
 from saliency_bench.compare.command import _parser
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def test_a_command_is_understood(command):
         _parser().parse_args(command[3:])
     else:
         assert command[2] == "saliency_bench"
-        composed(*command[3:])
+        compose(*command[3:])
 
 
 def test_all_commands_were_found():
