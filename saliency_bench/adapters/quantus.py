@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from saliency_bench.adapters.base import Adapter, Explain
-from saliency_bench.storage.fingerprint import described
+from saliency_bench.storage.fingerprint import describe
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class QuantusStyle(Adapter):
     def __repr__(self) -> str:
         """By the function's name and content, not its address."""
         return (
-            f"QuantusStyle({described(self.function)}, settings={dict(self.settings)}, "
+            f"QuantusStyle({describe(self.function)}, settings={dict(self.settings)}, "
             f"output={self.output!r})"
         )
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from saliency_bench import network
 from saliency_bench.protocols import Bound, Explainer, Floats, Ints
 from saliency_bench.randomize import image_keys
-from saliency_bench.storage.fingerprint import described
+from saliency_bench.storage.fingerprint import describe
 
 Upsample = Literal["bilinear", "nearest", "bicubic"]
 """How a layer's map is brought to the size of the image."""
@@ -123,7 +123,7 @@ class Function(Method):
 
     def __repr__(self) -> str:
         """By name and content, not address: it keys the cells, and two lambdas are two."""
-        return f"Function({described(self.function)})"
+        return f"Function({describe(self.function)})"
 
     def bind(self, model: Any) -> Bound:
         """The function with its model."""

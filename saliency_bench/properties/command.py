@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from saliency_bench.cli import load, objects, process
 from saliency_bench.cli.job import INTERRUPTED
-from saliency_bench.cli.request import composed, requested
+from saliency_bench.cli.request import compose, read_request
 from saliency_bench.protocols import NotApplicable
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def _parsed(arguments: Sequence[str]) -> tuple[list[str], bool]:
 
 def _tested(overrides: Sequence[str], own: bool) -> int:
     # As with `python -m saliency_bench`, modules of the working directory can be named.
-    config = composed(*overrides)
-    request = requested(config, Path())
+    config = compose(*overrides)
+    request = read_request(config, Path())
     threads = load.compute_threads(config)
     process.start_tensorflow(threads=threads, deterministic=config.deterministic)
     from saliency_bench.properties.table import check_explainer
 
     if own:
-        inputs = load.loaded_inputs(request)
+        inputs = load.load_inputs(request)
         dataset, loaded = inputs.dataset, inputs.model
         scene = loaded.model, dataset.images, _targets(loaded.model, dataset, config.target)
     else:
