@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from saliency_bench.protocols import AREA, TWINS, Expectation
+from saliency_bench.protocols import AREA, Expectation
 from saliency_bench.results import Results
-
-UNTOUCHED = "untouched"
 
 
 @dataclass(frozen=True)
@@ -76,21 +73,25 @@ def ran(results: Results) -> list[str]:
 
 
 def expectation(results: Results, check: str) -> Expectation:
-    """What a check promised; the default of a run that did not write it down."""
-    told = dict(results.provenance.get("expectations", {}).get(check, {}))
-    return Expectation(**told | {"guards": tuple(told.get("guards", ()))})
+    """What a check says of itself.
+
+    Raises:
+        KeyError: if the run does not say so: an older version wrote it.
+    """
+    return Expectation.read(results.provenance["expectations"][check])
 
 
-def twins(results: Results, check: str) -> bool:
-    """Whether the ceilings of a check are those of networks trained alike."""
-    return expectation(results, check).anchor == "twins"
+def measured(results: Results, check: str) -> int | None:
+    """The stage that measures a check's ceilings; None: they are 1."""
+    return expectation(results, check).ceiling.stage
 
 
 def dosed(results: Results) -> list[str]:
     """The checks under which explainers ran whose `retained` is known beforehand."""
     judged = any(line is not None for line in results.provenance.get("thresholds", {}).values())
     known = judged and results.provenance.get("doses")
-    return [check for check in ran(results) if known and not twins(results, check)]
+    # Where ceilings are measured, what survives for certain is all there is to retain.
+    return [check for check in ran(results) if known and measured(results, check) is None]
 
 
 def chance(results: Results) -> float | None:
@@ -100,19 +101,12 @@ def chance(results: Results) -> float | None:
 
 
 def levels(results: Results, check: str) -> dict[int, float]:
-    """Share of the labels that are randomized, by stage of a check with twins; not of the twins."""
+    """The depth of every stage behind the one that measures the ceilings, if one does."""
     networks = results.networks
-    later = networks[(networks["check"] == check) & (networks["stage"] > TWINS)]
+    ceiling = measured(results, check) or 0
+    later = networks[(networks["check"] == check) & (networks["stage"] > ceiling)]
     first = later.drop_duplicates("stage").sort_values("stage")
     return {int(s): float(d) for s, d in zip(first["stage"], first["depth"], strict=True)}
-
-
-def learned(results: Results, check: str) -> float | None:
-    """Training accuracy that a check asks of networks of randomized labels, if it does."""
-    # A run keeps the settings of a check as text.
-    settings = str(results.provenance.get("checks", {}).get(check, ""))
-    found = re.search(r"\bmin_train_accuracy=([\d.]+)", settings)
-    return float(found[1]) if found else None
 
 
 def similarities(results: Results, check: str) -> list[str]:
@@ -128,12 +122,13 @@ def controls(results: Results) -> set[str]:
 
 
 def stage_names(results: Results, check: str) -> dict[int, str]:
-    """The name of every stage of this check, the untouched network at 0."""
+    """The name of every stage of this check; 0 is the untouched network."""
     summary, networks = results.summary, results.networks
     stages = np.unique(summary.loc[(summary["check"] == check) & (summary["stage"] > 0), "stage"])
     first = networks[networks["check"] == check].drop_duplicates("stage")
     named = dict(zip(first["stage"], first["condition"].astype(str), strict=True))
-    return {0: UNTOUCHED} | {int(stage): named.get(stage, f"stage {stage}") for stage in stages}
+    untouched = expectation(results, check).words.untouched
+    return {0: untouched} | {int(stage): named.get(stage, f"stage {stage}") for stage in stages}
 
 
 def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFrame]:

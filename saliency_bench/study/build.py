@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from saliency_bench import network, randomize
 from saliency_bench.explainers import Control
-from saliency_bench.explainers.base import checked
+from saliency_bench.explainers.base import validate
 from saliency_bench.protocols import (
     BLOCK,
     Check,
@@ -129,7 +129,7 @@ def _looked_at(
     """
     source = images if isinstance(images, Rows) else np.asarray(images)
     given = np.zeros(len(source), np.int64) if targets is None else np.asarray(targets)
-    checked(np.broadcast_to(np.float32(0), source.shape), given)
+    validate(np.broadcast_to(np.float32(0), source.shape), given)
     rows = Rows(source, partial(np.asarray, dtype=np.float32))
     finite = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts(rows)])
     if not finite.all():

@@ -1,4 +1,4 @@
-"""Two bars per explainer: maps of networks trained alike, and against randomized labels."""
+"""Two bars per explainer: the ceiling as it was measured, and what is left of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from saliency_bench.protocols import TWINS
+from saliency_bench.protocols import Expectation
 from saliency_bench.report import view
 from saliency_bench.report.figures import panels, style
 from saliency_bench.results import Results
@@ -43,24 +43,26 @@ def bar_figure(results: Results, check: str, similarity: str) -> Figure:
     """Similarity between twins and at the last stage, explainers down, the controls shaded."""
     tables = view.curves(results, check, similarity)
     known, last = view.controls(results), max(view.levels(results, check))
+    first = view.measured(results, check) or 0
     controls = [name for name in tables if name in known]
     rows = [float(i) for i in range(len(tables) - len(controls))]
     rows += [len(rows) + i + _BREAK * bool(rows) for i in range(len(controls))]
     height = _AROUND + _ROW * (rows[-1] + 1)
     figure = style.new_figure(_ACROSS + style.length(tables), height, constrained=True)
     axes = figure.add_subplot(xlabel=style.shortened(similarity, 40))
-    for stage, colour, side in zip((TWINS, last), _COLOURS, (-0.5, 0.5), strict=True):
+    for stage, colour, side in zip((first, last), _COLOURS, (-0.5, 0.5), strict=True):
         pairs = pd.DataFrame([table.reindex([stage]).iloc[0] for table in tables.values()])
         _draw_bars(axes, pairs, np.array(rows) + side * _BAR, colour)
     if controls:
         axes.axhspan(rows[-len(controls)] - 0.5, rows[-1] + 0.5, color=style.SHADE, zorder=0)
     axes.axvline(0, color=style.INK, linewidth=0.6)
-    axes.set(ylim=(rows[-1] + 0.5, -0.5), xlim=_limits(tables, (TWINS, last)))
+    axes.set(ylim=(rows[-1] + 0.5, -0.5), xlim=_limits(tables, (first, last)))
     axes.set_yticks(rows, [style.shortened(name, style.NAME) for name in tables])
     axes.tick_params(axis="y", length=0)
     style.subdue(axes.get_yticklabels(), [name in controls for name in tables])
-    style.entitle(figure, check, f"{similarity}, twins and randomized labels")
-    panels.add_legend(figure, _keys(view.stage_names(results, check)[last], bool(controls)))
+    expectation, names = view.expectation(results, check), view.stage_names(results, check)
+    style.entitle(figure, check, f"{similarity}, {expectation.ceiling.name} and {names[last]}")
+    panels.add_legend(figure, _keys(expectation, names[last], bool(controls)))
     return figure
 
 
@@ -90,10 +92,14 @@ def _limits(tables: dict[str, pd.DataFrame], stages: tuple[int, int]) -> tuple[f
     return float(low - pad * (low < 0)), float(high + pad)
 
 
-def _keys(randomized: str, controls: bool) -> list[Artist]:
-    bars = ("twins: true against true labels", f"true against {randomized}")
+def _keys(expectation: Expectation, last: str, controls: bool) -> list[Artist]:
+    untouched = expectation.words.untouched
+    bars = (
+        f"{expectation.ceiling.name}: {untouched} against {untouched}",
+        f"{untouched} against {last}",
+    )
     drawn: list[Artist] = [
-        Patch(color=colour, label=style.shortened(label, 40))
+        Patch(color=colour, label=style.shortened(label, 48))
         for colour, label in zip(_COLOURS, bars, strict=True)
     ]
     drawn.append(Line2D([], [], label="95 % interval", **_WHISKER))

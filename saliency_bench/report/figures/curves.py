@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from saliency_bench.protocols import TWINS
 from saliency_bench.report import view
 from saliency_bench.report.figures import panels, style
 from saliency_bench.results import Results
@@ -42,8 +41,9 @@ def explainer_figure(results: Results, check: str, explainer: str) -> Figure | N
     if not found:
         return None
     stages = view.stage_names(results, check)
-    if view.twins(results, check):  # they are the ceiling, where the curve starts
-        stages = {0: "twins"} | {s: name for s, name in stages.items() if s > TWINS}
+    ceiling = view.expectation(results, check).ceiling
+    if ceiling.stage is not None:  # the curve starts at what measures the ceiling
+        stages = {0: ceiling.name} | {s: n for s, n in stages.items() if s > ceiling.stage}
     names, places = _evenly(stages)
     tables = {
         name: _from_ceiling(table[table.index.isin(stages)], places)
@@ -64,8 +64,10 @@ def explainer_figure(results: Results, check: str, explainer: str) -> Figure | N
 
 @mpl.rc_context(style.STYLE)
 def level_figure(results: Results, check: str, similarity: str) -> Figure:
-    """Similarity against the share of the labels that is randomized; at 0 the twins."""
-    places = {TWINS: 0.0} | {s: 100 * d for s, d in view.levels(results, check).items()}
+    """Similarity against depth, in percent; at 0 what measures the ceiling."""
+    expectation = view.expectation(results, check)
+    depths = {s: 100 * depth for s, depth in view.levels(results, check).items()}
+    places = {expectation.ceiling.stage: 0.0} | depths
     found = view.curves(results, check, similarity).items()
     tables = {name: table[table.index.isin(places)].rename(index=places) for name, table in found}
     known = view.controls(results)
@@ -73,8 +75,8 @@ def level_figure(results: Results, check: str, similarity: str) -> Figure:
     for axes in figure.axes:
         axes.set(xticks=[0, 25, 50, 75, 100], xlim=(-_PERCENT, 100 + _PERCENT))
         axes.tick_params(labelbottom=axes in lowest)
-        axes.set_xlabel("randomized labels, %" if axes in lowest else "")
-    style.entitle(figure, check, f"{similarity} against randomized labels")
+        axes.set_xlabel(f"{expectation.words.depth}, %" if axes in lowest else "")
+    style.entitle(figure, check, f"{similarity} against the {expectation.words.depth}")
     _explain(figure, similarity, controls=not known.isdisjoint(tables))
     return figure
 

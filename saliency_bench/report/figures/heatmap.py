@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import AREA, TWINS
+from saliency_bench.protocols import AREA
 from saliency_bench.report import view
 from saliency_bench.report.figures import style
 from saliency_bench.results import Results
@@ -32,8 +32,8 @@ Array = NDArray[np.floating[Any]]
 def retained_figure(results: Results, check: str, similarity: str) -> Figure:
     """`retained` of every explainer at every stage and where it is judged; hatched: undefined."""
     tables = view.curves(results, check, similarity)
-    # Twins are the ceiling: they retain 1 of themselves.
-    first = TWINS if view.twins(results, check) else 0
+    # What measures the ceiling retains 1 of itself.
+    first = view.measured(results, check) or 0
     names = {s: name for s, name in view.stage_names(results, check).items() if s > first}
     columns = [*names, AREA]
     values = np.array([t["retained"].reindex(columns).to_numpy(float) for t in tables.values()])

@@ -41,7 +41,7 @@ def map_figure(results: Results, check: str, image: int) -> Figure:
     maps, conditions = examples.maps[check], examples.conditions.get(check, {})
     stages = _shown_stages(maps)
     named = [conditions.get(stage, f"stage {stage}") for stage in stages[1:]]
-    untouched = "true labels" if view.twins(results, check) else view.UNTOUCHED
+    untouched = view.expectation(results, check).words.untouched
     controls = [name for name in maps if name in view.controls(results)]
     rows = {n: float(i) for i, n in enumerate(n for n in maps if n not in controls)}
     rows |= {n: i + _BREAK for i, n in enumerate(controls, start=len(rows))}

@@ -21,7 +21,7 @@ from saliency_bench.results import Results
 
 _COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
     "stages": (captions.STAGES, stage_figure),
-    "twins": (captions.TWINS, bar_figure),
+    "ceiling": (captions.MEASURED, bar_figure),
     "levels": (captions.LEVELS, level_figure),
     "retained": (captions.RETAINED, retained_figure),
 }
@@ -65,11 +65,18 @@ def stem(*parts: str) -> str:
 
 
 def _compared(results: Results, check: str, similarity: str) -> Iterator[Planned]:
+    expectation = view.expectation(results, check)
+    words, ceiling = expectation.words, expectation.ceiling
     names = {
         "check": check,
         "similarity": similarity,
         "last": list(view.stage_names(results, check).values())[-1],
-        "statistic": captions.STATISTICS[view.expectation(results, check).statistic],
+        "statistic": captions.STATISTICS[expectation.statistic],
+        "draws": words.draws,
+        "untouched": words.untouched,
+        "depth": words.depth,
+        "name": ceiling.name,
+        "ceiling": ceiling.caption,
     }
     for kind in _kinds(results, check):
         caption, draw = _COMPARED[kind]
@@ -81,10 +88,11 @@ def _compared(results: Results, check: str, similarity: str) -> Iterator[Planned
 
 
 def _kinds(results: Results, check: str) -> list[str]:
-    if not view.twins(results, check):
+    if view.measured(results, check) is None:
         return ["stages", "retained"]
     # A heat map of a single level would repeat the bars.
-    return ["twins", "levels", "retained"] if len(view.levels(results, check)) > 1 else ["twins"]
+    several = len(view.levels(results, check)) > 1
+    return ["ceiling", "levels", "retained"] if several else ["ceiling"]
 
 
 def _doses(results: Results, check: str) -> Planned:
@@ -93,7 +101,7 @@ def _doses(results: Results, check: str) -> Planned:
 
 
 def _accuracy(results: Results, check: str) -> Iterator[Planned]:
-    if view.twins(results, check) and len(results.trainings):
+    if view.expectation(results, check).learned is not None and len(results.trainings):
         return  # how they learned says more
     known = results.networks.loc[results.networks["check"] == check, "accuracy"]
     if known.notna().any():
@@ -104,8 +112,8 @@ def _accuracy(results: Results, check: str) -> Iterator[Planned]:
 def _maps(results: Results, check: str) -> Iterator[Planned]:
     examples = results.examples
     if examples is not None and examples.maps.get(check):
-        twins = view.twins(results, check)
-        columns = captions.NETWORKS_SHOWN if twins else captions.STAGES_SHOWN
+        networks = view.measured(results, check) is not None
+        columns = captions.NETWORKS_SHOWN if networks else captions.STAGES_SHOWN
         for image in range(len(examples.pixels)):
             yield Planned(
                 stem("maps", check, str(image)),

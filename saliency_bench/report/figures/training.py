@@ -1,4 +1,4 @@
-"""How the networks of a run learned: accuracy against epoch, a panel per lesson."""
+"""How the networks of a run learned: accuracy against epoch, a panel per kind of labels."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ _ASKED: dict[str, Any] = {"color": style.INK, "linestyle": ":", "linewidth": 0.9
 def training_figure(results: Results) -> Figure:
     """Training accuracy over the epochs of every network, its test accuracy as a mark."""
     trainings = results.trainings
-    lessons = sorted(set(zip(trainings["fraction"], trainings["labels"], strict=True)))
-    cells = panels.cells(tested=len(lessons))
+    kinds = sorted(set(zip(trainings["fraction"], trainings["labels"], strict=True)))
+    cells = panels.cells(tested=len(kinds))
     figure, grid = panels.sheet(cells, below=_BELOW * (1 + cells[-1][0]))
     chance = view.chance(results)
-    asked = [level for c in view.ran(results) if (level := view.learned(results, c)) is not None]
-    for (fraction, labels), (row, column) in zip(lessons, cells, strict=True):
+    levels = (view.expectation(results, check).learned for check in view.ran(results))
+    asked = [level for level in levels if level is not None]
+    for (fraction, labels), (row, column) in zip(kinds, cells, strict=True):
         axes = figure.add_subplot(grid[row, column], ylim=(-0.03, 1.05))
         if chance is not None:
             axes.axhline(chance, label="chance", **_CHANCE)
@@ -48,8 +49,8 @@ def training_figure(results: Results) -> Figure:
         own = (trainings["fraction"] == fraction) & (trainings["labels"] == labels)
         for _, epochs in trainings[own].groupby("draw"):
             _draw_network(axes, epochs, style.ORANGE if fraction > 0 else style.BLUE)
-        lesson = NetworkName(labels, fraction).variant
-        axes.set_title(style.shortened(lesson, style.NAME), loc="left")
+        variant = NetworkName(labels, fraction).variant
+        axes.set_title(style.shortened(variant, style.NAME), loc="left")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         axes.tick_params(labelleft=column == 0)

@@ -9,12 +9,13 @@ import matplotlib as mpl
 
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report import view
+from saliency_bench.report.blocks import Block
 from saliency_bench.report.figures import style
 from saliency_bench.report.figures.curves import explainer_figure
 from saliency_bench.report.figures.planned import planned
 from saliency_bench.report.page import pictures
+from saliency_bench.report.sections import SECTIONS, Section
 from saliency_bench.report.text import plain_language, sentences
-from saliency_bench.report.text.markdown import flattened
 from saliency_bench.results import Results
 
 MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "undefined": "∅"}
@@ -95,9 +96,6 @@ class Content:
         self._results = results
         self.valid = results.valid
         self.validity = sentences.validity(results)
-        self.necessary = sentences.necessary(results)
-        self.remarks = sentences.remarks(results)
-        self.refusals = sentences.refusals(results)
         self.problems, self.guards = results.problems, results.guards
         self.checks = view.ran(results)
         self.explainers = tuple(self._explainers())
@@ -106,10 +104,8 @@ class Content:
         self.verdicts = list(
             dict.fromkeys(cell.verdict for row in self.tested for cell in row.cells if cell)
         )
-        self.facts = list(flattened(results.provenance))
         self.command = str(results.provenance.get("command", ""))
-        self.false_verdicts = str(results.provenance.get("false_verdicts", ""))
-        self.legend = sentences.LEGEND
+        self.sections = tuple(self._sections())
 
     def similarities(self, check: str) -> list[str]:
         """Those that scored a check."""
@@ -134,6 +130,11 @@ class Content:
         for plan in planned(self._results):
             if plan.stem.startswith(BESIDE):
                 yield Picture(_drawn(plan.draw()), plan.caption)
+
+    def _sections(self) -> Iterator[tuple[Section, tuple[Block, ...]]]:
+        """Every section with what it says."""
+        for section in SECTIONS:
+            yield section, tuple(section.content(self._results))
 
     def _explainers(self) -> Iterator[Explainer]:
         known = view.controls(self._results)

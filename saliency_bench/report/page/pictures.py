@@ -51,7 +51,7 @@ def strips(results: Results, check: str, explainer: str) -> tuple[Strip, ...]:
         return ()
     named = examples.conditions.get(check, {})
     names = {s: named.get(s, f"stage {s}") for s in sorted(by_stage)}
-    names[0] = "true labels" if view.twins(results, check) else view.UNTOUCHED
+    names[0] = view.expectation(results, check).words.untouched
     found = []
     for place, pixels in enumerate(examples.pixels):
         colours = palette(plane(by_stage[0][place]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from saliency_bench.protocols import AREA
 from saliency_bench.report import view
-from saliency_bench.report.text import markup
+from saliency_bench.report.text import markup, sentences
 from saliency_bench.results import Results
 
 
@@ -33,6 +35,7 @@ def latex(results: Results, check: str) -> str:
             hrules=True,
             column_format="ll" + "r" * len(view.similarities(results, check)),
             label=f"tab:{check}",
+            caption=_caption(results, check),
         )
     )
 
@@ -40,7 +43,14 @@ def latex(results: Results, check: str) -> str:
 def text(results: Results, check: str) -> str:
     """In Markdown."""
     table = frame(results, check)
-    return markup.table(list(table.columns), table.to_numpy(str).tolist()) + "\n"
+    cells = markup.table(list(table.columns), table.to_numpy(str).tolist())
+    return f"{cells}\n\n{markup.escape(sentences.outcome(results, check))}\n"
+
+
+def _caption(results: Results, check: str) -> str:
+    """What a pass and a fail say, with what LaTeX would act on made harmless."""
+    text = sentences.outcome(results, check)
+    return re.sub(r"[&%$#_{}]", r"\\\g<0>", re.sub(r"[\\^~]", " ", text))
 
 
 def _retained(found: pd.DataFrame, explainer: str, results: Results, check: str) -> list[str]:

@@ -11,9 +11,6 @@ from saliency_bench.protocols import AREA
 from saliency_bench.report import view
 from saliency_bench.results import Results
 
-MOSTLY = 0.5
-"""Share of a map from which on it hardly depends on what is broken."""
-
 _INPUT = (
     "It multiplies by the input: magnitudes keep the input's shape also where the signs are lost "
     "(Adebayo et al., 2018)."
@@ -78,31 +75,22 @@ def _sentence(results: Results, check: str, row: pd.Series) -> str:
 
 def _kept(results: Results, check: str, row: pd.Series) -> str:
     """How much of the map is left, and after what."""
-    name = row["explainer"]
-    after = {
-        "area": ", averaged over the cascade",
-        "last": " at the last stage",
-        "mean": ", averaged over the stages",
-    }[view.expectation(results, check).statistic]
-    if view.twins(results, check):
-        after = " where labels are random, in units of what it keeps where they are true"
+    name, words = row["explainer"], view.expectation(results, check).words
     if not np.isfinite(row["retained"]):
         return f"{name} draws the same map, whatever is broken"
     bounds = f"{_percent(row['retained_low'])}, {_percent(row['retained_high'])}"
-    return f"{name} keeps {_percent(row['retained'])} % [{bounds}] of its map{after}"
+    return f"{name} keeps {_percent(row['retained'])} % [{bounds}] {words.kept}"
 
 
 def _ending(results: Results, check: str, row: pd.Series) -> str:
-    learned = "on the labels" if view.twins(results, check) else "on what the network learned"
+    words = view.expectation(results, check).words
     if row["verdict"] == "pass":
-        return f"it depends {learned}, which does not make it right"
+        return f"{words.passes}, which does not make it right"
     if row["verdict"] == "inconclusive":
         line = dict(results.provenance.get("thresholds", {})).get(str(row["similarity"]))
         where = "" if line is None else f" (the line is {_percent(line)} %)"
-        return f"too close to call{where}; more draws or images may decide"
-    if not np.isfinite(row["retained_low"]) or row["retained_low"] >= MOSTLY:
-        return f"it hardly depends {learned}"
-    return f"so much of it does not depend {learned}"
+        return f"too close to call{where}; more {words.draws} or images may decide"
+    return words.fails
 
 
 def _percent(share: float) -> str:

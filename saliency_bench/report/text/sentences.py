@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from saliency_bench.report import view
+from saliency_bench.report.blocks import Block, Bullets, Paragraph
 from saliency_bench.results import Results
 
 LEGEND = (
@@ -10,58 +13,32 @@ LEGEND = (
     "! a similarity whose own verdict is another one",
 )
 
-_MEANING = """\
-A verdict is **{necessary}**. A map can pass and still point at the wrong pixels, and noise keyed \
-by the weights passes too: do not rank explainers by it.
-
-- **pass**: what is left of the map is below the threshold of its similarity, interval included.
-- **fail**: more is left than the threshold allows; so much of the map was never about what the \
-network learned.
-- **inconclusive**: the interval contains the threshold; more {draws} or images may decide.
-- **undefined**: the question has no answer here (constant or vanished maps, a map that does not \
-repeat, a network at chance{besides}).
-
-`retained` is 0 when a map shares no more with its changed self than maps of other images do, and \
-1 when {unchanged}. SSIM, HOG and MSE depend on how maps are scaled: they carry no \
-verdict unless a threshold was set for them."""
-
-_FILES = """\
-`summary.csv` has a row per check, explainer, similarity and stage; stage -1 is {judged}. \
-`scores.parquet` has a row per image and draw behind it, `floors.parquet` the similarity \
-of the maps of two draws, `networks.csv` what each condition did to the network{trainings}."""
-
-_CASCADE = """\
-The null is what two maps score that share nothing but the explainer, the ceiling what they score \
-when nothing changed. The floor of a stage is what the maps of two draws of that stage score on \
-one image. Halfway down a cascade two draws share layers; at the last stage, where every layer is \
-redrawn, they are two unrelated networks, and only that floor stands in the row of the area. If it \
-is high, the input alone dictates that much of the map: then magnitude survives a broken network \
-whatever the explainer does, and signs tell more."""
-
-_TWINS = """\
-{head} networks are trained anew, and a draw is a network. Stage 1 compares twins: networks \
-trained on true labels from other first weights; a network's mean similarity with its twins is its \
-ceiling. Later stages compare the same networks with as many that were trained on randomized \
-labels. The null is what maps of different images score there, and `retained` says where true \
-against randomized labels lies between the null and the twins. The floor of a stage is what the \
-maps of two of its networks score on one image."""
-
 _JUDGED = {
-    "area": "the area over the cascade",
+    "area": "the area over the stages",
     "last": "the last stage",
-    "mean": "the mean over the stages",
 }
 
 
 def necessary(results: Results) -> str:
     """What a pass does not say, in the terms of the checks that were run."""
     checks = view.ran(results)
-    what = ["the labels" if view.twins(results, check) else "the weights" for check in checks]
+    what = [view.expectation(results, check).words.passes for check in checks]
     count = {0: "", 1: "", 2: " in both"}.get(len(checks), f" in all {len(checks)}")
-    depends = " and ".join(dict.fromkeys(what)) or "what was learned"
+    says = ", and that ".join(dict.fromkeys(what)) or "the map depends on what was learned"
+    return f"necessary, not sufficient: a pass{count} says that {says}, not that the map is right"
+
+
+def outcomes(results: Results) -> list[str]:
+    """What each check breaks, and what a pass and a fail say: a line per check."""
+    return [outcome(results, check) for check in view.ran(results)]
+
+
+def outcome(results: Results, check: str) -> str:
+    """What a check breaks, and what a pass and a fail under it say."""
+    words = view.expectation(results, check).words
     return (
-        f"necessary, not sufficient: a pass{count} says the map depends on {depends}, not that it "
-        "is right"
+        f"{check}: {words.breaks}. Pass: {words.passes}, which does not make it right. "
+        f"Fail: {words.fails}."
     )
 
 
@@ -101,29 +78,47 @@ def remarks(results: Results) -> list[str]:
     return warnings + [f"note: {line}" for line in facts.get("notes", ())]
 
 
-def meaning(results: Results) -> str:
-    """What each verdict means, in Markdown."""
-    draws, besides, unchanged = "draws", "", "nothing changed"
-    if any(view.twins(results, check) for check in view.ran(results)):
-        draws, besides = "draws, networks", ", twins that do not agree, a guard that failed"
-        unchanged += " or, where networks are trained anew, when it is as alike as a twin's"
-    return _MEANING.format(
-        necessary=necessary(results), draws=draws, besides=besides, unchanged=unchanged
+def meaning(results: Results) -> Iterator[Block]:
+    """What each verdict means."""
+    expectations = [view.expectation(results, check) for check in view.ran(results)]
+    draws = " or ".join(dict.fromkeys(e.words.draws for e in expectations)) or "draws"
+    ceilings = dict.fromkeys(e.ceiling.name for e in expectations if e.ceiling.stage is not None)
+    unchanged = f" or, where the ceiling is measured, as much as {', '.join(ceilings)} do"
+    yield Paragraph(
+        f"A verdict is {necessary(results)}. A map can pass and still point at the wrong pixels, "
+        "and noise keyed by what is broken passes too: do not rank explainers by it.",
+    )
+    yield Bullets(
+        [
+            "pass: what is left of the map is below the threshold of its similarity, interval "
+            "included.",
+            "fail: more is left than the threshold allows.",
+            f"inconclusive: the interval holds the threshold; more {draws} or images may decide.",
+            "undefined: the question has no answer here (constant or vanished maps, a map that "
+            "does not repeat, no room between null and ceiling, a network at chance, a guard that "
+            "failed).",
+        ]
+    )
+    yield Paragraph(
+        "retained is 0 when a map shares no more with its changed self than maps of other images "
+        f"do, and 1 when nothing changed{unchanged if ceilings else ''}. SSIM, HOG and MSE depend "
+        "on how maps are scaled: they carry no verdict unless a threshold was set for them."
     )
 
 
-def reading(results: Results) -> str:
-    """What is in the files, and what null, ceiling and floor are, in Markdown."""
+def reading(results: Results) -> Iterator[str]:
+    """What is in the files, and what null, ceiling and floor are under each check."""
     checks = view.ran(results)
-    twins = [check for check in checks if view.twins(results, check)]
     judged = dict.fromkeys(_JUDGED[view.expectation(results, check).statistic] for check in checks)
-    files = _FILES.format(
-        judged=" or, by check, ".join(judged) or "what is judged",
-        trainings=", `trainings.csv` how the networks learned" * bool(len(results.trainings)),
+    trainings = ", trainings.csv how the networks learned" * bool(len(results.trainings))
+    yield (
+        "summary.csv has a row per check, explainer, similarity and stage; stage -1 is "
+        f"{' or, by check, '.join(judged) or 'what is judged'}. scores.parquet has a row per image "
+        "and draw behind it, floors.parquet the similarity of the maps of two draws, networks.csv "
+        f"what each condition did to the network{trainings}."
     )
-    cascade = [_CASCADE] if len(twins) < len(checks) else []
-    alike = [_TWINS.format(head=f"Under {', '.join(twins)}")] if twins else []
-    return "\n\n".join([files, *cascade, *alike])
+    for check in checks:
+        yield f"{check}: {view.expectation(results, check).ceiling.caption}"
 
 
 def _controlled(rows: list[view.Row], stands: str, what: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
+from typing import Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from saliency_bench.report import view
-from saliency_bench.report.text import sentences
+from saliency_bench.report.blocks import Block, Bullets, Grid, Paragraph
+from saliency_bench.report.sections import SECTIONS
 from saliency_bench.results import Results
 
 ROOMY = 96
@@ -22,29 +25,64 @@ _CHECK = 35
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "undefined": "yellow"}
 
+_WEIGHTS = {"plain": "", "strong": "bold", "alarm": "bold red", "quiet": "yellow"}
+
 _MUST = {"": "none due", "pass": "must pass", "fail": "must fail"}
 
 
 def verdict_table(results: Results, *, width: int = 110) -> Table:
-    """The verdicts of all checks beside one another, then of each, then how to take them.
+    """The sections in brief: the verdicts of all checks, and how to take them.
 
     In fewer than `ROOMY` columns, similarities that carry no verdict are left out.
     """
+    grid = Table.grid()
+    for section in SECTIONS:
+        for block in (section.brief or section.content)(results):
+            for part in _DRAWN[block.kind](block, results, width):
+                grid.add_row(part)
+    return grid
+
+
+def _paragraph(block: Paragraph, results: Results, width: int) -> Iterator[RenderableType]:
+    yield Text(block.text, style=_WEIGHTS[block.weight])
+
+
+def _bullets(block: Bullets, results: Results, width: int) -> Iterator[RenderableType]:
+    yield from (Text(line, style=_WEIGHTS[block.weight]) for line in block.lines)
+
+
+def _grid(block: Grid, results: Results, width: int) -> Iterator[RenderableType]:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in block.head:
+        table.add_column(Text(name))
+    for row in block.rows:
+        table.add_row(*map(Text, row))
+    if block.rows:
+        yield table
+
+
+def _verdicts(block: Block, results: Results, width: int) -> Iterator[RenderableType]:
     checks = view.ran(results)
     tables = [_check_table(results, check, _columns(results, check, width)) for check in checks]
     if len(checks) > 1:
         tables.insert(0, _overview(results, checks, width))
-    grid = Table.grid()
-    spaced = [part for table in tables for part in (table, Text())]
-    for part in (*_opening(results), *spaced, *_notes(results)):
-        grid.add_row(part)
-    return grid
+    yield from (part for table in tables for part in (table, Text()))
 
 
-def _opening(results: Results) -> list[Text]:
-    """What takes verdicts away: failed guards, checks that could not be run."""
-    failed = [Text(f"guard failed: {line}", style="bold red") for line in results.guards]
-    return failed + [Text(line, style="bold") for line in sentences.refusals(results).values()]
+def _nothing(block: Block, results: Results, width: int) -> Iterator[RenderableType]:
+    """What has no room here."""
+    yield from ()
+
+
+_DRAWN: Mapping[str, Callable[[Any, Results, int], Iterator[RenderableType]]] = {
+    "paragraph": _paragraph,
+    "bullets": _bullets,
+    "grid": _grid,
+    "verdicts": _verdicts,
+    "cards": _nothing,
+    "controls": _nothing,
+    "figures": _nothing,
+}
 
 
 def _columns(results: Results, check: str, width: int) -> dict[int, str]:
@@ -138,26 +176,3 @@ def _verdict(row: view.Row) -> Text:
 
 def _retained(cell: str) -> Text:
     return Text(cell, style="bold red" if cell.endswith("!") else "")
-
-
-def _notes(results: Results) -> list[Text]:
-    remarks = [Text(line, style="yellow") for line in sentences.remarks(results)]
-    necessary = Text(sentences.necessary(results))
-    state = Text(sentences.validity(results), style="bold" if results.valid else "bold red")
-    legend = Text("   ".join(sentences.LEGEND))
-    return [legend, *map(Text, _behind(results)), *remarks, necessary, state]
-
-
-def _behind(results: Results) -> list[str]:
-    """Why verdicts are neither pass nor fail, or similarities disagree; a guard said it above."""
-    checks = view.ran(results)
-    return [
-        f"{check}, " * (len(checks) > 1) + f"{', '.join(names)}: {why}"
-        for check in checks
-        if check not in sentences.guarded(results)
-        for why, names in view.reasons(
-            row
-            for row in view.verdict_rows(results, check)
-            if not row.control and (row.disagrees or row.verdict not in ("pass", "fail"))
-        ).items()
-    ]

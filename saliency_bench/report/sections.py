@@ -1,0 +1,240 @@
+"""The sections of a report: one list, which the terminal, the Markdown and the page render.
+
+A section's content knows no paper and no check by name. To add a section is to add an entry.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import pandas as pd
+
+from saliency_bench.report import view
+from saliency_bench.report.blocks import (
+    Block,
+    Bullets,
+    Cards,
+    Controls,
+    Figures,
+    Grid,
+    Paragraph,
+    Verdicts,
+)
+from saliency_bench.report.text import sentences
+from saliency_bench.report.text.calibration import dose_sentences
+from saliency_bench.results import Results
+from saliency_bench.storage.longtable import KEYS
+
+Content = Callable[[Results], Iterable[Block]]
+
+_LONGEST = 200
+"""Letters of a fact."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report; left out where it has nothing to say.
+
+    Attributes:
+        anchor: its name within the page.
+        title: its heading.
+        content: what it says of a run.
+        brief: what the terminal says in its place; default: the same.
+        folded: whether the page shows it on demand only.
+    """
+
+    anchor: str
+    title: str
+    content: Content
+    brief: Content | None = None
+    folded: bool = False
+
+
+def nothing(results: Results) -> Iterator[Block]:
+    """No block."""
+    yield from ()
+
+
+# ---------------------------------------------------------------- whether and what
+
+
+def _state(results: Results) -> Iterator[Block]:
+    """What takes verdicts away, or that nothing does."""
+    if results.guards:
+        yield Paragraph("Guards that failed:", "alarm")
+        yield Bullets(results.guards, "alarm")
+    yield Paragraph(sentences.validity(results), "strong" if results.valid else "alarm")
+    yield Paragraph(f"A verdict is {sentences.necessary(results)}. Do not rank explainers by it.")
+
+
+def _alarms(results: Results) -> Iterator[Block]:
+    yield Bullets([f"guard failed: {line}" for line in results.guards], "alarm")
+
+
+def _remarks(results: Results) -> Iterator[Block]:
+    yield Bullets(sentences.remarks(results), "quiet")
+
+
+def _verdicts(results: Results) -> Iterator[Block]:
+    yield Bullets(list(sentences.refusals(results).values()), "strong")
+    yield Verdicts()
+    yield Paragraph("   ".join(sentences.LEGEND), "quiet")
+    yield Bullets(sentences.outcomes(results))
+
+
+def _meaning(results: Results) -> Iterator[Block]:
+    yield from sentences.meaning(results)
+
+
+def _decided(results: Results) -> Iterator[Block]:
+    yield from _reasons(results, lambda row: row.verdict != "not applicable")
+
+
+def _open(results: Results) -> Iterator[Block]:
+    """Why verdicts are neither pass nor fail, or similarities disagree; a guard speaks apart."""
+    guarded = sentences.guarded(results)
+    yield from _reasons(
+        results,
+        lambda row: not row.control and (row.disagrees or row.verdict not in ("pass", "fail")),
+        [check for check in view.ran(results) if check not in guarded],
+    )
+
+
+def _not_applicable(results: Results) -> Iterator[Block]:
+    yield from _reasons(results, lambda row: row.verdict == "not applicable")
+
+
+def _reasons(
+    results: Results, wanted: Callable[[view.Row], bool], checks: Iterable[str] | None = None
+) -> Iterator[Block]:
+    ran = view.ran(results)
+    yield Bullets(
+        [
+            f"{check}, " * (len(ran) > 1) + f"{', '.join(names)}: {why}"
+            for check in (ran if checks is None else checks)
+            for why, names in view.reasons(
+                row for row in view.verdict_rows(results, check) if wanted(row)
+            ).items()
+        ]
+    )
+
+
+def _false_verdicts(results: Results) -> Iterator[Block]:
+    if text := str(results.provenance.get("false_verdicts", "")):
+        yield Paragraph(text, "quiet")
+
+
+def _calibration(results: Results) -> Iterator[Block]:
+    found = (dose_sentences(results, check) for check in view.dosed(results))
+    yield Bullets(list(chain.from_iterable(found)))
+
+
+def _close(results: Results) -> Iterator[Block]:
+    """What the terminal leaves on the screen."""
+    yield Paragraph(sentences.necessary(results))
+    yield Paragraph(sentences.validity(results), "strong" if results.valid else "alarm")
+
+
+# ---------------------------------------------------------------- how
+
+
+def _trainings(results: Results) -> Iterator[Block]:
+    """How far every network was trained, and what it learned."""
+    ends = results.trainings.drop_duplicates("network", keep="last")
+    columns = (ends[name] for name in ("network", "epoch", "train_accuracy", "test_accuracy"))
+    rows = [
+        [str(network), str(epochs), view.number(learned), view.number(tested)]
+        for network, epochs, learned, tested in zip(*columns, strict=True)
+    ]
+    yield Grid(["network", "epochs", "training accuracy", "test accuracy"], rows)
+    chance = view.chance(results)
+    if rows and chance is not None:
+        yield Paragraph(f"Chance is {chance:.2g}: a network of random labels must not beat it.")
+
+
+def _networks(results: Results) -> Iterator[Block]:
+    rows = [
+        [str(check), str(stage), str(condition), *_network(draws)]
+        for (check, stage, condition), draws in results.networks.groupby(
+            ["check", "stage", "condition"], sort=False, observed=True
+        )
+    ]
+    head = ["check", "stage", "condition", "draws", "accuracy", "ignores its input"]
+    yield Grid([*head, "variables changed", "exempt"], rows)
+
+
+def _network(draws: pd.DataFrame) -> list[str]:
+    accuracy = draws["accuracy"]
+    return [
+        str(len(draws)),
+        view.interval(accuracy.mean(), accuracy.min(), accuracy.max()),
+        f"{int(draws['input_independent'].sum())} of {len(draws)}",
+        f"{draws['variables_changed'].mean():.0f}",
+        f"{draws['variables_exempt'].mean():.0f}",
+    ]
+
+
+def _undefined(results: Results) -> Iterator[Block]:
+    counts = {key: Counter[str]() for key in results.long_scores.keys}
+    for key, count in counts.items():
+        rows = results.long_scores.rows(key)
+        count.update(rows.loc[rows["stage"] > 0, "status"].astype(str))
+    lost = sorted({status for count in counts.values() for status in count} - {"ok"})
+    lines = [
+        [*key, str(count.total()), *(str(count[status]) for status in lost)]
+        for key, count in counts.items()
+        if count.total() > count["ok"]
+    ]
+    yield Grid([*KEYS, "pairs", *lost], lines)
+    if not lines:
+        yield Paragraph("Every pair of maps could be compared.")
+
+
+def _how(results: Results) -> Iterator[Block]:
+    yield Grid(["what", "value"], list(flattened(results.provenance)))
+
+
+def _files(results: Results) -> Iterator[Block]:
+    yield from map(Paragraph, sentences.reading(results))
+
+
+def flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested facts as dotted names with short values; provenance.json has them whole."""
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            shown = str(value)
+            yield f"{prefix}{key}", shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def _of(block: Block) -> Content:
+    """The content of a section that every renderer draws in its own way."""
+    return lambda results: (block,)
+
+
+SECTIONS: list[Section] = [
+    Section("state", "Saliency sanity report", _state, _alarms),
+    Section("remarks", "Warnings and notes", _remarks, nothing),
+    Section("verdicts", "Verdicts", _verdicts),
+    Section("meaning", "What a verdict means", _meaning, nothing, folded=True),
+    Section("reasons", "Behind the verdicts", _decided, _open, folded=True),
+    Section("false", "False verdicts to expect", _false_verdicts, nothing),
+    Section("calibration", "Is retained calibrated?", _calibration, nothing),
+    Section("excluded", "Not applicable", _not_applicable, nothing),
+    Section("explainers", "Explainers", _of(Cards()), nothing),
+    Section("controls", "Controls", _of(Controls()), nothing),
+    Section("figures", "Figures", _of(Figures()), nothing),
+    Section("trainings", "The networks", _trainings, nothing, folded=True),
+    Section("stages", "The network at each stage", _networks, nothing, folded=True),
+    Section("undefined", "Undefined pairs", _undefined, nothing, folded=True),
+    Section("how", "How it was run", _how, nothing, folded=True),
+    Section("files", "How to read the files", _files, nothing, folded=True),
+    Section("notes", "", nothing, _remarks),
+    Section("close", "", nothing, _close),
+]
+"""In the order of every report; the first one heads it."""
