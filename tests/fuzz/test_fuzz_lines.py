@@ -52,7 +52,7 @@ def test_every_line_is_a_request_or_refused_in_one_line(places, tmp_path):
 def _outcome(line):
     try:
         request.read_request(request.compose(*line), Path("run"))
-    except objects.TELLING as error:
+    except objects.CLEAR_ERRORS as error:
         told = objects.one_line(error)
         assert told.strip()
         assert "\n" not in told
