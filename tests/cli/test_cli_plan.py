@@ -43,7 +43,7 @@ def test_a_plan_knows_what_is_there_and_how_much_it_varies(command, small):
     done = command(*small, "plan=true", "width=0.5")
     rows = table(done.out)
     assert rows["gradient"][0] == "0"
-    assert f"cells    0 to compute, {CONDITIONS * (1 + CONTROLS + 1)} are there" in done.out
+    assert f"cells    0 to compute, {CONDITIONS * (1 + CONTROLS + 1)} exist" in done.out
     last = done.out.split("0.5 wide")[1]
     assert re.search(r"gradient +(-|\d+) +(-|\d+) +\d+", last)
     assert "edge_detector" not in last
