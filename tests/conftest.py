@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.small_files import write_networks
 
 gc.set_threshold(50_000, 10, 10)  # TensorFlow's many objects are looked through less often
 
@@ -150,6 +152,14 @@ def seeded() -> None:
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small networks as files, `cnn.keras` and `mlp.keras`, and unusable ones."""
+    folder = tmp_path_factory.mktemp("networks")
+    write_networks(folder)
+    return folder
 
 
 @pytest.fixture(scope="session", params=KINDS)

@@ -4,8 +4,8 @@ import json
 import os
 from pathlib import Path
 
-import disks
 import pytest
+from helpers import disks
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 

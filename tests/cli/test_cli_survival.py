@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import disks
 import pytest
+from helpers import disks
 
 RUN = "Läufe für März"
 LONG = ("draws=10", "explainer=[gradient,smoothgrad]", "explainer.smoothgrad.samples=150")

@@ -7,7 +7,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
-from conftest import made, noisy, saved
+from helpers.runs import made, noisy, saved
 
 from saliency_bench.compare import command
 from saliency_bench.compare.command import main

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import made, noisy, saved
-from test_inference import ABSOLUTE, CHECK, SIGNED, scored
+from helpers.evidence import ABSOLUTE, CHECK, SIGNED, scored
+from helpers.runs import made, noisy, saved
 
 from saliency_bench.compare import compare, freeze
 from saliency_bench.protocols import Expectation

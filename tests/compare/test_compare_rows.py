@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made, noisy
-from test_inference import ABSOLUTE, CHECK, SIGNED, scored
+from helpers.evidence import ABSOLUTE, CHECK, SIGNED, scored
+from helpers.runs import made, noisy
 
 from saliency_bench.compare import compare
 from saliency_bench.protocols import Expectation

@@ -3,9 +3,9 @@
 import gc
 import tempfile
 
-import disks
 import numpy as np
 import pytest
+from helpers import disks
 
 from saliency_bench.datasets.decoded import DecodedImages
 

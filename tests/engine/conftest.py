@@ -2,8 +2,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy_study
 import pytest
+from helpers import numpy_study
 
 from saliency_bench.protocols import Study
 

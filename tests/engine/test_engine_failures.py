@@ -2,7 +2,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from numpy_study import Cascade, Gradient, Image, Method, Tiny, Unbindable, require_same, rows_of
+from helpers.numpy_study import (
+    Cascade,
+    Gradient,
+    Image,
+    Method,
+    Tiny,
+    Unbindable,
+    require_same,
+    rows_of,
+)
 
 from saliency_bench.protocols import NotApplicable, ProofError
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman

@@ -9,10 +9,8 @@ import tempfile
 from contextlib import contextmanager
 from functools import partial
 
-import disks
-import numpy_process
-import numpy_study
 import pytest
+from helpers import disks, numpy_process, numpy_study
 
 from saliency_bench.engine import references, spill
 from saliency_bench.storage.store import PARTIAL, Store, atomic, remove_partial_files

@@ -7,9 +7,9 @@ from functools import partial
 from itertools import groupby
 
 import numpy as np
-import numpy_study
 import pytest
-from numpy_study import (
+from helpers import numpy_study
+from helpers.numpy_study import (
     Cascade,
     Gradient,
     Image,

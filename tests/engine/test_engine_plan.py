@@ -4,8 +4,8 @@ import types
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy_study
 import pytest
+from helpers import numpy_study
 
 from saliency_bench.engine import plan as planning
 from saliency_bench.engine.plan import NETWORK, make_steps, remaining_tasks, shards
@@ -134,7 +134,7 @@ def test_an_explainer_known_by_its_address_only_is_never_met_again(make_study):
 
 OWN = """
 from dataclasses import dataclass
-import numpy_study
+from helpers import numpy_study
 from saliency_bench.similarities import Spearman
 
 @dataclass(frozen=True)

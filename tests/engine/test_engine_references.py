@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy_study
 import pytest
-from numpy_study import Gradient, Noisy, require_same
+from helpers import numpy_study
+from helpers.numpy_study import Gradient, Noisy, require_same
 
 from saliency_bench import engine
 from saliency_bench.protocols import TWINS, Expectation, NotApplicable, Scene

@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy_study
 import pytest
+from helpers import numpy_study
 
 from saliency_bench.engine import scoring
 from saliency_bench.engine.scoring import STATUSES, Scorer, block_starts, partners

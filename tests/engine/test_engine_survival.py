@@ -4,8 +4,8 @@ import os
 import random
 import time
 
-import numpy_process
 import pytest
+from helpers import numpy_process
 
 TABLES = ("scores.parquet", "floors.parquet")
 KILLS = 50

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import spoilt_networks
-from spoilt import MARKER, listing
-from spoilt_arrays import bombs, saved, traps
+from helpers import spoilt_networks
+from helpers.spoilt import MARKER, listing
+from helpers.spoilt_arrays import bombs, saved, traps
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import spoilt_arrays
-import spoilt_networks
-import spoilt_photos
-from spoilt import MARKER, Spoilt, Trap, outcome
+from helpers import spoilt_arrays, spoilt_networks, spoilt_photos
+from helpers.spoilt import MARKER, Spoilt, Trap, outcome
 
 from saliency_bench.datasets import ImageFolder, Npz
 from saliency_bench.models import weights_file

@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import wild_lines
+from helpers import wild_lines
+from helpers.spoilt import listing
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
-from spoilt import listing
 
 from saliency_bench.cli import objects, request
 

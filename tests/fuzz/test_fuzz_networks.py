@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-import spoilt_networks
-from spoilt import MARKER, outcome
+from helpers import spoilt_networks
+from helpers.spoilt import MARKER, outcome
 
 from saliency_bench.models import Saved
 from saliency_bench.protocols import Dataset

@@ -1,0 +1,1 @@
+"""What several tests share; also importable by the processes that tests start."""

@@ -1,0 +1,82 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from saliency_bench.results import provenance
+
+
+@pytest.mark.parametrize(
+    ("argv", "shown"),
+    [
+        (["/somewhere/saliency_bench/__main__.py", "seed=3"], "python -m saliency_bench seed=3"),
+        (["/somewhere/study.py", "a b"], "study.py 'a b'"),
+        ([""], ""),
+    ],
+)
+def test_the_command_names_no_path_of_its_program(monkeypatch, argv, shown):
+    monkeypatch.setattr(sys, "argv", argv)
+    assert provenance.command() == shown
+
+
+def test_the_commit_of_another_repository_is_not_ours(monkeypatch, tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    monkeypatch.setattr(
+        provenance, "__file__", str(tmp_path / "site-packages" / "p" / "results" / "f.py")
+    )
+    assert provenance.git_commit() == ""
+
+
+def test_without_git_there_is_no_commit(monkeypatch, tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "p").mkdir()
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "p" / "results" / "f.py"))
+    monkeypatch.setenv("PATH", str(Path(tmp_path) / "nowhere"))
+    assert provenance.git_commit() == ""
+
+
+def test_everything_that_decided_the_numbers_is_named(make_study):
+    a_study = make_study(settings=provenance.numerics())
+    facts = provenance.of_study(a_study)
+    json.dumps(facts)
+    assert facts["n_images"] == 40
+    assert facts["explainers"].keys() == a_study.explainers.keys()
+    assert {"numpy", "tensorflow", "saliency-bench"} <= facts["versions"].keys()
+
+
+def test_our_own_source_is_part_of_the_numerics_where_it_decides_a_score(tmp_path):
+    (tmp_path / "explainers").mkdir()
+    for name in ("explainers/one.py", "randomize.py", "app.py"):
+        (tmp_path / name).write_text("A = 1\n")
+    first = provenance.source_hash(tmp_path)
+    (tmp_path / "app.py").write_text("A = 2\n")
+    assert provenance.source_hash(tmp_path) == first
+    for name in ("explainers/one.py", "randomize.py"):
+        (tmp_path / name).write_text("A = 2\n")
+        changed = provenance.source_hash(tmp_path)
+        assert changed != first
+        first = changed
+    assert provenance.numerics()["source"] == provenance.source_hash()
+
+
+def test_every_part_that_decides_a_score_exists():
+    package = Path(provenance.__file__).parents[1]
+    assert all((package / name).exists() for name in provenance.DECISIVE)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "facts"),
+    [
+        ([0.9, 0.5, 0.1, 0.3], {"accuracy": 0.9, "accuracy_redrawn": {"cascade": 0.2}}),
+        ([np.nan] * 4, {"accuracy": None, "accuracy_redrawn": None}),
+    ],
+)
+def test_accuracies_before_and_after_the_full_redraw(accuracies, facts):
+    networks = pd.DataFrame(
+        {"check": "cascade", "stage": [0, 1, 2, 2], "depth": [0, 0.5, 1, 1], "accuracy": accuracies}
+    )
+    assert provenance.accuracies(networks) == facts
