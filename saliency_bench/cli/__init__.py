@@ -1,4 +1,4 @@
-"""The command line: what is asked for becomes a study, and the study is run.
+"""The command line: reads a request, builds the study it describes and runs it.
 
-The only place that composes with Hydra.
+Hydra is used in this folder only.
 """

@@ -1,4 +1,4 @@
-"""A device of its own for each of several processes on one machine."""
+"""Gives each of several processes on one machine a GPU of its own."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
 def visible_devices() -> int:
-    """How many devices this process sees.
+    """Number of GPUs that this process sees.
 
     Raises:
-        ValueError: if the environment does not say so.
+        ValueError: if `CUDA_VISIBLE_DEVICES` is not set.
     """
-    given = os.environ.get(VARIABLE, "")
-    if not given:
+    listed = os.environ.get(VARIABLE, "")
+    if not listed:
         raise ValueError(f"{VARIABLE} must list the GPUs to use, as in 0,1; it is not set")
-    return len(given.split(","))
+    return len(listed.split(","))
 
 
 @contextmanager
 def one_device(number: int) -> Iterator[dict[str, str]]:
-    """Environment of a process that is to see one of the devices which this one sees.
+    """Environment variables for a child process that shall see one of this process's GPUs.
 
-    As long as the block lasts no other process gets the same one, while there are enough. Where
-    there are not, or no locks, `number` chooses. Empty if there are no two to choose from.
+    Inside the block no other process gets the same GPU, as long as one is free. If none is free,
+    or the system has no locks, `number` chooses one. Empty if this process sees fewer than two.
     """
     devices = os.environ.get(VARIABLE, "").split(",")
     if len(devices) < 2:
@@ -51,6 +51,6 @@ def one_device(number: int) -> Iterator[dict[str, str]]:
 
 
 def _lock(device: str) -> Path:
-    # A person's own file: another one's could not be opened.
+    # A file per user: another user's file could not be opened.
     name = f"saliency-bench-{os.getuid()}-{device.strip().replace('/', '-')}.lock"
     return Path(tempfile.gettempdir()) / name

@@ -1,4 +1,4 @@
-"""What a run would take, for the terminal."""
+"""Cost of a run, as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from saliency_bench.inference import Components
 from saliency_bench.study.estimate import Forecast
 
 DRAWS = (3, 5, 10, 20)
-"""Numbers of redraws for which the images are told that an interval needs."""
+"""Numbers of redraws in the table of images that an interval needs."""
 
 MOST_IMAGES = 100_000
-"""Where more are needed, more draws would do better."""
+"""Largest number of images in that table; beyond it, more draws help more."""
 
 
 def costs(forecast: Forecast, spread: Mapping[str, Components], width: float) -> Table:
-    """What is left to do, and how many draws and images an interval of a width would need.
+    """Remaining cost of a run, and the draws and images that an interval of a given width needs.
 
     Args:
-        forecast: of the run.
-        spread: of what draws and images add to `retained`, by explainer; from scores there are.
-        width: from the lower to the upper end.
+        forecast: the run's cost.
+        spread: variance of `retained` from draws and images, by explainer; needs existing scores.
+        width: of the interval, from its lower to its upper end.
     """
     grid = Table.grid()
-    grid.add_row(_methods(forecast))
+    grid.add_row(_method_table(forecast))
     for line in ("", *_totals(forecast), ""):
         grid.add_row(Text(line))
     if spread:
-        grid.add_row(_needed(spread, width))
+        grid.add_row(_image_table(spread, width))
     else:
         grid.add_row(
             Text(
@@ -43,7 +43,7 @@ def costs(forecast: Forecast, spread: Mapping[str, Components], width: float) ->
     return grid
 
 
-def _methods(forecast: Forecast) -> Table:
+def _method_table(forecast: Forecast) -> Table:
     table = _table("explainer", "images", "evaluations", "ms an image", "scoring ms", "time")
     for method in forecast.methods:
         cells = (
@@ -51,24 +51,24 @@ def _methods(forecast: Forecast) -> Table:
             f"{method.evaluations:.0f}" if method.evaluations else "-",
             f"{1000 * method.seconds:.2f}",
             f"{1000 * method.scoring:.2f}",
-            _spoken(method.images * method.seconds),
+            _hms(method.images * method.seconds),
         )
         table.add_row(method.name, *cells)
     return table
 
 
 def _totals(forecast: Forecast) -> Iterator[str]:
-    there = f", {forecast.there:,} are there" if forecast.there else ""
-    yield f"cells    {forecast.cells:,} to compute{there}"
+    existing = f", {forecast.there:,} exist" if forecast.there else ""
+    yield f"cells    {forecast.cells:,} to compute{existing}"
     yield f"weights  changed {forecast.changes:,} times, {1000 * forecast.change:.0f} ms each"
-    yield f"time     about {_spoken(forecast.seconds)} with workers={forecast.workers}, no training"
+    yield f"time     about {_hms(forecast.seconds)} with workers={forecast.workers}, no training"
     yield f"disk     about {forecast.disk / 1e6:,.1f} MB"
     if forecast.memory:
         each = " each" if forecast.workers > 1 else ""
         yield f"memory   about {forecast.memory / 1e6:,.0f} MB{each}"
 
 
-def _needed(spread: Mapping[str, Components], width: float) -> Table:
+def _image_table(spread: Mapping[str, Components], width: float) -> Table:
     table = _table(
         f"images for an interval of retained {width:g} wide", *(f"{n} draws" for n in DRAWS)
     )
@@ -78,16 +78,16 @@ def _needed(spread: Mapping[str, Components], width: float) -> Table:
 
 
 def _images(components: Components, draws: int, width: float) -> str:
-    """The least number of images; a dash where draws alone make the interval wider."""
+    """The smallest sufficient number; a dash if no number is: the draws alone are too few."""
     if 2 * components.half_width(draws, MOST_IMAGES) > width:
         return "-"
-    least, enough = 1, 2
+    too_few, enough = 1, 2
     while 2 * components.half_width(draws, enough) > width:
-        least, enough = enough, 2 * enough
-    while enough - least > 1:
-        middle = (least + enough) // 2
+        too_few, enough = enough, 2 * enough
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
         if 2 * components.half_width(draws, middle) > width:
-            least = middle
+            too_few = middle
         else:
             enough = middle
     return f"{max(5, enough):,}"
@@ -101,5 +101,5 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _spoken(seconds: float) -> str:
+def _hms(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))

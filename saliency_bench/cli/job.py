@@ -1,4 +1,4 @@
-"""One job of the command line: build, run, report, and say in one line whatever went wrong."""
+"""One job of the command line: build, run and report; an error is printed in one line."""
 
 from __future__ import annotations
 
@@ -18,76 +18,68 @@ from omegaconf import DictConfig, OmegaConf
 from saliency_bench.cli import expected, load, objects
 from saliency_bench.cli.load import tell
 from saliency_bench.cli.request import Request, is_sweep, read_request, run_dir
-from saliency_bench.protocols import ProofError
+from saliency_bench.protocols import Exit, ProofError
 from saliency_bench.storage.store import Store, read_json, remove_folder, write_json
 
 if TYPE_CHECKING:
     from saliency_bench.engine import MapsToSave
     from saliency_bench.results import Results
 
-FINISHED, FAILED, REFUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-"""Exit statuses."""
-
-WIDTH = 110
-"""Columns of the table where there is no terminal to fit it to."""
-
 
 def run(config: DictConfig) -> int:
-    """One job: build, run, report. Whatever went wrong is one line."""
+    """Build, run and report one job; return its exit status. An error is printed in one line."""
     try:
         folder = run_dir(config)
     except ValueError as error:
         tell(objects.one_line(error))
-        return REFUSED
+        return Exit.REFUSED
     try:
         request = read_request(config, folder)
         if config.plan:
             return _plan(request)
-        results = _finished(request) or _carry_out(request)
+        results = _stored_results(request) or _compute_results(request)
         _show(results, folder)
         return _status(results, config)
     except KeyboardInterrupt:
-        tell(f"interrupted; to go on: {_command(folder)}")
+        tell(f"interrupted; to resume: {_command(folder)}")
         raise
     except Exception as error:
         if HydraConfig.get().verbose:
             traceback.print_exc()
-        tell(objects.one_line(error) + _way_on(error, folder))
-        return FAILED if isinstance(error, ProofError) else REFUSED
+        tell(objects.one_line(error) + _advice(error, folder))
+        return Exit.FAILED if isinstance(error, ProofError) else Exit.REFUSED
 
 
-def _way_on(error: Exception, folder: Path) -> str:
-    """What else to say of an error: cells that are saved stay, and a bug can be looked into."""
+def _advice(error: Exception, folder: Path) -> str:
+    """What to do after an error: resume the run, or show where a bug is."""
     missing = isinstance(error, FileNotFoundError)
     if isinstance(error, OSError) and not missing and (folder / "run.json").is_file():
-        return f"; what is saved stays, to go on: {_command(folder)}"
-    if not isinstance(error, objects.TELLING):
+        return f"; saved cells stay, to resume: {_command(folder)}"
+    if not isinstance(error, objects.CLEAR_ERRORS):
         return " (hydra.verbose=true shows where)"
     return ""
 
 
 def _plan(request: Request) -> int:
-    """Say what is left to do and what it would take; nothing is written but trained networks."""
+    """Print the remaining work and its cost; only trained networks are written."""
     job = load.load(request)
-    from rich.console import Console
-
     from saliency_bench.cli.estimate import costs
+    from saliency_bench.report.text.console import stdout_console
     from saliency_bench.study.compute import planned
     from saliency_bench.study.estimate import forecast
     from saliency_bench.study.run import spread
 
     config = request.config
     steps, _ = planned(job.study)
-    found = forecast(job.study, Store(request.folder), steps, workers=config.workers)
-    known = spread(job.study, request.folder)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(costs(found, known, config.width))
-    return FINISHED
+    expected_cost = forecast(job.study, Store(request.folder), steps, workers=config.workers)
+    variances = spread(job.study, request.folder)
+    stdout_console().print(costs(expected_cost, variances, config.width))
+    return Exit.FINISHED
 
 
-def _finished(request: Request) -> Results | None:
-    """What the same request left in its folder, if it finished; needs no TensorFlow."""
-    with _usable(request.folder):
+def _stored_results(request: Request) -> Results | None:
+    """The results of the same request in its folder, if it finished; starts no TensorFlow."""
+    with _name_folder(request.folder):
         stored = read_json(request.folder / "run.json") or {}
     same = request.fingerprint is not None and stored.get("request") == request.fingerprint
     if not (same and stored["finished"]):
@@ -96,15 +88,15 @@ def _finished(request: Request) -> Results | None:
 
     try:
         results = read(request.folder)
-    except ValueError:  # a table is gone: the cells give it back
+    except ValueError:  # a table is missing: it is made again from the cells
         return None
-    # What an older version left out is found anew, too.
+    # Results of an older version lack entries and are made again, too.
     return results if "signed" in results.provenance else None
 
 
-def _carry_out(request: Request) -> Results:
-    """Load, run and report; slow from here on."""
-    _begin(request)
+def _compute_results(request: Request) -> Results:
+    """Load, run and report: the slow part of a job."""
+    _prepare_folder(request)
     job = load.load(request)
 
     from saliency_bench.cli import workers
@@ -122,13 +114,18 @@ def _carry_out(request: Request) -> Results:
     )
     results = replace(results, provenance={**results.provenance, **job.facts})
     results.report(request.folder)
-    # What an explainer failed of may be mended: the same command tries it again.
-    _announce(request, finished=not results.provenance["failed"])
+    # The cause of a failed explainer may be removed: then the same command tries it again.
+    _write_run_file(request, finished=not results.provenance["failed"])
     return results
 
 
 def join(request: Request, place: float) -> None:
-    """Compute cells of a run that another process is at, and no more."""
+    """Compute missing cells of a run beside the process that started it.
+
+    Args:
+        request: the job.
+        place: where in the plan this process begins, a share in [0, 1).
+    """
     job = load.load(request)
     from saliency_bench.protocols import Silent
     from saliency_bench.study.compute import compute, planned
@@ -144,17 +141,18 @@ def _maps_to_save(request: Request) -> MapsToSave:
     return MapsToSave(maps=request.config.save_maps, examples=request.config.report.images)
 
 
-def _begin(request: Request) -> None:
-    """Take the folder; the cells that lie there can be used, another request's figures cannot."""
-    with _usable(request.folder):
+def _prepare_folder(request: Request) -> None:
+    """Reserve the run folder; its cells can be used again, another request's figures cannot."""
+    with _name_folder(request.folder):
         stored = read_json(request.folder / "run.json")
         if stored is not None and stored.get("request") != request.fingerprint:
             remove_folder(request.folder / "figures")
-        _announce(request, finished=False)
+        _write_run_file(request, finished=False)
 
 
 @contextmanager
-def _usable(folder: Path) -> Iterator[None]:
+def _name_folder(folder: Path) -> Iterator[None]:
+    """Turn an `OSError` into a `ValueError` in one line that names the folder."""
     try:
         yield
     except OSError as error:
@@ -163,8 +161,8 @@ def _usable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _announce(request: Request, *, finished: bool) -> None:
-    """Write what runs here, so that the same command goes on or finds it finished."""
+def _write_run_file(request: Request, *, finished: bool) -> None:
+    """Write run.json: by it the same command resumes the run, or recognises it as finished."""
     write_json(
         request.folder / "run.json",
         {
@@ -177,25 +175,25 @@ def _announce(request: Request, *, finished: bool) -> None:
 
 
 def _status(results: Results, config: DictConfig) -> int:
+    """The exit status; prints a line for each unexpected result."""
     surprises = list(expected.surprises(results, config.expected))
     for line in surprises:
         tell(line)
     failed = surprises or results.provenance["failed"] or not results.valid
-    return FAILED if failed else FINISHED
+    return Exit.FAILED if failed else Exit.FINISHED
 
 
 def _show(results: Results, folder: Path) -> None:
-    from rich.console import Console
-
+    from saliency_bench.report.text.console import stdout_console
     from saliency_bench.report.text.terminal import verdict_table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = stdout_console()
     console.print(verdict_table(results, width=console.width))
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
 
 
 def _command(folder: Path | None = None) -> str:
-    """The command line; with a folder, such that it goes on there."""
+    """The command line of this process; with a folder, the one that resumes the run there."""
     arguments = sys.argv[1:]
     if folder is not None:
         base = folder.parent if is_sweep() else folder

@@ -1,4 +1,4 @@
-"""A request, loaded: data read, the model loaded or trained, the study built."""
+"""Carries out the slow part of a request: load images and model, build the study."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A request, loaded.
+    """A job that is ready to run.
 
     Attributes:
-        study: what is run.
-        preprocessing: pixels in [0, 1] to model units.
-        facts: what the provenance says of dataset and model.
+        study: the study to run.
+        preprocessing: from pixels in [0, 1] to model units.
+        facts: entries of the provenance on dataset and model.
     """
 
     study: Study
@@ -35,7 +35,11 @@ class Job:
 
 
 def load(request: Request) -> Job:
-    """Start TensorFlow, load, train what the model needs."""
+    """Start TensorFlow, load images and model, train networks if needed, and build the study.
+
+    Raises:
+        ValueError: in one line, if the parts cannot be loaded or do not fit each other.
+    """
     config = request.config
     threading = {"deterministic": config.deterministic, "threads": compute_threads(config)}
     process.start_tensorflow(**threading)
@@ -54,7 +58,7 @@ def load(request: Request) -> Job:
         weights=inputs.weights,
         output=request.output,
     )
-    built = build(
+    study = build(
         model.model,
         dataset.rows,
         dataset.labels,
@@ -63,23 +67,23 @@ def load(request: Request) -> Job:
         similarities=request.parts["similarity"],
         options=options,
     )
-    built = replace(built, settings={**built.settings, **threading})
+    study = replace(study, settings={**study.settings, **threading})
     facts = {
         "dataset": dataset.name,
         "model": model.name,
         "model_facts": dict(model.facts),
     }
-    return Job(built, dataset.preprocessing, facts)
+    return Job(study, dataset.preprocessing, facts)
 
 
 def load_inputs(request: Request) -> Inputs:
-    """The images to explain, the model that fits them, and others like it where checks ask."""
+    """The images to explain, the model under test, and further networks that checks train."""
     from saliency_bench.cli.progress import Bar
-    from saliency_bench.study.inputs import Asked, load_inputs
+    from saliency_bench.study import inputs as study_inputs
 
     config = request.config
     retrains = any(check.trains for check in request.parts["check"].values())
-    asked = Asked(
+    asked = study_inputs.Asked(
         dataset=request.dataset,
         model=lambda trains: request.model or _function(config, trains=trains),
         trains=retrains if request.model is None else request.model.trains,
@@ -89,38 +93,38 @@ def load_inputs(request: Request) -> Inputs:
         seed=config.seed,
         cache=RESULTS / "cache",
     )
-    found = load_inputs(asked, Bar(progress_console()))
-    for line in found.remarks:
+    inputs = study_inputs.load_inputs(asked, Bar(progress_console()))
+    for line in inputs.remarks:
         tell(line)
-    return found
+    return inputs
 
 
 def _function(config: DictConfig, *, trains: bool) -> Any:
-    """What a user's own function gives: a finished model, or networks to be trained."""
+    """The model that a user's function returns, or a `Function` that trains such networks."""
     from saliency_bench import models
     from saliency_bench.models.seeding import fresh_keras
 
     build, training = objects.function(config.model, "model")
     if trains:
         return models.Function(build, training or models.Training())
-    with fresh_keras(config.seed):  # layers without a name get the same one in every job of a sweep
+    with fresh_keras(config.seed):  # unnamed layers get the same names in every job of a sweep
         return objects.call(build, "model")
 
 
 def compute_threads(config: DictConfig) -> int:
-    """Compute threads; 0 leaves it to TensorFlow."""
+    """Number of compute threads; 0: TensorFlow chooses."""
     if config.threads is not None:
         return int(config.threads)
     return 1 if config.deterministic else 0
 
 
 def tell(line: str) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     print(f"saliency_bench: {line}", file=sys.stderr, flush=True)
 
 
 def progress_console() -> Console:
-    """Where a run's progress is shown."""
+    """The console on standard error that shows a run's progress."""
     from rich.console import Console
 
     return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

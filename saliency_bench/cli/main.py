@@ -1,7 +1,4 @@
-"""The command line: compose a configuration, build what it names, run it.
-
-Only this folder knows Hydra.
-"""
+"""The entry point of `python -m saliency_bench`: composes the configuration and runs each job."""
 
 from __future__ import annotations
 
@@ -12,21 +9,22 @@ from omegaconf import DictConfig
 
 from saliency_bench.cli import job, multirun, objects, process
 from saliency_bench.cli.load import tell
+from saliency_bench.protocols import Exit
 
 
 def main() -> int:
-    """Run the command line; returns the exit status, the worst one of a sweep."""
+    """Run the command line; return the exit status, of a sweep the worst one."""
     statuses: list[int] = []
-    owner, here = multirun.SweepOwner(), False
-    # It logs errors before it raises them.
+    owner, ran_here = multirun.SweepOwner(), False
+    # Without a handler Hydra prints errors before it raises them.
     logging.getLogger("hydra").addHandler(logging.NullHandler())
 
     @hydra.main(version_base="1.3", config_path=objects.config_dir(), config_name="config")
-    def one(config: DictConfig) -> multirun.JobEnd | None:
-        nonlocal here
+    def run_one(config: DictConfig) -> multirun.JobEnd | None:
+        nonlocal ran_here
         if multirun.has_own_process():
             return multirun.run(job.run, config, owner)
-        here = True
+        ran_here = True
         statuses.append(job.run(config))
         return None
 
@@ -36,21 +34,22 @@ def main() -> int:
             tell(end.line)
 
     try:
-        # Hydra raises what it would otherwise print, often with a traceback.
+        # With it Hydra raises errors that it would otherwise print, often with a traceback.
         full = process.variable("HYDRA_FULL_ERROR", "1")
         with full, process.terminable(), multirun.sigterm_as_interrupt(), multirun.listen(receive):
-            one()
+            run_one()
     except SystemExit as stop:
-        return int(stop.code or job.FINISHED)
+        return int(stop.code or Exit.FINISHED)
     except KeyboardInterrupt as stop:
-        if not here:  # else the job said so
+        if not ran_here:  # else the job has printed it
             tell(f"interrupted; {owner.resume_hint()}")
-        return job.TERMINATED if isinstance(stop, process.Terminated) else job.INTERRUPTED
-    except Exception as error:  # a wrong command line makes Hydra raise anything
+        terminated = isinstance(stop, process.Terminated)
+        return Exit.TERMINATED if terminated else Exit.INTERRUPTED
+    except Exception as error:  # for a wrong command line Hydra may raise anything
         if multirun.is_lost_worker(error):
-            what = objects.one_line(error).partition(". ")[0]
-            tell(f"the launcher lost a worker: {what}; {owner.resume_hint()}")
-            return job.FAILED
+            reason = objects.one_line(error).partition(". ")[0]
+            tell(f"the launcher lost a worker: {reason}; {owner.resume_hint()}")
+            return Exit.FAILED
         tell(objects.describe_command_error(error))
-        return job.REFUSED
-    return max(statuses, default=job.FINISHED)
+        return Exit.REFUSED
+    return max(statuses, default=Exit.FINISHED)

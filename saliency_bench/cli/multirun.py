@@ -1,7 +1,7 @@
-"""Jobs of a sweep, each in a process of its own, whatever launcher's worker starts it.
+"""Jobs of a sweep: each runs in a process of its own, which the launcher's worker starts.
 
-TensorFlow's threads cannot be set anew in a worker that had another job before, and a job that is
-killed must not take its worker along: some launchers give up all jobs when one worker dies.
+There are two reasons. TensorFlow's number of threads cannot change in a process that has computed.
+And a killed job must not kill its worker: some launchers give up all jobs when one worker dies.
 """
 
 from __future__ import annotations
@@ -28,34 +28,32 @@ from omegaconf import DictConfig, OmegaConf
 
 from saliency_bench.cli import process
 from saliency_bench.cli.devices import one_device, visible_devices
+from saliency_bench.protocols import Exit
 
 OmegaConf.register_new_resolver("visible_devices", visible_devices, replace=True)
 
 Task = Callable[[DictConfig], int]
 
 PROGRAM = "import sys; from saliency_bench.cli import multirun; sys.exit(multirun.child())"
-"""What the process of a job runs; the job itself comes through its standard input."""
+"""Program of a job's process; it reads the job from its standard input."""
 
 GRACE = 10.0
-"""Seconds that a job has to end by itself before it is killed."""
-
-DIED = 1
-"""Exit status of a job that was killed."""
+"""Seconds from asking a job to end until it is killed."""
 
 _listeners: list[Callable[[JobEnd], None]] = []
-"""Who in this process is told of jobs that end in others."""
+"""Functions of this process to call when a job has ended in another process."""
 
 
 @dataclass(frozen=True)
 class JobEnd:
-    """How a job end.
+    """How a job ended.
 
-    A job returns it to its launcher, which brings it back but tells nobody; so it tells by itself
-    who listens where it arrives.
+    A job returns it to its launcher, which sends it to the process that started the sweep and
+    discards it there. So unpickling it calls the listeners of that process.
 
     Attributes:
         status: exit status.
-        line: what is to be said of it; None if all is well.
+        line: the line to print; None if the job succeeded.
     """
 
     status: int
@@ -74,7 +72,7 @@ def _receive(status: int, line: str | None) -> JobEnd:
 
 @contextmanager
 def listen(tell: Callable[[JobEnd], None]) -> Iterator[None]:
-    """`tell` is told of every job that ended in another process, as soon as that is known here."""
+    """Inside the block call `tell` for every job that has ended in another process."""
     _listeners.append(tell)
     try:
         yield
@@ -88,9 +86,9 @@ class SweepOwner:
 
     Attributes:
         arguments: its command line.
-        path: where it finds modules.
-        pid: its number.
-        host: the machine it runs on.
+        path: its `sys.path`.
+        pid: its process number.
+        host: name of its machine.
     """
 
     arguments: list[str] = field(default_factory=lambda: list(sys.argv))
@@ -99,14 +97,14 @@ class SweepOwner:
     host: str = field(default_factory=socket.gethostname)
 
     def resume_hint(self, folder: str = "FOLDER") -> str:
-        """How to go on after an interruption of the sweep that wrote to `folder`."""
+        """How to resume an interrupted sweep whose run folder is `folder`."""
         named = any(argument.startswith("run_dir=") for argument in self.arguments)
         where = "" if named else f" with run_dir={folder}"
-        return f"the same command{where} does what is missing"
+        return f"the same command{where} computes what is missing"
 
     def is_gone(self) -> bool:
-        """Whether it has ended and its jobs should; false if that cannot be known."""
-        # A queue's jobs outlive who submitted them, and ray ends its workers itself.
+        """Whether the process has ended, so that its jobs should end; False if unknown."""
+        # Jobs in a queue outlive the process that submitted them; ray ends its workers itself.
         if _launcher() not in {"JoblibLauncher", "LocalLauncher"}:
             return False
         try:
@@ -118,7 +116,7 @@ class SweepOwner:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """A SIGTERM ends a sweep as it would without ray, which handles it by an exit of its own."""
+    """Raise `Terminated` on a SIGTERM also under ray, whose own handler raises `SystemExit`."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -129,12 +127,12 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 def has_own_process() -> bool:
-    """Whether this is a job of a sweep by a launcher with workers, which Hydra's own lacks."""
+    """Whether this job needs a process of its own: Hydra's basic launcher has no workers."""
     return HydraConfig.get().mode == RunMode.MULTIRUN and _launcher() != "BasicLauncher"
 
 
 def is_lost_worker(error: Exception) -> bool:
-    """Whether a launcher raised this because a worker of its own died, not a job."""
+    """Whether a launcher raised the error because one of its workers died, not a job."""
     return type(error).__module__.partition(".")[0] in {"joblib", "ray", "submitit"}
 
 
@@ -143,14 +141,20 @@ def _launcher() -> str:
 
 
 def run(task: Task, config: DictConfig, owner: SweepOwner) -> JobEnd:
-    """Do a job in a process of its own, which does not outlive this one."""
+    """Run a job in a process of its own, which ends with this process.
+
+    Args:
+        task: runs the job; returns its exit status.
+        config: the job's configuration.
+        owner: the process that started the sweep.
+    """
     with one_device(HydraConfig.get().job.num) as device:
         child = subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
             stdin=subprocess.PIPE,
             cwd=_folder(),
             env={**os.environ, **_environment(), **device},
-            # Ctrl-C is for who started the sweep, who says once how to go on.
+            # Ctrl-C goes to the sweep's owner alone, which prints once how to resume.
             start_new_session=True,
         )
         try:
@@ -161,7 +165,7 @@ def run(task: Task, config: DictConfig, owner: SweepOwner) -> JobEnd:
 
 
 def child() -> int:
-    """The process of one job: read what it is, do it; returns the exit status."""
+    """Read a job from standard input and run it; return its exit status."""
     sys.path += [place for place in pickle.load(sys.stdin.buffer) if place not in sys.path]
     task, config, state, sys.argv = pickle.load(sys.stdin.buffer)
     Singleton.set_state(state)
@@ -175,22 +179,22 @@ def child() -> int:
 
 
 def _parcel(task: Task, config: DictConfig, owner: SweepOwner) -> bytes:
-    # Hydra loads its plugins' classes twice, which only cloudpickle bears.
+    # Hydra loads its plugins' classes twice; only cloudpickle can pickle them.
     job: bytes = cloudpickle.dumps((task, config, Singleton.get_state(), owner.arguments))
-    # Modules must be found before what they define can be read.
+    # The module path comes first: the job's objects need their modules.
     return pickle.dumps(owner.path) + job
 
 
 def _send(line: IO[bytes] | None, parcel: bytes) -> None:
-    """Write to a process whose standard input stays open, which tells it that this one lives."""
+    """Write to a process; its standard input stays open as a sign that this process is alive."""
     if line is not None:
-        with suppress(BrokenPipeError):  # it has died already, its exit code says of what
+        with suppress(BrokenPipeError):  # it has already died; its exit code says why
             line.write(parcel)
             line.flush()
 
 
 def _end_with_parent() -> None:
-    """Terminate this process once nobody holds the other end of its standard input."""
+    """Terminate this process when its parent dies, which closes its standard input."""
     os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
@@ -198,28 +202,28 @@ def _end_with_parent() -> None:
 
 
 def _folder() -> str | None:
-    """Where the sweep was started, if that folder is known on this machine."""
+    """The folder where the sweep was started, if it exists on this machine."""
     runtime = HydraConfig.get()
-    here = runtime.job.chdir or not Path(runtime.runtime.cwd).is_dir()
-    return None if here else str(runtime.runtime.cwd)
+    stay = runtime.job.chdir or not Path(runtime.runtime.cwd).is_dir()
+    return None if stay else str(runtime.runtime.cwd)
 
 
 def _environment() -> dict[str, str]:
-    """What TensorFlow must know to leave room for its neighbours; what is set already counts."""
-    usual = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TTY_COMPATIBLE": "0"}
-    # Launchers divide the cores by it, but TensorFlow does not read it.
+    """Variables by which TensorFlow leaves room for other jobs; existing values are kept."""
+    defaults = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TTY_COMPATIBLE": "0"}
+    # Launchers set it to divide the cores, but TensorFlow does not read it.
     if "OMP_NUM_THREADS" in os.environ:
-        usual["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"]
-    return {name: os.environ.get(name, value) for name, value in usual.items()}
+        defaults["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"]
+    return {name: os.environ.get(name, value) for name, value in defaults.items()}
 
 
 def _wait(child: subprocess.Popen[bytes], owner: SweepOwner) -> int:
-    """The exit code of a process, which is stopped if the sweep is."""
+    """Wait for a process and return its exit code; stop it if the sweep's owner is gone."""
     while not owner.is_gone():
         with suppress(subprocess.TimeoutExpired):
             return child.wait(timeout=1)
     _stop(child)
-    os._exit(DIED)  # there is nobody to return to
+    os._exit(Exit.FAILED)  # no process is left to return to
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
@@ -234,12 +238,12 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def _job_end(code: int, owner: SweepOwner) -> JobEnd:
-    """How a job ended, by the exit code of its process."""
+    """The `JobEnd` that follows from the exit code of a job's process."""
     settings = HydraConfig.get()
     swept = [o for o in settings.overrides.task if o not in owner.arguments]
     job = f"job {settings.job.num} ({', '.join(swept)})"
     number = -code if code < 0 else code - 128
     if number > 0:
         way_on = owner.resume_hint(settings.sweep.dir)
-        return JobEnd(DIED, f"{job} died of signal {number}; {way_on}")
+        return JobEnd(Exit.FAILED, f"{job} died of signal {number}; {way_on}")
     return JobEnd(code, f"{job} ended with exit status {code}" if code else None)

@@ -1,15 +1,13 @@
-"""From a composed configuration to objects: checked types, one-line errors."""
+"""Objects from a composed configuration: types are checked, errors are one line."""
 
 from __future__ import annotations
 
 import dataclasses
-import sys
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -28,35 +26,35 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from saliency_bench.protocols import Explainer, Output, ProofError, TargetOutput
+from saliency_bench.cli.plain_types import fits, type_name
+from saliency_bench.datasets.content import as_value_error
+from saliency_bench.protocols import Output, errors
 
 PICK_MANY = ("check", "explainer", "similarity")
-"""Groups of which any number may be chosen; each option holds its own key."""
+"""Groups that take a list of options; each option brings its own key."""
 
-TELLING = (
-    ValueError, TypeError, OSError, ImportError, ProofError, HydraException, OmegaConfBaseException,
-)  # fmt: skip
-"""Errors whose message says enough without their name."""
+CLEAR_ERRORS = (*errors.SPEAKING, HydraException, OmegaConfBaseException)
+"""Errors whose message is clear without the name of their class."""
 
 
 def config_dir() -> str:
-    """Where the vocabulary lies: inside the wheel, or beside the package in a checkout."""
+    """Folder of the configuration files: inside the wheel, or beside the package in a checkout."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "conf"
     return str(inside if inside.is_dir() else package.parent / "conf")
 
 
 def build_group(config: DictConfig, group: str) -> dict[str, Any]:
-    """The objects chosen from a pick-many group, by name.
+    """The objects chosen from a group of `PICK_MANY`, by name.
 
-    What a preset sets of a thing that was then deselected is dropped; what the user sets of one
-    is a mistake, and so are settings of what does not exist.
+    A preset's settings of an option that is not chosen are dropped. The user's settings of such
+    an option are an error, and so are settings of an option that does not exist.
 
     Raises:
-        ValueError: if nothing was chosen, or a setting belongs to nothing that was.
+        ValueError: if nothing is chosen, or a setting belongs to no chosen option.
     """
     nodes = config.get(group) or {}
-    chosen = {name: node for name, node in nodes.items() if _is_described(node)}
+    chosen = {name: node for name, node in nodes.items() if _has_target(node)}
     if not chosen:
         raise ValueError(f"{group} must name at least one; got none")
     for name in nodes.keys() - chosen.keys():
@@ -65,68 +63,73 @@ def build_group(config: DictConfig, group: str) -> dict[str, Any]:
 
 
 def build(node: Any, where: str) -> Any:
-    """The object a node's `_target_` describes.
+    """The object that a node's `_target_` describes.
+
+    Args:
+        node: of the configuration.
+        where: its key, for messages.
 
     Raises:
-        ValueError: in one line that starts with `where`, whatever went wrong.
+        ValueError: in one line that starts with `where`, if it cannot be built.
     """
-    with _told(where):
+    with _name_key(where):
         _check_types(_plain(node), where)
         return instantiate(node, _convert_="all")
 
 
 def output(value: Any, where: str) -> Output:
-    """What is explained: one of the usual outputs by name, or what a node's `_target_` describes.
+    """The output to explain: logit or probability by name, or what a node's `_target_` describes.
 
     Raises:
         ValueError: in one line that starts with `where`, if there is no such output.
     """
-    if not _fits(_plain(value) if isinstance(value, DictConfig) else value, Output):
-        raise ValueError(f"{where} must be {_words(Output)}; got {value!r}")
-    named: Output = build(value, where) if isinstance(value, DictConfig) else value
-    return named
+    if not fits(_plain(value) if isinstance(value, DictConfig) else value, Output):
+        raise ValueError(f"{where} must be {type_name(Output)}; got {value!r}")
+    chosen: Output = build(value, where) if isinstance(value, DictConfig) else value
+    return chosen
 
 
 def function(node: Any, where: str) -> tuple[Callable[[], Any], Any]:
-    """The function a node's `_target_` names, with its arguments, and the node's own `training`.
+    """The function that a node's `_target_` names, with its arguments; and the node's `training`.
 
     Raises:
         ValueError: in one line that starts with `where`, if there is no such function.
     """
-    with _told(where):
+    with _name_key(where):
         plain = _plain(node)
         _check_types(plain, where)
         training = plain.pop("training", None)
-        named = _object(plain.pop("_target_"))
+        target = _import_object(plain.pop("_target_"))
         arguments = instantiate(plain, _convert_="all")
-        return partial(named, **arguments), training and instantiate(training, _convert_="all")
+        return partial(target, **arguments), training and instantiate(training, _convert_="all")
 
 
 def call(build: Callable[[], Any], where: str) -> Any:
-    """What a function returns.
+    """What a user's function returns.
 
     Raises:
-        ValueError: in one line that starts with `where`, whatever it raises.
+        ValueError: in one line that starts with `where`, if the function raises anything.
     """
-    try:
+    with as_value_error(where, one_line):
         return build()
-    except Exception as error:  # a function of the user's may raise anything
-        raise ValueError(f"{where}: {one_line(error)}") from error
 
 
 def holds_settings(node: Any, where: str) -> bool:
-    """Whether a node's `_target_` is a dataclass of settings, as ours; not a function that builds.
+    """Whether a node's `_target_` is a dataclass of settings, as ours are, and not a function.
 
     Raises:
-        ValueError: in one line that starts with `where`, if there is no such thing.
+        ValueError: in one line that starts with `where`, if the `_target_` does not exist.
     """
-    with _told(where):
-        return dataclasses.is_dataclass(_object(_plain(node)["_target_"]))
+    with _name_key(where):
+        return dataclasses.is_dataclass(_import_object(_plain(node)["_target_"]))
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Whatever goes wrong is a `ValueError` in one line that starts with `where`."""
+def _name_key(where: str) -> Iterator[None]:
+    """Turn errors of a request into a `ValueError` in one line that starts with the key `where`.
+
+    Unlike `as_value_error`, it lets other errors pass: they are bugs.
+    """
     try:
         yield
     except InstantiationException as error:
@@ -139,20 +142,21 @@ def _told(where: str) -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message in one line."""
-    # OmegaConf appends lines about its own insides.
-    whole = _first_line(error) if isinstance(error, OmegaConfBaseException) else str(error)
-    text = " ".join(whole.split())
-    return text if text and isinstance(error, TELLING) else f"{type(error).__name__}: {text}"
+    """An error's message in one line, also for errors of Hydra and OmegaConf."""
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return errors.one_line(error)
+    # OmegaConf appends lines about its internals.
+    message = _first_line(error) if isinstance(error, OmegaConfBaseException) else str(error)
+    return " ".join(message.split()) or f"{type(error).__name__}: "
 
 
 def describe_command_error(error: BaseException) -> str:
-    """In one line what is wrong with a command line, and what would be right."""
+    """What is wrong with a command line and what would be right, in one line."""
     text = one_line(error).partition(" Config search path:")[0]
     if isinstance(error, OverrideParseException):
-        return _unparsed(error, text.partition(" See https:")[0])
+        return _describe_override(error, text.partition(" See https:")[0])
     if isinstance(error, MissingConfigException) and error.options is None:
-        # Of a list of options Hydra does not tell those that there are.
+        # Hydra does not list the options of a group that takes a list.
         return f"{text.rstrip('.')}{_options_beside(error.missing_cfg_file or '')}"
     cause = error.__cause__
     if not isinstance(cause, OmegaConfBaseException):
@@ -164,8 +168,8 @@ def describe_command_error(error: BaseException) -> str:
     return text
 
 
-def _unparsed(error: OverrideParseException, text: str) -> str:
-    # Of a letter or sign it does not know, Hydra's parser says only where it stands.
+def _describe_override(error: OverrideParseException, text: str) -> str:
+    # For an unknown letter or sign Hydra's parser gives its position only.
     why = "" if text.startswith("LexerNoViableAlt") else f" ({text})"
     return (
         f"override {error.override!r} cannot be read; a value with letters beyond a to z or with "
@@ -183,18 +187,18 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0].rstrip(".:")
 
 
-def _is_described(node: Any) -> bool:
+def _has_target(node: Any) -> bool:
     return isinstance(node, DictConfig) and "_target_" in node
 
 
 def _check_leftover(group: str, name: str, chosen: str) -> None:
-    """Raise unless a preset set something of what exists but was deselected."""
-    if not HydraConfig.initialized():  # composed without a command line: there is but the user
-        raise ValueError(f"{group}.{name} is set but was not chosen; chosen are: {chosen}")
+    """Raise unless a preset, not the user, set an option that exists and is not chosen."""
+    if not HydraConfig.initialized():  # without a command line every setting is the user's
+        raise ValueError(f"{group}.{name} is set but not chosen; chosen are: {chosen}")
     given = HydraConfig.get().overrides
     prefixes = (f"{group}.{name}.", f"{group}.{name}=")
     if any(override.lstrip("+~").startswith(prefixes) for override in given.task):
-        raise ValueError(f"{group}.{name} is set but was not chosen; chosen are: {chosen}")
+        raise ValueError(f"{group}.{name} is set but not chosen; chosen are: {chosen}")
     options = GlobalHydra.instance().config_loader().get_group_options(
         group, config_name="config", overrides=list(given.hydra)
     )  # fmt: skip
@@ -203,12 +207,12 @@ def _check_leftover(group: str, name: str, chosen: str) -> None:
 
 
 def _plain(node: Any) -> Any:
-    if not _is_described(node):
-        raise ValueError(f"must say by _target_ what is to be built; got {node}")
+    if not _has_target(node):
+        raise ValueError(f"must name by _target_ what to build; got {node}")
     return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
 
 
-def _object(target: Any) -> Any:
+def _import_object(target: Any) -> Any:
     if not isinstance(target, str) or not target:
         raise ValueError(f"_target_ must be the dotted name of a class or function; got {target!r}")
     return get_object(target)
@@ -220,7 +224,7 @@ def _check_types(plain: Any, where: str) -> None:
         return
     for key, value in plain.items():
         _check_types(value, f"{where}.{key}")
-    target = _object(plain["_target_"]) if "_target_" in plain else None
+    target = _import_object(plain["_target_"]) if "_target_" in plain else None
     if target is None or not dataclasses.is_dataclass(target):
         return
     hints = get_type_hints(target)
@@ -230,62 +234,5 @@ def _check_types(plain: Any, where: str) -> None:
             continue
         if key not in allowed:
             raise ValueError(f"{where}.{key} is no setting; there are: {', '.join(allowed)}")
-        if not _fits(value, hints[key]):
-            raise ValueError(f"{where}.{key} must be {_words(hints[key])}; got {value!r}")
-
-
-def _is_number(value: Any) -> bool:
-    """Also an integer may be too large to be a number: one of 400 digits is."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and abs(value) <= sys.float_info.max
-
-
-_PLAIN: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {
-    int: ("an integer", lambda value: _is_number(value) and isinstance(value, int)),
-    float: ("a finite number", _is_number),
-    str: ("a text", lambda value: isinstance(value, str)),
-    bool: ("true or false", lambda value: isinstance(value, bool)),
-    type(None): ("null", lambda value: value is None),
-}
-"""How a message calls the types of plain values, and what they hold."""
-
-
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value can be one of a type; types that plain values cannot show pass."""
-    return any(_fits_one(value, option) for option in _alternatives(hint))
-
-
-def _fits_one(value: Any, hint: Any) -> bool:
-    if hint in _PLAIN:
-        return _PLAIN[hint][1](value)
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    inner = get_args(hint) or (Any,)
-    if get_origin(hint) is Sequence:
-        return isinstance(value, list) and all(_fits(element, inner[0]) for element in value)
-    if get_origin(hint) is Mapping:
-        return isinstance(value, Mapping) and all(_fits(v, inner[-1]) for v in value.values())
-    if dataclasses.is_dataclass(hint) or hint in (Explainer, TargetOutput):
-        return isinstance(value, Mapping) and "_target_" in value
-    return True
-
-
-def _words(hint: Any) -> str:
-    return " or ".join(_word(option) for option in _alternatives(hint))
-
-
-def _word(hint: Any) -> str:
-    if hint in _PLAIN:
-        return _PLAIN[hint][0]
-    inner = get_args(hint) or (Any,)
-    if get_origin(hint) is Sequence:
-        return f"a list ({_words(inner[0])} each)"
-    if get_origin(hint) is Mapping:
-        return "a mapping"
-    if get_origin(hint) is Literal:
-        return " or ".join(map(str, get_args(hint)))
-    return f"described by a _target_ ({getattr(hint, '__name__', hint)})"
+        if not fits(value, hints[key]):
+            raise ValueError(f"{where}.{key} must be {type_name(hints[key])}; got {value!r}")

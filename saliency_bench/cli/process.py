@@ -1,4 +1,4 @@
-"""What concerns the whole process: its signals, and how TensorFlow starts in it."""
+"""Signals, environment variables and TensorFlow's start-up: settings of the whole process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import FrameType
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end; it is left as by Ctrl-C."""
+    """A SIGTERM arrived; the process ends as after Ctrl-C."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """A SIGTERM raises `Terminated`."""
+    """Inside the block a SIGTERM raises `Terminated`."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -30,7 +30,7 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def variable(name: str, value: str) -> Iterator[None]:
-    """An environment variable has this value."""
+    """Inside the block an environment variable has this value."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:
@@ -45,11 +45,11 @@ def start_tensorflow(*, threads: int, deterministic: bool) -> None:
     """Import TensorFlow and set what must be set before it computes.
 
     Args:
-        threads: compute threads; 0 leaves it to TensorFlow.
-        deterministic: the same bits on every rerun on a GPU too.
+        threads: compute threads; 0: TensorFlow chooses.
+        deterministic: whether reruns on a GPU must give the same bits, too.
 
     Raises:
-        ValueError: if it computed already, with another number of threads.
+        ValueError: if TensorFlow has already computed with another number of threads.
     """
     with _quiet():
         import tensorflow as tf
@@ -57,8 +57,8 @@ def start_tensorflow(*, threads: int, deterministic: bool) -> None:
         gpus = tf.config.list_physical_devices("GPU")
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        # A second runner: the network's outputs are computed beside an explanation. It changes no
-        # sum, as what one operation adds up stays with its compute threads.
+        # At least two operations at once: the network's outputs are computed during an explanation.
+        # No sum changes: each operation still adds up within its compute threads.
         tf.config.threading.set_inter_op_parallelism_threads(threads and max(2, threads))
     except RuntimeError:
         used = tf.config.threading.get_intra_op_parallelism_threads()
@@ -71,14 +71,14 @@ def start_tensorflow(*, threads: int, deterministic: bool) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what TensorFlow's libraries print while they start off the terminal."""
+    """Hide what TensorFlow's libraries print on standard error while they start."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)

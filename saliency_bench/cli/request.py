@@ -1,4 +1,4 @@
-"""One job of the command line: where it is written, and its parts, built as far as is cheap."""
+"""One job of the command line: its run folder and its parts, except for slow ones."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from saliency_bench.storage.fingerprint import content_key, source_digest
 from saliency_bench.storage.store import location
 
 RESULTS = Path("results")
-"""Where runs without a `run_dir` and the trained networks lie."""
+"""Folder of runs without a `run_dir`, and of trained networks."""
 
 
 @dataclass
 class Report:
-    """What a report shows; `images`: images and maps, which may be private."""
+    """Content of a report; `images`: whether it shows images and maps, which may be private."""
 
     images: bool = True
 
 
 @dataclass
 class Schema:
-    """The top-level keys and their types; anything else is refused at composition."""
+    """The top-level keys and their types; Hydra refuses all others."""
 
     seed: int = 0
     run_dir: str | None = None
@@ -64,7 +64,7 @@ class Schema:
 _DECISIVE = sorted(
     {f.name for f in fields(Schema)} - {"run_dir", "expected", "workers", "plan", "width"}
 )
-"""Keys that decide what a run holds."""
+"""Keys that decide the content of a run."""
 
 _RANGES = {
     "seed": (0, 2**63 - 1),
@@ -75,7 +75,7 @@ _RANGES = {
     "workers": (1, 256),
     "width": (0.001, 2.0),
 }
-"""The least and the most of every number; more threads than that a system may refuse to start."""
+"""Smallest and largest value of every number; a system may refuse to start more threads."""
 
 ConfigStore.instance().store("schema", Schema)
 
@@ -87,12 +87,12 @@ class Request:
     Attributes:
         config: the composed configuration.
         folder: the run folder.
-        parts: explainers, similarities and checks by group.
+        parts: explainers, similarities and checks: by group, then by name.
         dataset: the dataset's settings.
-        output: what is explained.
+        output: the output to explain.
         model: the model's settings; None if its `_target_` builds the model itself.
-        fingerprint: hash of everything that decides the numbers, files included; None if that
-            cannot be known before the model is built, or without the source of a `_target_`.
+        fingerprint: hash of everything that decides the numbers, files included; None if it is
+            unknown: the model is not built yet, or the source of a `_target_` is missing.
     """
 
     config: DictConfig
@@ -105,7 +105,7 @@ class Request:
 
 
 def compose(*overrides: str) -> DictConfig:
-    """The configuration of a command line, without running it.
+    """Compose the configuration of a command line without running it.
 
     Raises:
         ValueError: in one line, if an override is wrong.
@@ -113,12 +113,12 @@ def compose(*overrides: str) -> DictConfig:
     try:
         with initialize_config_dir(objects.config_dir(), version_base="1.3"):
             return hydra_compose("config", overrides=list(overrides))
-    except Exception as error:  # a wrong command line makes Hydra raise anything
+    except Exception as error:  # for a wrong command line Hydra may raise anything
         raise ValueError(objects.describe_command_error(error)) from error
 
 
 def run_dir(config: DictConfig) -> Path:
-    """The run folder: a sweep has one per job, and any other run without a name a stamp."""
+    """The run folder: one per job of a sweep; without a `run_dir`, named by the time."""
     runtime = HydraConfig.get()
     if is_sweep():
         base = runtime.sweep.dir if config.run_dir is None else config.run_dir
@@ -130,16 +130,20 @@ def run_dir(config: DictConfig) -> Path:
 
 
 def is_sweep() -> bool:
-    """Whether this is one job of many (`-m`)."""
+    """Whether this is a job of a sweep (`-m`)."""
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def read_request(config: DictConfig, folder: Path) -> Request:
-    """Build what is cheap, so that typing errors show within a second.
+    """Build the parts that are cheap, so that typing errors show within a second.
+
+    Args:
+        config: the composed configuration.
+        folder: the run folder.
 
     Raises:
-        ValueError: in one line, whatever is wrong with the request.
-        FileNotFoundError: if a file is missing that it names.
+        ValueError: in one line, if the request is wrong.
+        FileNotFoundError: if the request names a file that does not exist.
     """
     _check_top_level(config)
     parts = {group: objects.build_group(config, group) for group in objects.PICK_MANY}
@@ -165,13 +169,13 @@ def read_request(config: DictConfig, folder: Path) -> Request:
 
 
 def _sources(node: Any) -> Iterator[str | None]:
-    """Hashes of the sources of whatever a plain configuration names that is not ours."""
+    """Hash of the source of each class and function, not ours, that a configuration names."""
     if isinstance(node, Mapping):
         target = node.get("_target_")
         if isinstance(target, str):
-            # Hydra's own get_method and get_class give what their path names.
-            hydras = target.startswith("hydra.utils.get_")
-            name = node.get("path", target) if hydras else target
+            # Hydra's get_method and get_class return the object that `path` names.
+            is_getter = target.startswith("hydra.utils.get_")
+            name = node.get("path", target) if is_getter else target
             yield source_digest(get_object(name))
         for value in node.values():
             yield from _sources(value)

@@ -1,4 +1,4 @@
-"""Further local processes that work at the same run: `workers=n`."""
+"""Additional local processes that work on the same run: `workers=n`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from threading import Thread
 from joblib.externals.loky import get_reusable_executor
 
 GLANCE = 0.5
-"""Seconds after which a helper looks again whether the process that started it is there."""
+"""Seconds between two looks of a helper whether its parent process is alive."""
 
 
 @contextmanager
 def helpers(work: Callable[[float], None], count: int) -> Iterator[list[Future[None]]]:
-    """`count` processes that share the cells of a run, until the block is left.
+    """Run `count` processes that compute cells of the same run, until the block ends.
 
-    Each does `work`, told the share of the plan at which it begins.
+    Each calls `work` with its starting place in the plan, a share in [0, 1), and takes cells that
+    no other process has claimed. If a helper fails, this process computes its cells. Helpers end
+    with this process, also if it is killed.
 
-    They find what is to be done as this process does, and take what nobody has claimed. Whatever
-    becomes of one, this process does the rest. What they have not finished then is not needed.
-    They end with this process, however it ends.
+    Args:
+        work: computes missing cells of the run, beginning at a place.
+        count: number of helpers; 0: none.
     """
     if not count:
         yield []
@@ -40,14 +42,14 @@ def helpers(work: Callable[[float], None], count: int) -> Iterator[list[Future[N
 
 
 def _follow(parent: int) -> None:
-    """End this process when its parent has ended, whatever it is at or waits for."""
+    """End this process as soon as its parent has ended."""
 
     def follow() -> None:
         while os.getppid() == parent:
             time.sleep(GLANCE)
         os._exit(1)
 
-    if os.name != "nt":  # there a process keeps the number of a parent that has ended
+    if os.name != "nt":  # Windows keeps reporting the number of a dead parent
         Thread(target=follow, daemon=True).start()
 
 

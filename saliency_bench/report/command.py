@@ -9,8 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
-
+from saliency_bench.report.text.console import stdout_console
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.report.write import write
 from saliency_bench.results import Results, files, merge
@@ -18,8 +17,6 @@ from saliency_bench.storage.store import location, write_atomic
 
 FINISHED, FAILED, REFUSED = 0, 1, 2
 """Exit statuses."""
-
-WIDTH = 110
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _write(found: Mapping[str, Results], out: Path) -> int:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = stdout_console()
     several = len(found) > 1
     for study, results in found.items():
         path = write(results, out / study if several else out)

@@ -54,7 +54,7 @@ def test_a_killed_job_takes_no_neighbour_and_the_rerun_does_what_is_missing(benc
     (bench.folder / "kill").touch()
     status, (line,) = bench.run(*sweep, *launcher, "run_dir=study")
     assert status == 1
-    assert " died of signal 9; the same command does what is missing" in line
+    assert " died of signal 9; the same command computes what is missing" in line
     study = bench.folder / "study"
     (neighbour,) = finished(study)
     killed = str(1 - int(neighbour))
@@ -112,4 +112,4 @@ def test_a_signal_to_the_command_ends_every_job(bench, launcher, number):
     assert left == []
     said = started.communicate(timeout=60)[1]
     if number != signal.SIGKILL:
-        assert said.count("saliency_bench: interrupted; the same command does what is missing") == 1
+        assert said.count("saliency_bench: interrupted; the same command computes what is missing") == 1
