@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saliency_bench.cli import load, objects, process
-from saliency_bench.cli.job import INTERRUPTED
 from saliency_bench.cli.request import compose, read_request
-from saliency_bench.protocols import NotApplicable
+from saliency_bench.protocols import Exit, NotApplicable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _tested(*_parsed(arguments))
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     except Exception as error:  # whatever is wrong with the request
         print(f"saliency_bench.properties: {objects.one_line(error)}", file=sys.stderr)
         return REFUSED
