@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Foreign, Method
+from saliency_bench.explainers.base import ForeignMaps, Method
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 from saliency_bench.randomize import image_keys, stream
 
@@ -35,7 +35,7 @@ class Adapter(Method):
         output: what is explained.
     """
 
-    promises: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "shift_invariance"})
+    axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "shift_invariance"})
 
     settings: Settings = field(default_factory=dict, kw_only=True)
     output: Output = field(default="logit", kw_only=True)
@@ -63,7 +63,7 @@ class Adapter(Method):
         """
         scores = network.ends_in_scores(model, self.output)
         explain = self.explain(scores)
-        foreign = Foreign(self, model)
+        foreign = ForeignMaps(self, model)
         # Noise is an image's own only if each is explained by itself.
         rows = 1 if self.stochastic else network.rows_at_once()
 
@@ -78,7 +78,7 @@ class Adapter(Method):
                 part = slice(start, start + rows)
                 with self._drawing(int(seeds[start])):
                     maps = explain(images[part], wanted[part])
-                found.append(foreign.shaped(maps, images[part]))
+                found.append(foreign.in_shape(maps, images[part]))
             return foreign.finite(np.concatenate(found))
 
         return bound

@@ -22,7 +22,7 @@ class QuantusStyle(Adapter):
         output: what is explained.
     """
 
-    promises: ClassVar[frozenset[str]] = Adapter.promises - {"noise"}
+    axioms: ClassVar[frozenset[str]] = Adapter.axioms - {"noise"}
 
     function: Callable[..., Any]
 

@@ -45,9 +45,9 @@ class Xplique(Adapter):
         return self.seed if self.method in self.RANDOM else None
 
     @property
-    def promises(self) -> frozenset[str]:  # type: ignore[override]
+    def axioms(self) -> frozenset[str]:  # type: ignore[override]
         """Its RISE is a mean of scores, not of differences."""
-        return Adapter.promises - ({"shift_invariance"} if self.method == "Rise" else set())
+        return Adapter.axioms - ({"shift_invariance"} if self.method == "Rise" else set())
 
     def explain(self, scores: Any) -> Explain:
         """Its explainer; targets are one-hot, as it wants them."""

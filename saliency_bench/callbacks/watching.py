@@ -13,7 +13,7 @@ import keras
 from saliency_bench.callbacks.bindings import Bindings, Explainers, by_name
 from saliency_bench.callbacks.events import Events, require_writable
 from saliency_bench.callbacks.undisturbed import undisturbed
-from saliency_bench.explainers.base import checked
+from saliency_bench.explainers.base import validate
 from saliency_bench.protocols import Floats, Ints, Scene
 from saliency_bench.randomize import image_keys
 
@@ -57,7 +57,7 @@ class Watching(keras.callbacks.Callback, ABC):  # type: ignore[misc]
         super().__init__()
         if not isinstance(every, Integral) or every < 1:
             raise ValueError(f"every must be a whole number of epochs, 1 or more; got {every!r}")
-        pixels, classes = checked(images, targets)
+        pixels, classes = validate(images, targets)
         self._scene = Scene(pixels, classes, image_keys(pixels))
         self._bindings = Bindings(by_name(explainers), self._scene, self._failed)
         self._every = int(every)

@@ -1,16 +1,8 @@
-"""Explainers: a model, images and target classes to raw signed attribution maps."""
+"""Explainers: from a model, images and targets to raw signed attribution maps."""
 
 from saliency_bench.explainers.base import Function, Method
 from saliency_bench.explainers.blur_ig import BlurIG
-from saliency_bench.explainers.cam import (
-    FEM,
-    Activations,
-    EigenCAM,
-    GradCAMPlusPlus,
-    HiResCAM,
-    LayerCAM,
-    ScoreCAM,
-)
+from saliency_bench.explainers.cam import FEM, Activations, EigenCAM, ScoreCAM
 from saliency_bench.explainers.controls import (
     CONTROLS,
     CentrePrior,
@@ -26,7 +18,13 @@ from saliency_bench.explainers.controls import (
 from saliency_bench.explainers.deep_lift import DeepLIFT
 from saliency_bench.explainers.expected_gradients import ExpectedGradients
 from saliency_bench.explainers.forgrad import ForGrad
-from saliency_bench.explainers.grad_cam import GradCAM, GuidedGradCAM
+from saliency_bench.explainers.grad_cam import (
+    GradCAM,
+    GradCAMPlusPlus,
+    GuidedGradCAM,
+    HiResCAM,
+    LayerCAM,
+)
 from saliency_bench.explainers.gradient import Gradient, GradientInput
 from saliency_bench.explainers.guided_backprop import Deconvnet, GuidedBackprop
 from saliency_bench.explainers.guided_ig import GuidedIG

@@ -1,4 +1,4 @@
-"""What all explainers share: the checked call, and the evaluation of many samples of an image."""
+"""What all explainers share: the call with its checks, wrappers, and helpers for settings."""
 
 from __future__ import annotations
 
@@ -16,33 +16,43 @@ from saliency_bench.randomize import image_keys
 from saliency_bench.storage.fingerprint import describe
 
 Upsample = Literal["bilinear", "nearest", "bicubic"]
-"""How a layer's map is brought to the size of the image."""
+"""Interpolation that brings a layer's map to the size of the image."""
 
 TINY, HUGE = 1e-20, 1e38
-"""Largest absolute values between which a whole map fits into float32."""
+"""A map fits into float32 if its largest absolute value lies between these."""
 
 
 USUAL = frozenset({"noise", "weights", "shift_invariance"})
-"""Properties that most explainers have beside those that all have: see `properties`.
+"""Axioms that most explainers claim: see `saliency_bench.properties`.
 
-Some promise `linearity`; `completeness`, with `reference(images)`, the images whose output the
-map starts from; `conservation`, with `conserved(scores)`, what it sums to where nothing is biased.
+Some claim more: `linearity`; `completeness`, with a method `reference(images)` that returns the
+baseline images; `conservation`, with a method `conserved(scores)` that returns what maps sum to
+in a network without biases.
 """
 
 
 class Method(ABC):
-    """An attribution method: settings in the constructor, data in the call."""
+    """An attribution method: settings in the constructor, data in the call.
+
+    Attributes:
+        signed: whether maps may have negative values.
+        class_specific: whether the map depends on the target.
+        stochastic: whether the map depends on the keys.
+        uses_gradients: whether the method needs gradients of the network.
+        multiplies_input: whether the map contains the input as a factor.
+        axioms: names of the axioms that the method claims, beside those of every explainer.
+    """
 
     signed: ClassVar[bool] = True
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = False
-    promises: ClassVar[frozenset[str]] = USUAL
+    axioms: ClassVar[frozenset[str]] = USUAL
 
     @abstractmethod
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; the result reads the model's live weights.
+        """Compile for `model`; the result always reads the model's current weights.
 
         Raises:
             NotApplicable: if the method cannot serve the model.
@@ -52,18 +62,19 @@ class Method(ABC):
     def __call__(
         self, model: Any, images: Floats, targets: Ints, *, keys: Ints | None = None
     ) -> NDArray[np.float32]:
-        """Raw signed maps `[N, H, W, C']` float32; `model` comes back as it was.
+        """Explain images: raw signed maps `[N, H, W, C']` float32; `model` is unchanged afterwards.
 
         Args:
             model: any built Keras model.
             images: `[N, H, W, C]` float, model units.
             targets: `[N]` int, the class to explain in each image.
-            keys: `[N]` int, seeds of each image's noise; default: a hash of the image.
+            keys: `[N]` int, the seed of each image's noise; default: a hash of the image.
 
         Raises:
+            NotApplicable: if the method cannot serve the model.
             ValueError: if images, targets or keys have a wrong shape, type or value.
         """
-        images, targets = checked(images, targets)
+        images, targets = validate(images, targets)
         seeds = image_keys(images) if keys is None else np.asarray(keys)
         if seeds.shape != targets.shape:
             raise ValueError(f"keys must be one per image; got shape {seeds.shape}")
@@ -71,8 +82,8 @@ class Method(ABC):
 
 
 @dataclass(frozen=True)
-class Wrapped(Method):
-    """A method made of another explainer's maps; it says of itself what that one does.
+class Wrapper(Method):
+    """A method made of another explainer's maps, with that explainer's class attributes.
 
     Attributes:
         base: the explainer whose maps are used.
@@ -106,43 +117,48 @@ class Wrapped(Method):
         return self.base.multiplies_input
 
     @property
-    def promises(self) -> frozenset[str]:  # type: ignore[override]
-        """What a mean or a filter of the base's maps keeps of its promises."""
-        return getattr(self.base, "promises", USUAL) & (USUAL | {"linearity"})
+    def axioms(self) -> frozenset[str]:  # type: ignore[override]
+        """Those of the base that hold for a mean or a filter of its maps too."""
+        return getattr(self.base, "axioms", USUAL) & (USUAL | {"linearity"})
 
 
 @dataclass(frozen=True)
 class Function(Method):
     """Any callable `f(model, images, targets) -> maps` as an explainer.
 
-    It may leave out the last axis of its maps. Nothing is known of it, so it is taken as signed;
-    whether it repeats itself is measured.
+    Its maps may lack the last axis. They count as signed and class specific, since nothing is known
+    of the function; a run measures whether it repeats itself.
+
+    Attributes:
+        function: images `[N, H, W, C]` and targets `[N]` to maps `[N, h, w]`, `[N, h, w, 1]` or
+            `[N, H, W, C]`.
     """
 
     function: Callable[[Any, Floats, Ints], Floats]
 
     def __repr__(self) -> str:
-        """By name and content, not address: it keys the cells, and two lambdas are two."""
+        """The function's name and content, not its address: the text is a key of stored results."""
         return f"Function({describe(self.function)})"
 
     def bind(self, model: Any) -> Bound:
-        """The function with its model."""
-        foreign = Foreign(self, model)
+        """Return the function with its model."""
+        check = ForeignMaps(self, model)
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
-            return foreign.finite(foreign.shaped(self.function(model, images, targets), images))
+            maps = check.in_shape(self.function(model, images, targets), images)
+            return check.finite(maps)
 
-        return bound
+        return explain
 
 
-class Foreign:
-    """What is asked of maps that code returns which is not ours.
+class ForeignMaps:
+    """Checks of maps that come from code outside this package.
 
     Args:
-        explainer: whose maps they are.
-        model: it is bound to, untouched as yet.
+        explainer: whose maps are checked.
+        model: the model it is bound to, not changed yet.
     """
 
     def __init__(self, explainer: Explainer, model: Any) -> None:
@@ -150,45 +166,49 @@ class Foreign:
         self._model = model
         self._untouched = self._weights()
 
-    def shaped(self, maps: Any, images: Floats) -> NDArray[np.float32]:
-        """Maps `[N, h, w, 1]` or as the images `[N, H, W, C]`; the last axis may be left out.
+    def in_shape(self, maps: Any, images: Floats) -> NDArray[np.float32]:
+        """Maps as float32 with four axes; a missing last axis is added.
+
+        Args:
+            maps: `[N, h, w]`, `[N, h, w, 1]` or `[N, H, W, C]`.
+            images: `[N, H, W, C]`.
 
         Raises:
             ValueError: if they have another shape.
         """
-        found = np.asarray(maps, np.float32)
-        placed = found[..., None] if found.ndim == 3 else found
-        alike = placed.shape[:1] == images.shape[:1] and placed.ndim == 4 and placed.size > 0
-        if not alike or (placed.shape[-1] != 1 and placed.shape != images.shape):
+        given = np.asarray(maps, np.float32)
+        result = given[..., None] if given.ndim == 3 else given
+        fits = result.shape[:1] == images.shape[:1] and result.ndim == 4 and result.size > 0
+        if not fits or (result.shape[-1] != 1 and result.shape != images.shape):
             raise ValueError(
                 f"{self._explainer!r} must return maps [N, h, w], [N, h, w, 1] or shaped as the "
-                f"images, {images.shape}; got shape {found.shape}"
+                f"images, {images.shape}; got shape {given.shape}"
             )
-        return placed
+        return result
 
     def finite(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same maps; those of a network that was changed may be what they are.
+        """Return the maps; only those of a changed network may hold NaN or infinity.
 
         Raises:
-            ValueError: if one is not finite though the network is untouched.
+            ValueError: if a map of the untouched network is not finite.
         """
         broken = ~np.isfinite(maps).all(axis=(1, 2, 3))
-        # A redrawn network may overflow; that is a result, and is counted.
+        # A redrawn network may overflow: that is a result, which the scores count as undefined.
         if broken.any() and self._weights() == self._untouched:
             first = int(np.flatnonzero(broken)[0])
             raise ValueError(
                 f"{self._explainer!r} must return finite maps of an untouched network; "
-                f"that of image {first} is not"
+                f"got NaN or infinity in the map of image {first}"
             )
         return maps
 
     def _weights(self) -> str:
-        """Hash of the live weights; a function that ignores the model may do without one."""
+        """Hash of the current weights; empty without a model, which a function may not need."""
         return "" if self._model is None else network.fingerprint(self._model)
 
 
-def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Images and targets in their own types.
+def validate(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Images as float32 and targets as int64.
 
     Raises:
         ValueError: if they have a wrong shape, type or value.
@@ -210,10 +230,9 @@ def checked(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray
 
 
 def in_float32(maps: Floats) -> NDArray[np.float32]:
-    """Maps `[N, ...]` in their own unit, unless float32 cannot hold it.
+    """Maps `[N, ...]` as float32; a map that does not fit is divided by its largest absolute value.
 
-    A map whose largest absolute value is below 1e-20 would lose its small ones there, and one
-    above 1e38 its large ones: it comes in units of that value.
+    A map does not fit if that value is below 1e-20, so that small values vanish, or above 1e38.
     """
     peak = np.abs(maps).max(axis=tuple(range(1, maps.ndim)), keepdims=True)
     unit = np.where((peak > 0) & (peak < TINY) | (peak > HUGE), peak, 1.0)
@@ -221,14 +240,14 @@ def in_float32(maps: Floats) -> NDArray[np.float32]:
 
 
 def require_upsample(how: str | None) -> None:
-    """Raise `ValueError` if a map cannot be brought to the size of the image like this."""
+    """Raise `ValueError` if `how` is no known interpolation or None."""
     if how is not None and how not in get_args(Upsample):
         known = ", ".join(get_args(Upsample))
         raise ValueError(f"upsample must be one of {known} or None; got {how!r}")
 
 
-def plain(baseline: ArrayLike) -> Any:
-    """A baseline as a number or nested tuples: equal, hashed and shown by content, as cells need.
+def as_tuples(baseline: ArrayLike) -> Any:
+    """A baseline as a number or nested tuples, which compare, hash and print by content.
 
     Raises:
         ValueError: if it is not finite.
@@ -243,11 +262,11 @@ def _tuples(values: Any) -> Any:
     return tuple(map(_tuples, values)) if isinstance(values, list) else values
 
 
-def fitted(baseline: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A baseline of images of `shape` `(H, W, C)`, to which it can be broadcast.
+def fit_baseline(baseline: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A baseline as float32, if it broadcasts to images of `shape` `(H, W, C)`.
 
     Raises:
-        ValueError: if it cannot.
+        ValueError: if it does not.
     """
     values = np.asarray(baseline, np.float32)
     try:
@@ -255,5 +274,5 @@ def fitted(baseline: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"baseline must fit images {shape}; got shape {values.shape}")
+        raise ValueError(f"baseline must broadcast to images {shape}; got shape {values.shape}")
     return values

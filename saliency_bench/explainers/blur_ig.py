@@ -13,30 +13,30 @@ from saliency_bench.explainers.base import USUAL, Method
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 REACH = 4
-"""Standard deviations after which a Gaussian kernel ends."""
+"""Radius of a Gaussian kernel, in standard deviations."""
 
 LEAST = 0.3
-"""Standard deviation in pixels of the last blur, which changes next to nothing."""
+"""Standard deviation of the last blur, in pixels; it hardly changes an image."""
 
 
 @dataclass(frozen=True)
 class BlurIG(Method):
-    """Gradients on the way from the blurred image to the sharp one, times each piece of the way.
+    """Integrated gradients along a path from a blurred image to the sharp one (Xu et al., 2020).
 
-    (Xu et al., 2020.) The path joins images blurred with falling standard deviations by straight
-    pieces, and the gradient is taken in the middle of each, so the map sums to the difference of
-    the output between the image and the blurred one, up to the error of that. The Gaussian
-    kernels mirror the image at its border.
+    The path joins images, blurred with falling standard deviations, by straight pieces. Each piece
+    is multiplied by the gradient in its middle. The map sums to the difference of the output
+    between the image and the blurred one, up to the error of this rule. The Gaussian kernels mirror
+    the image at its border.
 
     Attributes:
         steps: gradients per image.
-        max_sigma: standard deviation of the Gaussian that the path begins with, in pixels; the
-            paper's 50 leaves of a small image (28x28) its mean alone.
+        max_sigma: standard deviation of the first blur, in pixels; the paper's 50 reduces a small
+            image (28x28) to its mean.
         output: what is explained.
     """
 
     multiplies_input: ClassVar[bool] = True
-    promises: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
+    axioms: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 
     steps: int = 50
     max_sigma: float = 50.0
@@ -51,29 +51,29 @@ class BlurIG(Method):
     def sigmas(self) -> NDArray[np.float64]:
         """`[steps + 1]` standard deviations from `max_sigma` down to 0.
 
-        They fall by equal factors, as scales do. By equal differences, as in the paper, a photo
-        changes in the last step by more than in all others.
+        They fall by equal factors. With equal differences, as in the paper, a photo would change
+        more in the last step than in all others together.
         """
         least = min(LEAST, self.max_sigma)
         return np.append(np.geomspace(self.max_sigma, least, self.steps), 0.0)
 
     def reference(self, images: Floats) -> Floats:
-        """The images blurred most."""
+        """The images with the strongest blur: where the path starts."""
         down, across = (blurs(self.sigmas()[:1], size)[0] for size in images.shape[1:3])
-        found = np.einsum("vh,nhwc,uw->nvuc", down, images, across, optimize=True)
-        return np.asarray(found, np.float32)
+        blurred = np.einsum("vh,nhwc,uw->nvuc", down, images, across, optimize=True)
+        return np.asarray(blurred, np.float32)
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`."""
         path = _Path(self.sigmas())
 
-        def summed(seen: network.Sampled) -> Any:
-            gradients = network.derivative(seen.target_scores, seen.images)
-            return seen.total(gradients * path.piece)
+        def attribute(variants: network.Sampled) -> Any:
+            gradients = network.derivative(variants.target_scores, variants.images)
+            return variants.total(gradients * path.piece)
 
-        kernel = network.SampleKernel(model, summed, path.middle, ranks=(0,), output=self.output)
+        kernel = network.SampleKernel(model, attribute, path.middle, ranks=(0,), output=self.output)
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             maps = np.zeros(images.shape)
@@ -81,36 +81,36 @@ class BlurIG(Method):
                 maps[batch.images] += kernel(images, targets, batch, batch.sample)
             return maps.astype(np.float32)
 
-        return bound
+        return explain
 
 
 class _Path:
     """Blurred images and the straight pieces between them, inside a graph being traced.
 
     Args:
-        sigmas: of the blurs, in the path's order.
+        sigmas: standard deviations of the blurs in pixels, in the order of the path.
     """
 
     def __init__(self, sigmas: NDArray[np.float64]) -> None:
         self._sigmas = sigmas
         self.piece: Any = None
-        """`[P, H, W, C]` of the variants made last: the end of each one's piece less its start."""
+        """`[P, H, W, C]` end minus start of each piece, of the last call of `middle`."""
 
     def middle(self, images: Any, pieces: Any) -> Any:
         """The middle of one piece of each image's path."""
         import tensorflow as tf
 
-        first, turned = tf.cast(pieces, tf.int32), _turned(images)
-        start, stop = self._blurred(turned, first), self._blurred(turned, first + 1)
+        first, transposed = tf.cast(pieces, tf.int32), _transpose(images)
+        start, stop = self._blur(transposed, first), self._blur(transposed, first + 1)
         self.piece = stop - start
         return (start + stop) / 2
 
-    def _blurred(self, turned: Any, places: Any) -> Any:
-        """Images of `[P, W, H, C]` that are blurred, `[P, H, W, C]`."""
-        return self._down(_turned(self._down(turned, places)), places)
+    def _blur(self, transposed: Any, places: Any) -> Any:
+        """Blur transposed images `[P, W, H, C]`; the result is `[P, H, W, C]`."""
+        return self._down(_transpose(self._down(transposed, places)), places)
 
     def _down(self, images: Any, places: Any) -> Any:
-        """Images blurred along their second axis."""
+        """Blur images along their second axis."""
         import tensorflow as tf
 
         size, shape = images.shape[1], tf.shape(images)
@@ -118,8 +118,8 @@ class _Path:
         return tf.reshape(each @ tf.reshape(images, [-1, size, shape[2] * shape[3]]), shape)
 
 
-def _turned(images: Any) -> Any:
-    """Rows as columns."""
+def _transpose(images: Any) -> Any:
+    """Swap height and width of images `[P, H, W, C]`."""
     import tensorflow as tf
 
     return tf.transpose(images, [0, 2, 1, 3])
@@ -128,7 +128,7 @@ def _turned(images: Any) -> Any:
 def blurs(sigmas: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Matrices `[S, size, size]` that blur a line of pixels, mirrored at both ends.
 
-    Mirrored lines are sums of cosines, and a symmetric kernel only scales each of them.
+    A mirrored line is a sum of cosines, and a symmetric kernel only scales each of them.
     """
     waves = np.pi * np.arange(size) / size
     basis = np.cos(waves[:, None] * (np.arange(size) + 0.5))
@@ -138,7 +138,7 @@ def blurs(sigmas: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 
 def _scales(sigma: float, waves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a Gaussian kernel makes of cosines of these angular frequencies."""
+    """The factors by which a Gaussian kernel scales cosines of these angular frequencies."""
     radius = int(REACH * sigma + 0.5)
     places = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (places / sigma) ** 2) if radius else np.ones(1)

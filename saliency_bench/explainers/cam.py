@@ -1,4 +1,4 @@
-"""Class activation maps: what a layer's feature maps say, weighted and added up."""
+"""Class activation maps that need no gradients."""
 
 from __future__ import annotations
 
@@ -15,105 +15,14 @@ from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 
 @dataclass(frozen=True)
-class _FeatureGradients(Method):
-    """Feature maps weighted by something made of the target's gradient.
-
-    Attributes:
-        layer: name of the layer whose output is explained; default: the last feature map larger
-            than 1x1, in execution order, at any nesting depth.
-        relu: keep the positive part of the map only.
-        upsample: how the map is brought to the size of the image; None keeps its own.
-        output: what is explained.
-    """
-
-    layer: str | None = None
-    relu: bool = True
-    upsample: Upsample | None = "bilinear"
-    output: Output = "logit"
-
-    def __post_init__(self) -> None:
-        require_upsample(self.upsample)
-
-    @property
-    def signed(self) -> bool:  # type: ignore[override]
-        """Without the ReLU only."""
-        return not self.relu
-
-    @abstractmethod
-    def weighted(self, features: Any, gradients: Any) -> Any:
-        """Both `[N, h, w, K]`, in a graph, to the same; the map is its sum over channels."""
-
-    def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `NotApplicable` if it has no feature map."""
-        return network.feature_gradient(
-            model, self._combine, self.layer, self.output, upsample=self.upsample
-        )
-
-    def _combine(self, features: Any, gradients: Any) -> Any:
-        import tensorflow as tf
-
-        maps = tf.reduce_sum(self.weighted(features, gradients), axis=-1, keepdims=True)
-        return tf.nn.relu(maps) if self.relu else maps
-
-
-@dataclass(frozen=True)
-class GradCAMPlusPlus(_FeatureGradients):
-    """Feature maps weighted by their positive gradients (Chattopadhay et al., 2018).
-
-    Of channel k with the gradient g, `w_k = sum_ij alpha_ij ReLU(g_ij)`, and `alpha_ij =
-    g_ij^2 / (2 g_ij^2 + sum(A_k) g_ij^3)`, with the sum over all places, as in the paper. Its
-    common factor exp(score) is left out: it scales the map and overflows. The paper takes A as
-    positive; where it is not, alpha has a pole. Settings as `GradCAM`'s.
-    """
-
-    def weighted(self, features: Any, gradients: Any) -> Any:
-        """`w_k A_k`."""
-        import tensorflow as tf
-
-        sums = tf.reduce_sum(features, axis=[1, 2], keepdims=True)
-        # The fraction reduced by g^2, which is 0 in float32 for gradients after a BatchNorm reset.
-        shares = tf.nn.relu(gradients) / (2 + sums * gradients)
-        return tf.reduce_sum(shares, axis=[1, 2], keepdims=True) * features
-
-
-@dataclass(frozen=True)
-class LayerCAM(_FeatureGradients):
-    """Feature maps weighted place by place by positive gradients (Jiang et al., 2021).
-
-    Settings as `GradCAM`'s.
-    """
-
-    def weighted(self, features: Any, gradients: Any) -> Any:
-        """`ReLU(g) A`."""
-        import tensorflow as tf
-
-        return tf.nn.relu(gradients) * features
-
-
-@dataclass(frozen=True)
-class HiResCAM(_FeatureGradients):
-    """Feature maps weighted place by place by their gradient (Draelos & Carin, 2020).
-
-    As in the paper the map has no ReLU: in front of one dense layer it sums to the logit without
-    its bias. Settings as `GradCAM`'s.
-    """
-
-    relu: bool = False
-
-    def weighted(self, features: Any, gradients: Any) -> Any:
-        """`g A`."""
-        return gradients * features
-
-
-@dataclass(frozen=True)
 class _Features(Method):
-    """A map made of a layer's output alone, whatever the target.
+    """A map that depends on a layer's output alone, not on the target.
 
     Attributes:
         layer: name of the layer whose output is shown; default: the last feature map larger than
             1x1, in execution order, at any nesting depth.
-        upsample: how the map is brought to the size of the image; None keeps its own.
-        output: what the targets are classes of; it does not change the map.
+        upsample: interpolation to the size of the image; None keeps the layer's size.
+        output: the output whose classes the targets are; it does not change the map.
     """
 
     class_specific: ClassVar[bool] = False
@@ -128,7 +37,7 @@ class _Features(Method):
 
     @abstractmethod
     def combine(self, features: Any) -> Any:
-        """`[N, h, w, K]`, in a graph, to maps `[N, h, w, 1]`; both float64."""
+        """Features `[N, h, w, K]` to maps `[N, h, w, 1]`, in a graph; both float64."""
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no feature map."""
@@ -138,20 +47,20 @@ class _Features(Method):
             features = traced.features(self.layer)
             # Squares of tiny features would be 0 in float32.
             maps = tf.cast(self.combine(tf.cast(features, tf.float64)), tf.float32)
-            return _sized(maps, tf.shape(traced.images)[1:3], self.upsample)
+            return _resize(maps, tf.shape(traced.images)[1:3], self.upsample)
 
         return network.Kernel(model, body, self.output)
 
 
 @dataclass(frozen=True)
 class Activations(_Features):
-    """Mean of a layer's feature maps over its channels: what the layer sees, whatever the class.
+    """Mean of a layer's feature maps over its channels.
 
     Settings: `layer`, `upsample` and `output`, as `GradCAM`'s; `output` does not change the map.
     """
 
     def combine(self, features: Any) -> Any:
-        """The mean."""
+        """The mean over channels."""
         import tensorflow as tf
 
         return tf.reduce_mean(features, axis=-1, keepdims=True)
@@ -162,8 +71,8 @@ class EigenCAM(_Features):
     """Features projected on their first principal direction (Muhammad & Yeasin, 2020).
 
     The features `[h * w, K]`, not centred, times their first right singular vector, with the sign
-    for which the map sums to no less than 0. Features without a negative value give a map without
-    one. Settings as `Activations`'.
+    for which the sum of the map is at least 0. Features without negative values give a map without
+    negative values. Settings as `Activations`'.
     """
 
     def combine(self, features: Any) -> Any:
@@ -172,22 +81,23 @@ class EigenCAM(_Features):
 
         matrices = tf.reshape(features, [tf.shape(features)[0], -1, features.shape[-1]])
         finite = tf.reduce_all(tf.math.is_finite(matrices), axis=[1, 2], keepdims=True)
-        strengths, places, _ = tf.linalg.svd(tf.where(finite, matrices, 0.0))
-        along = places[:, :, :1] * strengths[:, None, :1]
-        turned = tf.where(tf.reduce_sum(along, axis=1, keepdims=True) < 0, -along, along)
-        return tf.reshape(tf.where(finite, turned, np.nan), tf.shape(features[..., :1]))
+        strengths, positions, _ = tf.linalg.svd(tf.where(finite, matrices, 0.0))
+        along = positions[:, :, :1] * strengths[:, None, :1]
+        oriented = tf.where(tf.reduce_sum(along, axis=1, keepdims=True) < 0, -along, along)
+        return tf.reshape(tf.where(finite, oriented, np.nan), tf.shape(features[..., :1]))
 
 
 @dataclass(frozen=True)
 class FEM(_Features):
-    """Rare strong features, channel by channel, weighted by the channel's mean (Fuad et al., 2020).
+    """Strong, rare features of each channel, weighted by the channel's mean (Fuad et al., 2020).
 
-    The sum over channels of `mean(A_k) 1[A_k > mean(A_k) + deviations * std(A_k)]`. Fewer than six
-    places have none that is two deviations above their mean: the map is 0. Other settings as
+    The sum over channels of `mean(A_k) 1[A_k > mean(A_k) + deviations * std(A_k)]`. Among fewer
+    than six positions none can lie two deviations above the mean: the map is 0. Other settings as
     `Activations`'.
 
     Attributes:
-        deviations: how far above its channel's mean a feature is rare, in standard deviations.
+        deviations: distance above the channel's mean from which a feature is rare, in standard
+            deviations.
     """
 
     deviations: float = 2.0
@@ -198,10 +108,10 @@ class FEM(_Features):
             raise ValueError(f"deviations must be at least 0; got {self.deviations}")
 
     def combine(self, features: Any) -> Any:
-        """The weighted sum of rare places."""
+        """The weighted sum of the rare positions."""
         import tensorflow as tf
 
-        # A constant channel is exactly 0 here: rounding of its mean makes no place rare.
+        # A constant channel is exactly 0 here, so rounding of its mean makes no position rare.
         shifted = features - features[:, :1, :1]
         mean, variance = tf.nn.moments(shifted, axes=[1, 2], keepdims=True)
         rare = tf.cast(shifted - mean > self.deviations * tf.sqrt(variance), features.dtype)
@@ -211,13 +121,13 @@ class FEM(_Features):
 
 @dataclass(frozen=True)
 class ScoreCAM(Method):
-    """Feature maps weighted by the score of the image that each lets through (Wang et al., 2020).
+    """Feature maps weighted by the score of the image that each map masks (Wang et al., 2020).
 
-    Channel k, brought to the size of the image and stretched to [0, 1], is a mask; outside it the
-    image is 0, in model units. The weights are the softmax over channels of the masked images'
-    scores less that of a black image, which cancels. A constant channel is no mask: it has no
-    weight, and an image with no other channel has a map of 0. One forward pass per channel, and
-    one for the features.
+    Channel k, resized to the image and stretched to [0, 1], is multiplied with the image, in model
+    units. The weights are the softmax over channels of the masked images' scores; the paper's score
+    of a black image cancels. A constant channel cannot mask: its weight is 0, and an image with
+    only such channels has a map of 0. It costs one forward pass per channel, and one for the
+    features.
 
     Settings as `GradCAM`'s; masks are always bilinear, as in the paper.
     """
@@ -234,17 +144,17 @@ class ScoreCAM(Method):
 
     @property
     def signed(self) -> bool:  # type: ignore[override]
-        """Without the ReLU only."""
+        """Only without the ReLU."""
         return not self.relu
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no feature map."""
         features_of = network.Kernel(model, lambda traced: traced.features(self.layer), self.output)
         score = network.SampleKernel(
-            model, lambda traced: traced.target_scores, _masked, ranks=[2], output=self.output
+            model, lambda traced: traced.target_scores, _mask, ranks=[2], output=self.output
         )
 
-        def explain(images: Floats, targets: Ints) -> NDArray[np.float32]:
+        def explain_batch(images: Floats, targets: Ints) -> NDArray[np.float32]:
             features = features_of(images, targets)
             scores = np.empty((len(features), features.shape[-1]))
             for batch in network.pairs(len(features), features.shape[-1], score.batch):
@@ -254,21 +164,23 @@ class ScoreCAM(Method):
             weights = channel_weights(scores, varies)
             maps = np.einsum("nhwk,nk->nhw", features, weights).astype(np.float32)[..., None]
             maps = np.maximum(maps, 0) if self.relu else maps
-            return np.asarray(_sized(maps, images.shape[1:3], self.upsample))
+            return np.asarray(_resize(maps, images.shape[1:3], self.upsample))
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
-            # The features of one batch at a time are held.
+            # Memory holds the features of one batch at a time.
             rows = features_of.batch
             chunks = [slice(start, start + rows) for start in range(0, len(images), rows)]
-            return np.concatenate([explain(images[chunk], targets[chunk]) for chunk in chunks])
+            return np.concatenate(
+                [explain_batch(images[chunk], targets[chunk]) for chunk in chunks]
+            )
 
-        return bound
+        return explain
 
 
 def channel_weights(scores: Floats, varies: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Softmax `[N, K]` of each image's scores `[N, K]` over the channels that vary; 0 elsewhere."""
+    """Softmax `[N, K]` of scores `[N, K]` over the channels that vary; 0 for the others."""
     masked = np.where(varies, scores, -np.inf)
     highest = masked.max(axis=1, keepdims=True)
     shares = np.exp(masked - np.where(np.isneginf(highest), 0, highest))
@@ -276,8 +188,8 @@ def channel_weights(scores: Floats, varies: NDArray[np.bool_]) -> NDArray[np.flo
     return np.asarray(np.divide(shares, totals, out=np.zeros_like(shares), where=totals != 0))
 
 
-def _masked(images: Any, channels: Any) -> Any:
-    """Images `[P, H, W, C]` seen through feature maps `[P, h, w]`, stretched to [0, 1]."""
+def _mask(images: Any, channels: Any) -> Any:
+    """Multiply images `[P, H, W, C]` with feature maps `[P, h, w]`, stretched to [0, 1]."""
     import tensorflow as tf
 
     masks = tf.image.resize(channels[..., None], tf.shape(images)[1:3])
@@ -286,7 +198,7 @@ def _masked(images: Any, channels: Any) -> Any:
     return images * tf.math.divide_no_nan(masks - low, high - low)
 
 
-def _sized(maps: Any, size: Any, upsample: str | None) -> Any:
+def _resize(maps: Any, size: Any, upsample: str | None) -> Any:
     import tensorflow as tf
 
     return maps if upsample is None else tf.image.resize(maps, size, upsample)

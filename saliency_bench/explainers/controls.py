@@ -1,4 +1,4 @@
-"""Explainers whose verdict is known beforehand: the run's own instrument check."""
+"""Controls: explainers whose verdict is known beforehand, with which a run tests itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from saliency_bench.randomize import image_keys, stream
 
 
 class Control(Method):
-    """An explainer whose verdict is known beforehand: each check says which one it must get."""
+    """An explainer whose verdict is known beforehand: each check names the expected one."""
 
     signed: ClassVar[bool] = False
     class_specific: ClassVar[bool] = False
@@ -24,22 +24,22 @@ class Control(Method):
 
 
 class _ImageOnly(Control):
-    """A map made of the image alone."""
+    """A control whose map depends on the image alone."""
 
-    promises: ClassVar[frozenset[str]] = frozenset({"noise"})
+    axioms: ClassVar[frozenset[str]] = frozenset({"noise"})
 
     def bind(self, model: Any) -> Bound:
-        """No model is needed."""
+        """Return the control; the model is not used."""
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             return self.of(np.asarray(images, np.float32))
 
-        return bound
+        return explain
 
     def of(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Images `[N, H, W, C]` to maps."""
+        """Maps `[N, H, W, 1]` or `[N, H, W, C]` of images `[N, H, W, C]`."""
         raise NotImplementedError
 
 
@@ -92,40 +92,40 @@ class CentrePrior(_ImageOnly):
 
 @dataclass(frozen=True)
 class RandomFrozen(Control):
-    """Noise that is fixed per image, whatever the model: it must fail."""
+    """Noise that is fixed per image and ignores the model: it must fail."""
 
     signed: ClassVar[bool] = True
-    promises: ClassVar[frozenset[str]] = frozenset()
+    axioms: ClassVar[frozenset[str]] = frozenset()
 
     seed: int = 0
 
     def bind(self, model: Any) -> Bound:
-        """No model is needed."""
+        """Return the control; the model is not used."""
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             seeds = image_keys(images) if keys is None else keys
             return _noise([("random_frozen", self.seed, int(key)) for key in seeds], images)
 
-        return bound
+        return explain
 
 
 @dataclass(frozen=True)
 class RandomFresh(Control):
-    """Noise keyed by seed, image, target and weights: it never repeats itself."""
+    """Noise keyed by seed, image, target and weights: any change of these gives other noise."""
 
     signed: ClassVar[bool] = True
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
-    promises: ClassVar[frozenset[str]] = frozenset({"noise", "weights"})
+    axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights"})
 
     seed: int = 0
 
     def bind(self, model: Any) -> Bound:
-        """The model's live weights are hashed at every call."""
+        """Return the control, which hashes the current weights at every call."""
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             weights = network.fingerprint(model)
@@ -138,43 +138,43 @@ class RandomFresh(Control):
                 images,
             )
 
-        return bound
+        return explain
 
 
 @dataclass(frozen=True)
 class WeightHash(Control):
-    """Noise keyed by the weights and the image: a map that is about the weights alone."""
+    """Noise keyed by the weights and the image alone."""
 
     signed: ClassVar[bool] = True
-    promises: ClassVar[frozenset[str]] = frozenset({"weights"})
+    axioms: ClassVar[frozenset[str]] = frozenset({"weights"})
 
     def bind(self, model: Any) -> Bound:
-        """The model's live weights are hashed at every call."""
+        """Return the control, which hashes the current weights at every call."""
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             weights = network.fingerprint(model)
             seeds = image_keys(images) if keys is None else keys
             return _noise([("weight_hash", weights, int(key)) for key in seeds], images)
 
-        return bound
+        return explain
 
 
 @dataclass(frozen=True)
 class Mixture(Method):
-    """A dose-response control: how much of its map survives is known, and set by `share`.
+    """A dose-response control: `share` sets how much of its map survives new weights.
 
-    At `share` of an image's pixels, chosen by its content, the map holds the ranks of
-    `RandomFrozen`'s noise, at the others those of `RandomFresh`'s. Both are uniform, so under a
-    change of the weights two maps have equal marginals, agree at the share and are independent
-    elsewhere. Only the pixels that agree add to the expected covariance, the share of the variance:
-    so the expected correlation is the share, and, as ranks are centred, that of magnitudes alike.
-    That a mixture is ranked again takes less than 0.2 / (H * W) from it. Where weights are redrawn
-    the ceiling is 1 and the null 0, so the share is what is retained.
+    At `share` of an image's pixels, which its content decides, the map holds the ranks of
+    `RandomFrozen`'s noise; at the others those of `RandomFresh`'s. Both ranks are uniform. So maps
+    of two sets of weights have equal marginals, agree at the frozen pixels and are independent
+    elsewhere. Only the frozen pixels add to the expected covariance: their share of the variance.
+    So the expected correlation is the share. The same holds for magnitudes, as ranks are centred.
+    Ranking the mixture once more lowers it by less than 0.2 / (H * W). When weights are redrawn,
+    the ceiling is 1 and the null is 0, so `retained` is the share.
 
-    Under data randomization twins have other weights too: their maps agree at the share alone, and
-    all of that is retained. There is no scale to be read there.
+    Under data randomization the twins have other weights too: their maps agree at the share alone,
+    and all of that is retained. There the control has no dose-response scale.
 
     Attributes:
         share: of the pixels that are frozen, rounded to whole pixels.
@@ -184,7 +184,7 @@ class Mixture(Method):
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False
-    promises: ClassVar[frozenset[str]] = frozenset({"noise", "weights"})
+    axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights"})
 
     share: float = 0.5
     seed: int = 0
@@ -194,22 +194,24 @@ class Mixture(Method):
             raise ValueError(f"share must be in [0, 1]; got {self.share}")
 
     def bind(self, model: Any) -> Bound:
-        """The model's live weights are hashed at every call."""
+        """Return the control, which hashes the current weights at every call."""
         frozen, fresh = RandomFrozen(self.seed).bind(model), RandomFresh(self.seed).bind(model)
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
-            # Another seed of the explainer must not move what is frozen: it gets no keys.
-            lasting, passing = frozen(images, targets), fresh(images, targets, keys=keys)
-            kept = np.stack([self._kept(int(key), lasting[0].size) for key in image_keys(images)])
-            mixed = np.where(kept, _centred_ranks(lasting), _centred_ranks(passing))
-            return mixed.reshape(lasting.shape).astype(np.float32)
+            # Another explainer seed must not change the frozen part, so it gets no keys.
+            frozen_maps, fresh_maps = frozen(images, targets), fresh(images, targets, keys=keys)
+            is_frozen = np.stack(
+                [self._is_frozen(int(key), frozen_maps[0].size) for key in image_keys(images)]
+            )
+            mixed = np.where(is_frozen, _centred_ranks(frozen_maps), _centred_ranks(fresh_maps))
+            return mixed.reshape(frozen_maps.shape).astype(np.float32)
 
-        return bound
+        return explain
 
-    def _kept(self, key: int, size: int) -> NDArray[np.bool_]:
-        """`[size]` which pixels of an image are frozen."""
+    def _is_frozen(self, key: int, size: int) -> NDArray[np.bool_]:
+        """`[size]` bool: which pixels of an image are frozen."""
         order = stream("mixture", self.seed, key).permutation(size)
         return np.asarray(order < round(self.share * size))
 
@@ -239,4 +241,4 @@ CONTROLS: dict[str, type[Control]] = {
     "constant": Constant,
     "random_fresh": RandomFresh,
 }
-"""The controls every run carries, by their name in results."""
+"""The controls of every run, by their name in results."""

@@ -10,40 +10,41 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method, fitted, plain
+from saliency_bench.explainers.base import USUAL, Method, as_tuples, fit_baseline
 from saliency_bench.protocols import Bound, Floats, Output
 
 
 @dataclass(frozen=True)
 class DeepLIFT(Method):
-    """What each input adds to the score's difference from that of a baseline.
+    """Contribution of each input to the difference of the score from that of a baseline.
 
     (Shrikumar et al., 2017, rescale rule.) The map sums to the difference of the output between
     image and baseline.
 
     Attributes:
-        baseline: what is compared with, model units (0 is grey for a [-1, 1] input): a number, one
-            per channel, or a whole image `[H, W, C]`; kept as nested tuples.
+        baseline: the input to compare with, model units (0 is grey for a [-1, 1] input): a number,
+            one per channel, or a whole image `[H, W, C]`; stored as nested tuples.
         output: what is explained.
     """
 
     multiplies_input: ClassVar[bool] = True
-    promises: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
+    axioms: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 
     baseline: ArrayLike = 0.0
     output: Output = "logit"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "baseline", plain(self.baseline))
+        object.__setattr__(self, "baseline", as_tuples(self.baseline))
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `NotApplicable` with the layer that has no rule.
+        """Compile for `model`.
 
         Raises:
+            NotApplicable: if a layer has no rule; the message names it.
             ValueError: if the baseline does not fit the model's images.
         """
-        return network.differences(model, partial(fitted, self.baseline), self.output)
+        return network.differences(model, partial(fit_baseline, self.baseline), self.output)
 
     def reference(self, images: Floats) -> Floats:
         """The baseline, once per image."""
-        return np.broadcast_to(fitted(self.baseline, images.shape[1:]), images.shape)
+        return np.broadcast_to(fit_baseline(self.baseline, images.shape[1:]), images.shape)

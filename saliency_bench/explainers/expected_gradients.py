@@ -18,26 +18,26 @@ from saliency_bench.randomize import image_keys, stream
 
 @dataclass(frozen=True)
 class ExpectedGradients(Method):
-    """Mean of gradient times difference, at random places on the way from random references.
+    """Mean of gradient times difference, at random points between references and the image.
 
-    (Erion et al., 2021; GradientSHAP in Lundberg & Lee, 2017.) Of each sample, a reference r and
-    a place a in [0, 1) are drawn, and the gradient is taken at `r + a (x - r)`. In expectation
-    the map sums to the output at the image minus the mean output at the references. What is drawn
-    depends on `seed` and the image's key only.
+    (Erion et al., 2021; GradientSHAP in Lundberg & Lee, 2017.) For each sample a reference r and a
+    position a in [0, 1) are drawn, and the gradient is taken at `r + a (x - r)`. In expectation the
+    map sums to the output at the image minus the mean output at the references. The draws depend
+    on `seed` and the image's key only.
 
     Attributes:
         samples: gradients per image.
-        references: images `[R, H, W, C]`, model units, as the paper takes from the training data,
-            or an .npz file that holds them as `x`. None needs no data: a reference is noise,
-            every value uniform between the smallest and the largest of the image's own channel.
-        seed: of what is drawn.
+        references: images `[R, H, W, C]`, model units, in the paper from the training data; or the
+            path of an .npz file with these as `x`. None: references are noise, every value
+            uniform between the smallest and the largest of the image's own channel.
+        seed: of the draws.
         output: what is explained.
-        digest: a hash of the references, which keys the cells.
+        digest: hash of the references, part of the key of stored results.
     """
 
     stochastic: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
-    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
+    axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     samples: int = 50
     references: ArrayLike | str | None = field(default=None, repr=False, compare=False)
@@ -51,8 +51,8 @@ class ExpectedGradients(Method):
         if self.references is None:
             object.__setattr__(self, "digest", "")
             return
-        given = _read(self.references) if isinstance(self.references, str) else self.references
-        images = np.ascontiguousarray(given, np.float32)
+        source = _read(self.references) if isinstance(self.references, str) else self.references
+        images = np.ascontiguousarray(source, np.float32)
         if images.ndim != 4 or not len(images) or not np.isfinite(images).all():
             raise ValueError(
                 f"references must be finite images [R, H, W, C]; got shape {images.shape}"
@@ -62,33 +62,39 @@ class ExpectedGradients(Method):
         object.__setattr__(self, "digest", hashlib.blake2b(content, digest_size=8).hexdigest())
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `ValueError` if the references are no images for it."""
-        ways = _Ways(self.references)
+        """Compile for `model`.
 
-        def summed(seen: network.Sampled) -> Any:
-            return seen.total(network.derivative(seen.target_scores, seen.images) * ways.drawn)
+        Raises:
+            ValueError: if the references do not have the shape of its images.
+        """
+        lines = _Lines(self.references)
+
+        def attribute(variants: network.Sampled) -> Any:
+            return variants.total(
+                network.derivative(variants.target_scores, variants.images) * lines.difference
+            )
 
         kernel = network.SampleKernel(
-            model, summed, ways.place, ranks=(ways.rank, 0), output=self.output
+            model, attribute, lines.place, ranks=(lines.rank, 0), output=self.output
         )
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             seeds = image_keys(images) if keys is None else keys
             randoms = [stream("expected_gradients", self.seed, int(key)) for key in seeds]
             maps = np.zeros(images.shape)
             for batch in network.pairs(len(images), self.samples, kernel.batch):
-                drawn = self._drawn([randoms[image] for image in batch.image], images.shape[1:])
-                maps[batch.images] += kernel(images, targets, batch, *drawn)
+                draws = self._draw([randoms[image] for image in batch.image], images.shape[1:])
+                maps[batch.images] += kernel(images, targets, batch, *draws)
             return np.asarray(maps / self.samples, np.float32)
 
-        return bound
+        return explain
 
-    def _drawn(
+    def _draw(
         self, randoms: list[np.random.Generator], shape: tuple[int, ...]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What says which references, noise `[P, H, W, C]` or numbers `[P]`, and places `[P]`."""
+        """Draw references, as noise `[P, H, W, C]` or indices `[P]`, and positions `[P]`."""
         count = None if self.references is None else len(np.asarray(self.references))
         which = np.empty((len(randoms), *(shape if count is None else ())), np.float32)
         places = np.empty(len(randoms), np.float32)
@@ -101,29 +107,29 @@ class ExpectedGradients(Method):
         return which, places
 
 
-class _Ways:
-    """The ways from references to images, inside a graph being traced.
+class _Lines:
+    """Straight lines from references to images, inside a graph being traced.
 
     Args:
-        references: `[R, H, W, C]`; None: noise within the range of each of the image's channels.
+        references: `[R, H, W, C]`; None: noise within the range of each channel of the image.
     """
 
     def __init__(self, references: Any) -> None:
         self._references = references
-        self.drawn: Any = None
-        """`[P, H, W, C]` image less reference, of the variants made last."""
+        self.difference: Any = None
+        """`[P, H, W, C]` image minus reference, of the last call of `place`."""
 
     @property
     def rank(self) -> int:
-        """Of what says which reference is meant."""
+        """Rank of a setting that selects one reference: noise `[H, W, C]` or an index."""
         return 3 if self._references is None else 0
 
     def place(self, images: Any, which: Any, places: Any) -> Any:
-        """Where each variant lies on its way."""
-        self.drawn = images - self._chosen(images, which)
-        return images - (1 - places)[:, None, None, None] * self.drawn
+        """The point of each variant on its line."""
+        self.difference = images - self._choose(images, which)
+        return images - (1 - places)[:, None, None, None] * self.difference
 
-    def _chosen(self, images: Any, which: Any) -> Any:
+    def _choose(self, images: Any, which: Any) -> Any:
         import tensorflow as tf
 
         if self._references is None:

@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from saliency_bench.explainers.base import Wrapped
+from saliency_bench.explainers.base import Wrapper
 from saliency_bench.protocols import Bound, Floats, Ints
 
 
 @dataclass(frozen=True)
-class ForGrad(Wrapped):
-    """Maps of which only the low frequencies are kept (Muzellec et al., 2023).
+class ForGrad(Wrapper):
+    """Maps without their high frequencies (Muzellec et al., 2023).
 
-    Each channel's Fourier transform is cut off outside a square around the frequency 0. What the
-    base's map sums to stays.
+    Each channel's Fourier transform is set to 0 outside a square around the frequency 0. The sum of
+    the map does not change.
 
     Attributes:
         base: the explainer whose maps are filtered.
-        sigma: half the side of the square that is kept, in cycles per map; from half the map's
-            side on all is kept. Default: 15 for maps of 224 pixels, in proportion for others.
+        sigma: half the side of that square, in cycles per map; half the map's side or more keeps
+            every frequency. Default: 15 for maps of 224 pixels, in proportion for others.
     """
 
     sigma: int | None = None
@@ -34,24 +34,24 @@ class ForGrad(Wrapped):
 
     def bind(self, model: Any) -> Bound:
         """Compile the base for `model`."""
-        explain = self.base.bind(model)
+        base = self.base.bind(model)
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
-            maps = np.array(explain(images, targets, keys=keys), np.float32)
+            maps = np.array(base(images, targets, keys=keys), np.float32)
             usual = max(1, round(min(maps.shape[1:3]) * 15 / 224))
             for row in maps:
-                row[...] = _low(row, usual if self.sigma is None else self.sigma)
+                row[...] = _low_pass(row, usual if self.sigma is None else self.sigma)
             return maps
 
-        return bound
+        return explain
 
 
-def _low(one: Floats, sigma: int) -> NDArray[np.float64]:
-    """The part of one map `[H, W, C]` up to a frequency, in cycles per map, on both axes."""
-    height, width = one.shape[:2]
-    spectrum = fft.rfft2(one.astype(np.float64), axes=(0, 1))
+def _low_pass(attribution: Floats, sigma: int) -> NDArray[np.float64]:
+    """A map `[H, W, C]` without frequencies above `sigma` cycles per map on either axis."""
+    height, width = attribution.shape[:2]
+    spectrum = fft.rfft2(attribution.astype(np.float64), axes=(0, 1))
     spectrum[np.abs(fft.fftfreq(height, 1 / height)) > sigma] = 0
     spectrum[:, sigma + 1 :] = 0
     return np.asarray(fft.irfft2(spectrum, (height, width), axes=(0, 1)))

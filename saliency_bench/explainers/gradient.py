@@ -15,9 +15,9 @@ from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 @dataclass(frozen=True)
 class Gradient(Method):
-    """Derivative of the target's logit by each input value (Simonyan et al., 2014)."""
+    """Derivative of the target's score with respect to each input value (Simonyan et al., 2014)."""
 
-    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
+    axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     output: Output = "logit"
 
@@ -31,7 +31,7 @@ class GradientInput(Method):
     """The gradient times the input (Shrikumar et al., 2016)."""
 
     multiplies_input: ClassVar[bool] = True
-    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
+    axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     output: Output = "logit"
 
@@ -39,9 +39,9 @@ class GradientInput(Method):
         """Compile for `model`."""
         kernel = network.input_gradient(model, self.output)
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             return kernel(images, targets) * np.asarray(images, np.float32)
 
-        return bound
+        return explain

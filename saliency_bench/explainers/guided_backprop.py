@@ -1,4 +1,4 @@
-"""The gradient with a changed pass through ReLUs."""
+"""Gradients with a changed backward pass through ReLUs."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from saliency_bench.protocols import Bound, Output
 
 @dataclass(frozen=True)
 class GuidedBackprop(Method):
-    """The gradient, with negative signals stopped at every ReLU (Springenberg et al., 2015)."""
+    """The gradient, with negative signals set to 0 at every ReLU (Springenberg et al., 2015)."""
 
     output: Output = "logit"
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `NotApplicable` if a ReLU is missing or out of reach."""
+        """Compile for `model`; `NotApplicable` if it has no ReLU or one that cannot be changed."""
         return network.input_gradient(model, self.output, rule=network.GuidedRelu())
 
 
 @dataclass(frozen=True)
 class Deconvnet(Method):
-    """The gradient, with ReLUs applied to the signal that comes back (Zeiler & Fergus, 2014).
+    """The gradient, with ReLUs applied to the backward signal (Zeiler & Fergus, 2014).
 
-    A ReLU lets positive signals pass whether it was open or not.
+    Positive signals pass a ReLU whether its input was positive or not.
     """
 
     output: Output = "logit"
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `NotApplicable` if a ReLU is missing or out of reach."""
+        """Compile for `model`; `NotApplicable` if it has no ReLU or one that cannot be changed."""
         return network.input_gradient(model, self.output, rule=network.DeconvRelu())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method, fitted, plain
+from saliency_bench.explainers.base import USUAL, Method, as_tuples, fit_baseline
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 Rule = Literal["midpoint", "left", "right", "trapezoid"]
@@ -24,10 +24,10 @@ class IntegratedGradients(Method):
 
     Attributes:
         steps: gradients per image.
-        baseline: every input at the start, model units (0 is grey for a [-1, 1] input): a number,
-            one per channel, or a whole image `[H, W, C]`; kept as nested tuples.
-        rule: where on each of the `steps` pieces the gradient is taken.
-        multiply_by_inputs: False gives the mean gradient alone (Kokhlikyan et al., 2021).
+        baseline: where the line starts, model units (0 is grey for a [-1, 1] input): a number, one
+            per channel, or a whole image `[H, W, C]`; stored as nested tuples.
+        rule: the point of each of the `steps` pieces at which the gradient is taken.
+        multiply_by_inputs: False returns the mean gradient alone (Kokhlikyan et al., 2021).
         output: what is explained.
     """
 
@@ -42,26 +42,26 @@ class IntegratedGradients(Method):
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         if self.rule not in get_args(Rule):
             raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}; got {self.rule!r}")
-        # Tuples are equal, hashed and shown by their content, which keys the cells.
-        object.__setattr__(self, "baseline", plain(self.baseline))
+        # Tuples compare, hash and print by content, as keys of stored results must.
+        object.__setattr__(self, "baseline", as_tuples(self.baseline))
 
     @property
     def multiplies_input(self) -> bool:  # type: ignore[override]
-        """Unless told otherwise."""
+        """As `multiply_by_inputs` says."""
         return self.multiply_by_inputs
 
     @property
-    def promises(self) -> frozenset[str]:  # type: ignore[override]
-        """Completeness too, unless the inputs are left out."""
+    def axioms(self) -> frozenset[str]:  # type: ignore[override]
+        """With completeness if the map is multiplied by the inputs."""
         complete = {"completeness"} if self.multiply_by_inputs else set()
         return USUAL | {"linearity"} | complete
 
     def reference(self, images: Floats) -> Floats:
         """The baseline, once per image."""
-        return np.broadcast_to(fitted(self.baseline, images.shape[1:]), images.shape)
+        return np.broadcast_to(fit_baseline(self.baseline, images.shape[1:]), images.shape)
 
     def path(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Places on the line, 0 the baseline and 1 the image, and their weights (sum 1)."""
+        """Positions on the line, 0 the baseline and 1 the image, and their weights (sum 1)."""
         n = self.steps
         if self.rule == "trapezoid":
             weights = np.ones(n + 1)
@@ -71,19 +71,23 @@ class IntegratedGradients(Method):
         return ((np.arange(n) + shift) / n).astype(np.float32), np.full(n, 1 / n)
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `ValueError` if the baseline does not fit its images."""
+        """Compile for `model`.
+
+        Raises:
+            ValueError: if the baseline does not fit its images.
+        """
 
         def along(images: Any, places: Any) -> Any:
-            start = fitted(self.baseline, tuple(images.shape[1:]))
+            start = fit_baseline(self.baseline, tuple(images.shape[1:]))
             return start + places[:, None, None, None] * (images - start)
 
-        def summed(seen: network.Sampled) -> Any:
-            return seen.total(network.derivative(seen.target_scores, seen.images))
+        def attribute(variants: network.Sampled) -> Any:
+            return variants.total(network.derivative(variants.target_scores, variants.images))
 
-        kernel = network.SampleKernel(model, summed, along, ranks=(0,), output=self.output)
+        kernel = network.SampleKernel(model, attribute, along, ranks=(0,), output=self.output)
         places, weights = self.path()
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             maps = np.zeros(images.shape)
@@ -93,7 +97,9 @@ class IntegratedGradients(Method):
                     images, targets, batch, places[own], weights=weights[own]
                 )
             if self.multiply_by_inputs:
-                maps *= np.asarray(images, np.float32) - fitted(self.baseline, images.shape[1:])
+                maps *= np.asarray(images, np.float32) - fit_baseline(
+                    self.baseline, images.shape[1:]
+                )
             return maps.astype(np.float32)
 
-        return bound
+        return explain

@@ -23,34 +23,34 @@ COMPOSITES: Mapping[str, Mapping[str, str]] = {
     "epsilon_gamma_box": {"dense": "epsilon", "convolution": "gamma", "input": "z_box"},
     "deep_taylor": {"dense": "z_plus", "convolution": "z_plus", "input": "z_box"},
 }
-"""Rules by place. `epsilon_plus` and those like it: (Montavon et al., 2019)."""
+"""Rules by place. Source of the `epsilon_plus` family: (Montavon et al., 2019)."""
 
 PLACES = ("dense", "convolution", "input")
 UNSIGNED = {"z_plus", "w_square", "flat", "z_box"}
-"""Rules that never turn a sign."""
+"""Rules that never change the sign of relevance."""
 
 
 @dataclass(frozen=True)
 class LRP(Method):
-    """Relevance: the logit, handed back through each layer to its inputs (Bach et al., 2015).
+    """Relevance: the logit, propagated back through each layer to its inputs (Bach et al., 2015).
 
-    A convolution or dense layer, with the BatchNorm beside it folded in, is one linear map; sums,
-    means and pools are linear maps as well; a max pool hands all to the winner, and an
-    activation hands on what it gets. z includes the bias, which keeps its part.
+    A convolution or dense layer is one linear map, with a BatchNorm next to it folded in. Sums,
+    means and average pools are linear maps too. A max pool passes all relevance to the maximum, and
+    an activation passes it on unchanged. z includes the bias, which absorbs its part.
 
-    Under the epsilon rule alone the map sums to the logit, but for what biases keep. Other rules
-    hardly ask what the logit's sign was, so that a network with the other sign would turn the whole
-    map and no more: they hand back its magnitude, and positive is what the logit is made of.
+    Under the epsilon rule alone the map sums to the logit, up to what biases absorb. Under the
+    other rules a logit of the other sign would only change the sign of the whole map. So they
+    propagate the logit's magnitude, and positive relevance marks what the logit is made of.
 
     Attributes:
-        rule: of all layers (`epsilon`, `gamma`, `z_plus`, `alpha_beta`, `w_square`, `flat`), the
-            name of a composite, or rules by place: a layer's name or pattern, `dense`,
-            `convolution`, `input` (the first layer with weights).
-        epsilon: of the epsilon rule, absolute.
+        rule: one rule for all layers (`epsilon`, `gamma`, `z_plus`, `alpha_beta`, `w_square`,
+            `flat`), the name of a composite, or rules by place: `dense`, `convolution`, `input`
+            (the first layer with weights), and names of layers or patterns (`fnmatch`).
+        epsilon: of the epsilon rule; an absolute value.
         gamma: of the gamma rule.
-        alpha: share of the positive parts in the alpha-beta rule; its beta is `alpha - 1`.
+        alpha: weight of the positive parts in the alpha-beta rule; beta is `alpha - 1`.
         low: for z_box, the smallest value an input can have, model units.
-        high: for z_box, the largest.
+        high: for z_box, the largest value.
         output: what is explained.
     """
 
@@ -63,7 +63,7 @@ class LRP(Method):
     output: Output = "logit"
 
     multiplies_input: ClassVar[bool] = True
-    promises: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "conservation"})
+    axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "conservation"})
 
     def __post_init__(self) -> None:
         for name, least in (("epsilon", 0), ("gamma", 0), ("alpha", 1)):
@@ -85,21 +85,21 @@ class LRP(Method):
 
     @property
     def signed(self) -> bool:  # type: ignore[override]
-        """Unless no rule ever turns a sign."""
+        """Unless no rule changes a sign."""
         return not set(self.by_place.values()) <= UNSIGNED
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `NotApplicable` with the layer that has no rule."""
+        """Compile for `model`; `NotApplicable` if a layer has no rule."""
         return network.relevance(
-            model, self._choose, self.output, magnitude=self._hands_back_magnitude
+            model, self._choose, self.output, magnitude=self._propagates_magnitude
         )
 
     def conserved(self, scores: Floats) -> Floats:
-        """What the map sums to where nothing is biased: the score or its magnitude."""
-        return np.abs(scores) if self._hands_back_magnitude else scores
+        """What maps sum to in a network without biases: the scores or their magnitudes."""
+        return np.abs(scores) if self._propagates_magnitude else scores
 
     @property
-    def _hands_back_magnitude(self) -> bool:
+    def _propagates_magnitude(self) -> bool:
         return set(self.by_place.values()) != {"epsilon"}
 
     def _choose(self, place: str, layer: str) -> network.LayerRule:
@@ -107,7 +107,7 @@ class LRP(Method):
         return self._rule(self.by_place[patterns[0] if patterns else place])
 
     def _rule(self, name: str) -> network.LayerRule:
-        made: Mapping[str, Callable[[], network.LayerRule]] = {
+        rules: Mapping[str, Callable[[], network.LayerRule]] = {
             "epsilon": lambda: network.Epsilon(self.epsilon),
             "gamma": lambda: network.Gamma(self.gamma),
             "alpha_beta": lambda: network.AlphaBeta(self.alpha, self.alpha - 1),
@@ -116,7 +116,7 @@ class LRP(Method):
             "flat": network.Flat,
             "z_box": lambda: network.ZBox(self.low or 0.0, self.high or 0.0),
         }
-        return made[name]()
+        return rules[name]()
 
 
 def _check_places(by_place: Mapping[str, str]) -> None:
@@ -126,9 +126,9 @@ def _check_places(by_place: Mapping[str, str]) -> None:
         raise ValueError(f"rule must give each place one of {known}; got {unknown[0]!r}")
     missing = [place for place in PLACES if place not in by_place]
     if missing:
-        raise ValueError(f"rule must hold a rule for {', '.join(missing)}; got {dict(by_place)}")
+        raise ValueError(f"rule must name a rule for {', '.join(missing)}; got {dict(by_place)}")
     if "z_box" in (by_place["dense"], by_place["convolution"]):
-        raise ValueError(f"z_box must be the rule of the input alone; got {dict(by_place)}")
+        raise ValueError(f"z_box must be a rule for the input alone; got {dict(by_place)}")
 
 
 def _check_box(low: float | None, high: float | None) -> None:

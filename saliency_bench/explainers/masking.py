@@ -1,4 +1,4 @@
-"""What all masking methods share: the scores of an image seen through many masks."""
+"""What all masking methods share: the scores of an image under many masks."""
 
 from __future__ import annotations
 
@@ -17,35 +17,45 @@ from saliency_bench.randomize import image_keys
 
 
 class Probe(ABC):
-    """How one image is masked, and what the scores of the masked images say.
+    """The masks of one image, and the map that follows from the scores of the masked images.
 
-    Masks are asked for from the first to the last, a few at a time, and each few come back with
-    their scores: a probe holds neither all masks nor all masked images.
+    A caller asks for masks from the first to the last, some at a time, and adds their scores: a
+    probe need not hold all masks, nor all masked images.
 
     Attributes:
-        count: how many masks there are.
+        count: number of masks.
     """
 
     count: int
 
     @abstractmethod
     def masks(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Masks `[stop - start, H, W]`: 1 shows the image, 0 the fill."""
+        """Masks `start` to `stop - 1`: `[stop - start, H, W]`, 1 shows the image, 0 the fill."""
 
     @abstractmethod
     def add(self, start: int, masks: Floats, scores: Floats) -> None:
-        """Take the scores of the masks from `start` on."""
+        """Add scores.
+
+        Args:
+            start: number of the first mask.
+            masks: `[M, H, W]`, as `masks` returned them.
+            scores: `[M]` the target's score of each masked image.
+        """
 
     @abstractmethod
     def map(self) -> Floats:
-        """The map `[H, W]`, once all scores are there."""
+        """The map `[H, W]`, after all scores were added."""
 
 
 @dataclass(frozen=True)
 class Masking(Method):
-    """A method that asks for the scores of masked images and for nothing else.
+    """A method that needs nothing but the scores of masked images.
 
-    Where a mask is 0 the image is `fill`, in model units; between, a blend of the two.
+    Where a mask is 0 the image has the value `fill`; between 0 and 1 the two are blended.
+
+    Attributes:
+        fill: value of masked pixels, model units.
+        output: what is explained.
     """
 
     stochastic: ClassVar[bool] = True
@@ -60,7 +70,7 @@ class Masking(Method):
 
     @abstractmethod
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
-        """The masks of one image `[H, W, C]`; `key` seeds its noise."""
+        """A probe of one image `[H, W, C]`; `key` seeds its masks."""
 
     def bind(self, model: Any) -> Bound:
         """Compile the forward pass of masked images for `model`."""
@@ -70,21 +80,21 @@ class Masking(Method):
             return shown + self.fill * (1 - masks[..., None]) if self.fill else shown
 
         kernel = network.SampleKernel(
-            model, lambda seen: seen.target_scores, variant, ranks=(2,), output=self.output
+            model, lambda variants: variants.target_scores, variant, ranks=(2,), output=self.output
         )
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             images = np.asarray(images, np.float32)
             seeds = image_keys(images) if keys is None else keys
             probes = (self.probe(image, int(key)) for image, key in zip(images, seeds, strict=True))
             maps = np.empty((*images.shape[:3], 1), np.float32)
-            for index, probe in _finished(kernel, images, targets, probes):
+            for index, probe in _evaluate(kernel, images, targets, probes):
                 maps[index, ..., 0] = probe.map()
             return maps
 
-        return bound
+        return explain
 
 
 @dataclass
@@ -97,27 +107,27 @@ class _Part:
     stop: int
 
 
-def _finished(
+def _evaluate(
     kernel: network.SampleKernel, images: Floats, targets: Ints, probes: Iterator[Probe]
 ) -> Iterator[tuple[int, Probe]]:
-    """Each image's number and probe, as soon as all its scores are there."""
+    """Yield each image's number and probe as soon as the probe has all its scores."""
     for parts in _batches(probes, kernel.batch):
         masks = [part.probe.masks(part.start, part.stop) for part in parts]
-        sizes = [len(own) for own in masks]
-        batch = network.Pairs(
+        sizes = [len(part_masks) for part_masks in masks]
+        batch = network.SampleBatch(
             np.repeat([part.index for part in parts], sizes),
             np.concatenate([np.arange(part.start, part.stop) for part in parts]),
         )
         scores = kernel(images, targets, batch, np.concatenate(masks))
-        ends = np.split(scores, np.cumsum(sizes)[:-1])
-        for part, own, found in zip(parts, masks, ends, strict=True):
-            part.probe.add(part.start, own, found)
+        part_scores = np.split(scores, np.cumsum(sizes)[:-1])
+        for part, *own in zip(parts, masks, part_scores, strict=True):
+            part.probe.add(part.start, *own)
             if part.stop == part.probe.count:
                 yield part.index, part.probe
 
 
 def _batches(probes: Iterator[Probe], rows: int) -> Iterator[list[_Part]]:
-    """The masks of all images, `rows` of them at a time."""
+    """Divide the masks of all images into batches of `rows`."""
     parts: list[_Part] = []
     room = rows
     for index, probe in enumerate(probes):
@@ -135,13 +145,13 @@ def _batches(probes: Iterator[Probe], rows: int) -> Iterator[list[_Part]]:
 
 
 def require(name: str, value: float, least: float) -> None:
-    """Raise `ValueError` if a setting is too small."""
+    """Raise `ValueError` if the setting `name` is below `least`."""
     if value < least:
         raise ValueError(f"{name} must be at least {least}; got {value}")
 
 
 def spread(cells: Floats, height: int, width: int) -> NDArray[np.float32]:
-    """Cells `[..., rows, columns]` to images `[..., height, width]`, each value over its cell."""
+    """Enlarge cells `[..., rows, columns]` to `[..., height, width]`; a value fills its cell."""
     rows = np.arange(height) * cells.shape[-2] // height
     columns = np.arange(width) * cells.shape[-1] // width
     return np.asarray(cells[..., rows[:, None], columns], np.float32)
@@ -151,4 +161,6 @@ def require_room(cells: int, image: Floats) -> None:
     """Raise `ValueError` if an image has fewer pixels than a grid has cells."""
     height, width = image.shape[:2]
     if cells > min(height, width):
-        raise ValueError(f"cells must fit the image of {height}x{width}; got {cells}")
+        raise ValueError(
+            f"cells must be at most the image's short side, {height}x{width}; got {cells}"
+        )

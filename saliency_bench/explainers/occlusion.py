@@ -1,4 +1,4 @@
-"""Occlusion: what the output loses when a patch is covered."""
+"""Occlusion: the drop of the output when a patch is covered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Occlusion(Masking):
     """
 
     stochastic: ClassVar[bool] = False
-    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
+    axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     patch: int | None = None
     stride: int | None = None
@@ -42,21 +42,25 @@ class Occlusion(Masking):
             _require_cover(self.patch, self.stride)
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`; `ValueError` if the patch does not fit its images."""
+        """Compile for `model`.
+
+        Raises:
+            ValueError: if the patch does not fit its images.
+        """
         height, width = (network.input_shape(model) or (None, None))[:2]
         if height is not None and width is not None:
             self.patches(height, width)
         return super().bind(model)
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
-        """The whole image, then each patch."""
+        """Masks that cover nothing, then each patch."""
         return _Patches(self.patches(*image.shape[:2]), image.shape[0], image.shape[1])
 
     def patches(self, height: int, width: int) -> list[tuple[slice, slice]]:
-        """Rows and columns of every patch; the last ones end at the border.
+        """Rows and columns of every patch of an image; the last ones end at the border.
 
         Raises:
-            ValueError: if the patch is larger than the image, or the stride than the patch.
+            ValueError: if the patch is larger than the image, or the stride larger than the patch.
         """
         patch = self.patch or max(1, min(height, width) // 7)
         if patch > min(height, width):
@@ -75,7 +79,7 @@ class _Patches(Probe):
         self._drops, self._times = np.zeros((height, width)), np.zeros((height, width))
 
     def masks(self, start: int, stop: int) -> NDArray[np.float32]:
-        """First nothing is covered."""
+        """The first mask covers nothing, the others a patch each."""
         masks = np.ones((stop - start, *self._drops.shape), np.float32)
         for mask, index in zip(masks, range(start, stop), strict=True):
             if index > 0:
@@ -83,7 +87,7 @@ class _Patches(Probe):
         return masks
 
     def add(self, start: int, masks: Floats, scores: Floats) -> None:
-        """Drops from the score of the whole image, where a patch lay."""
+        """Add the drop from the score of the whole image to the pixels of each patch."""
         if start == 0:
             self._whole = float(scores[0])
         for index, score in enumerate(scores, start):
@@ -102,6 +106,6 @@ def _require_cover(patch: int, stride: int) -> None:
 
 
 def _spans(size: int, patch: int, stride: int) -> list[slice]:
-    """Where each patch lies along one axis; the last one ends at the border."""
+    """The extent of each patch along one axis; the last one ends at the border."""
     last = size - patch
     return [slice(start, start + patch) for start in sorted({*range(0, last, stride), last})]

@@ -1,4 +1,4 @@
-"""RISE: random masks, weighted by the score of what they show."""
+"""RISE: random masks, weighted by the score of the masked image."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from saliency_bench.randomize import stream
 class RISE(Masking):
     """Mean score of the masks that show a pixel (Petsiuk et al., 2018).
 
-    Random grids of cells, shown or not, are brought to the size of the image with a random shift,
-    bilinearly. The map is `sum(score * mask) / sum(mask)`: the mean over the masks that were drawn,
-    not over those expected, so that a constant score gives a flat map. An image's masks depend on
+    A mask is a random grid of cells, shown or hidden, resized bilinearly to the image with a random
+    shift. The map is `sum(score * mask) / sum(mask)`. The denominator is that of the masks drawn,
+    not its expectation, so that a constant score gives a constant map. An image's masks depend on
     `seed` and its key only: they are the same for every network.
 
     Attributes:
         samples: masks per image.
-        cells: of the grid along each side.
-        probability: that a cell is shown.
+        cells: number along each side of the grid.
+        probability: probability that a cell is shown.
         seed: of the masks.
-        fill: what is seen where nothing is shown, model units.
+        fill: value of hidden pixels, model units.
         output: what is explained.
     """
 
-    promises: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "linearity"})
+    axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "linearity"})
 
     samples: int = 1000
     cells: int = 7
@@ -46,7 +46,7 @@ class RISE(Masking):
             raise ValueError(f"probability must lie between 0 and 1; got {self.probability}")
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
-        """Masks of `key`; `ValueError` if the cells do not fit the image."""
+        """Masks of `key`; `ValueError` if the image has fewer pixels than the grid has cells."""
         require_room(self.cells, image)
         return _Rise(self, image.shape[0], image.shape[1], stream("rise", self.seed, key))
 
@@ -59,25 +59,25 @@ class _Rise(Probe):
         self._shown = np.zeros(height * width)
 
     def masks(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The next ones of the stream."""
+        """The next masks of the random stream."""
         cells = self._rise.cells
         draws = self._random.random((stop - start, cells * cells + 2), dtype=np.float32)
         grid = (draws[:, 2:] < self._rise.probability).astype(np.float32)
         rows, columns = (
             _interpolation(size, cells, draws[:, axis]) for axis, size in enumerate(self._size)
         )
-        # Not by BLAS, whose threads wait for one another longer than they work.
+        # Not BLAS: on such small matrices its threads wait longer than they work.
         across = np.einsum("mcd,mwd->mcw", grid.reshape(-1, cells, cells), columns)
         return np.asarray(np.einsum("mhc,mcw->mhw", rows, across), np.float32)
 
     def add(self, start: int, masks: Floats, scores: Floats) -> None:
-        """Sums of the masks, with and without their scores."""
+        """Add to the sums of the masks, with and without their scores as weights."""
         flat = masks.reshape(len(masks), -1)
         self._weighted += np.einsum("m,mp->p", scores, flat)
         self._shown += flat.sum(axis=0)
 
     def map(self) -> Floats:
-        """Their quotient; NaN where no mask shows a pixel."""
+        """The quotient of the two sums; NaN at a pixel that no mask shows."""
         with np.errstate(invalid="ignore"):
             return np.asarray((self._weighted / self._shown).reshape(self._size))
 
@@ -85,7 +85,7 @@ class _Rise(Probe):
 def _interpolation(size: int, cells: int, shifts: Floats) -> NDArray[np.float32]:
     """Weights `[M, size, cells]` of each cell at each pixel, for shifts `[M]` in cells.
 
-    As in the paper the grid is stretched over one cell more than the image has.
+    As in the paper the grid covers one cell more than the image.
     """
     cell = -(-size // cells)
     offset = np.floor(shifts * cell)

@@ -13,12 +13,12 @@ from saliency_bench.protocols import Floats
 from saliency_bench.randomize import stream
 
 CHUNK = 250
-"""Masks among which HSIC is estimated at once: what it holds grows with their square."""
+"""Masks in one estimate of HSIC: its memory grows with their square."""
 
 
 @dataclass(frozen=True)
 class _Sensitivity(Masking):
-    """An index of each cell of a grid; it is repeated over the cell's pixels."""
+    """An index for each cell of a grid, repeated over the cell's pixels."""
 
     signed: ClassVar[bool] = False
 
@@ -36,21 +36,21 @@ class _Sensitivity(Masking):
 class Sobol(_Sensitivity):
     """Total-order Sobol indices: a cell's share of the score's variance (Fel et al., 2021).
 
-    Cells are dimmed by quasi-random factors in [0, 1]; of each `samples` two sets of factors, and
-    for each cell the first set with that cell's factors from the second. By Jansen's estimator the
-    index is `mean((f(A) - f(A with cell from B))^2) / (2 var f)`. It needs
+    Cells are dimmed by quasi-random factors in [0, 1]. There are two sets A and B of `samples`
+    factor vectors each, and for every cell a copy of A with this cell's factors from B. Jansen's
+    estimator of the index is `mean((f(A) - f(A with cell from B))^2) / (2 var f)`. It needs
     `samples * (cells^2 + 2)` forward passes per image.
 
     Attributes:
-        samples: sets of factors; best a power of two.
-        cells: of the grid along each side.
+        samples: factor vectors per set; a power of two is best.
+        cells: number along each side of the grid.
         seed: of the factors.
-        fill: what is seen where the factor is 0, model units.
+        fill: value of a pixel whose factor is 0, model units.
         output: what is explained.
     """
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
-        """Factors of `key`; `ValueError` if the cells do not fit the image."""
+        """Factors of `key`; `ValueError` if the image has fewer pixels than the grid has cells."""
         require_room(self.cells, image)
         return _Jansen(self, image.shape[0], image.shape[1], stream("sobol", self.seed, key))
 
@@ -62,15 +62,15 @@ class _Jansen(Probe):
         size, self._samples = sobol.cells**2, sobol.samples
         self._size, self._side = (height, width), sobol.cells
         sampler = qmc.Sobol(2 * size, rng=random)
-        # A power of two is drawn, and as many used as are asked for: no warning of imbalance.
-        drawn = sampler.random_base2(int(np.ceil(np.log2(self._samples))))[: self._samples]
-        self._first, self._second = drawn[:, :size], drawn[:, size:]
+        # SciPy warns unless a power of two is drawn; the surplus is dropped.
+        factors = sampler.random_base2(int(np.ceil(np.log2(self._samples))))[: self._samples]
+        self._first, self._second = factors[:, :size], factors[:, size:]
         self.count = self._samples * (size + 2)
         self._scores = np.zeros(2 * self._samples)
         self._changes = np.zeros(size)
 
     def masks(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The first set, the second, then the first with one cell of the second, cell by cell."""
+        """First set A, then set B, then A with one cell from B, cell by cell."""
         sets, rows = np.divmod(np.arange(start, stop), self._samples)
         values = np.where((sets == 1)[:, None], self._second[rows], self._first[rows])
         mixed = np.flatnonzero(sets > 1)
@@ -79,7 +79,7 @@ class _Jansen(Probe):
         return spread(values.reshape(-1, self._side, self._side), *self._size)
 
     def add(self, start: int, masks: Floats, scores: Floats) -> None:
-        """Squared changes of the score, by cell."""
+        """Add the squared changes of the score, by cell."""
         sets, rows = np.divmod(np.arange(start, start + len(scores)), self._samples)
         plain = sets < 2
         self._scores[sets[plain] * self._samples + rows[plain]] = scores[plain]
@@ -87,7 +87,7 @@ class _Jansen(Probe):
         np.add.at(self._changes, sets[~plain] - 2, changes)
 
     def map(self) -> Floats:
-        """The indices; 0 everywhere of a score that does not vary."""
+        """The indices; all 0 if the score does not vary."""
         variance = self._scores.var()
         means = self._changes / self._samples / 2
         indices = np.divide(means, variance, out=np.zeros_like(means), where=variance > 0)
@@ -98,15 +98,15 @@ class _Jansen(Probe):
 class HSIC(_Sensitivity):
     """How much the score depends on whether a cell is shown (Novello et al., 2022).
 
-    The Hilbert-Schmidt independence criterion of each cell's being shown, with the kernel
-    `1[z = z']`, and the score, with a Gaussian kernel of its median distance. It is estimated among
-    at most 250 masks at a time and averaged: that is the block estimate.
+    The Hilbert-Schmidt independence criterion between two variables: whether the cell is shown,
+    with the kernel `1[z = z']`, and the score, with a Gaussian kernel as wide as the median
+    distance. It is the block estimate: the mean over blocks of at most 250 masks.
 
     Attributes:
         samples: masks per image.
-        cells: of the grid along each side.
+        cells: number along each side of the grid.
         seed: of the masks.
-        fill: what is seen where nothing is shown, model units.
+        fill: value of hidden pixels, model units.
         output: what is explained.
     """
 
@@ -114,7 +114,7 @@ class HSIC(_Sensitivity):
     cells: int = 7
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
-        """Masks of `key`; `ValueError` if the cells do not fit the image."""
+        """Masks of `key`; `ValueError` if the image has fewer pixels than the grid has cells."""
         require_room(self.cells, image)
         return _Dependence(self, image.shape[0], image.shape[1], stream("hsic", self.seed, key))
 
@@ -128,20 +128,20 @@ class _Dependence(Probe):
         self._total, self._used = np.zeros(hsic.cells**2), 0
 
     def masks(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Cells shown or not, as likely."""
+        """Each cell is shown with probability one half."""
         draws = self._random.random((stop - start, self._side**2), dtype=np.float32)
         shown = (draws < 0.5).astype(np.float64)
         self._shown = np.concatenate([self._shown, shown])
         return spread(shown.reshape(-1, self._side, self._side), *self._size)
 
     def add(self, start: int, masks: Floats, scores: Floats) -> None:
-        """Keep them until there are enough for an estimate."""
+        """Collect scores, and estimate whenever a block is full."""
         self._scores = np.append(self._scores, scores)
         while len(self._scores) >= CHUNK:
             self._estimate(CHUNK)
 
     def map(self) -> Floats:
-        """The mean of the estimates, by how many masks each was made of; one alone makes none."""
+        """The mean of the estimates, weighted by their masks; a rest of one mask gives none."""
         if len(self._scores) > 1:
             self._estimate(len(self._scores))
         return spread((self._total / self._used).reshape(self._side, self._side), *self._size)
@@ -156,8 +156,8 @@ class _Dependence(Probe):
         likeness = squareform(np.exp(-distances / (2 * width))) + np.eye(count)
         centred = likeness - likeness.mean(axis=0) - likeness.mean(axis=1)[:, None]
         centred += likeness.mean()
-        # 1[z = z'] is 1 - z - z' + 2 z z', of which only the last part is not centred away.
-        # Not by BLAS, whose threads wait for one another longer than they work.
+        # 1[z = z'] is 1 - z - z' + 2 z z'; centring removes all but the last term.
+        # Not BLAS: on such small matrices its threads wait longer than they work.
         products = np.einsum("mn,cn->mc", centred, np.ascontiguousarray(shown.T))
         values = 2 * (shown * products).sum(axis=0)
         self._total += count * np.maximum(values, 0) / (count - 1) ** 2

@@ -12,24 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Wrapped, in_float32
+from saliency_bench.explainers.base import USUAL, Wrapper, in_float32
 from saliency_bench.protocols import Bound, Floats, Ints
 from saliency_bench.randomize import image_keys, stream
 
 if TYPE_CHECKING:
-    Sample = tuple[network.Pairs, Floats]
-    """A batch of noisy copies, and an array with a row of each."""
+    Sample = tuple[network.SampleBatch, Floats]
+    """A batch of noisy copies, and an array with one row for each."""
 
 
 @dataclass(frozen=True)
-class _Noisy(Wrapped):
+class _Noisy(Wrapper):
     """A statistic of the maps of noisy copies of each image.
 
-    An image's noise depends on `seed` and its key only, so it is the same for every network, in
-    any batch, and for all statistics.
+    An image's noise depends on `seed` and its key only: it is the same for every network, batch and
+    statistic.
 
     Attributes:
-        base: the explainer whose maps are taken.
+        base: the explainer of the noisy copies.
         samples: noisy copies per image.
         noise: standard deviation of the Gaussian noise, as a share of the image's max - min.
         seed: of the noise.
@@ -48,29 +48,34 @@ class _Noisy(Wrapped):
             raise ValueError(f"noise must be at least 0; got {self.noise}")
 
     @abstractmethod
-    def statistic(self, sampled: Iterator[Sample], images: int) -> NDArray[np.float32]:
-        """The maps of all samples, batch by batch, to one map per image."""
+    def statistic(self, batches: Iterator[Sample], images: int) -> NDArray[np.float32]:
+        """Reduce the maps of all samples to one map per image.
+
+        Args:
+            batches: batches, each with its maps `[P, H, W, C']`.
+            images: number of images.
+        """
 
     def bind(self, model: Any) -> Bound:
         """Compile the base for `model`."""
-        explain = self.base.bind(model)
+        base = self.base.bind(model)
         rows = network.rows_at_once()
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             images = np.asarray(images, np.float32)
             seeds = image_keys(images) if keys is None else keys
-            sampled = (
+            batches = (
                 (
                     batch,
-                    explain(noisy, targets[batch.image], keys=seeds[batch.image] + batch.sample),
+                    base(noisy, targets[batch.image], keys=seeds[batch.image] + batch.sample),
                 )
                 for batch, noisy in _ahead(self._copies(images, seeds, rows))
             )
-            return self.statistic(sampled, len(images))
+            return self.statistic(batches, len(images))
 
-        return bound
+        return explain
 
     def _copies(self, images: Floats, seeds: Ints, rows: int) -> Iterator[Sample]:
         """Noisy copies of the images, `rows` of them at a time."""
@@ -90,19 +95,19 @@ class SmoothGrad(_Noisy):
     """Mean map of noisy copies of each image (Smilkov et al., 2017).
 
     IG-SmoothGrad is `SmoothGrad(base=IntegratedGradients())`. An image's noise depends on `seed`
-    and its key only, so it is the same for every network and in any batch.
+    and its key only: it is the same for every network and batch.
 
     Attributes:
-        base: the explainer that is averaged.
+        base: the explainer whose maps are averaged.
         samples: noisy copies per image.
         noise: standard deviation of the Gaussian noise, as a share of the image's max - min.
         seed: of the noise.
     """
 
-    def statistic(self, sampled: Iterator[Sample], images: int) -> NDArray[np.float32]:
+    def statistic(self, batches: Iterator[Sample], images: int) -> NDArray[np.float32]:
         """The mean."""
         totals = np.zeros(0)
-        for batch, maps in sampled:
+        for batch, maps in batches:
             if not totals.size:
                 totals = np.zeros((images, *maps.shape[1:]))
             batch.add_to(totals, maps)
@@ -113,16 +118,16 @@ class SmoothGrad(_Noisy):
 class SquareGrad(_Noisy):
     """Mean squared map of noisy copies of each image (Hooker et al., 2019).
 
-    In squared units of the base's maps; a map whose values are too small or too large for float32
-    comes in units of its largest one. Settings and noise as `SmoothGrad`'s.
+    The unit is that of the base's maps squared; a map whose values do not fit into float32 is
+    divided by the largest one. Settings and noise as `SmoothGrad`'s.
     """
 
     signed: ClassVar[bool] = False
-    promises: ClassVar[frozenset[str]] = USUAL
+    axioms: ClassVar[frozenset[str]] = USUAL
 
-    def statistic(self, sampled: Iterator[Sample], images: int) -> NDArray[np.float32]:
-        """Variance and squared mean, both of which are at least 0."""
-        mean, variance = _moments(sampled, images, self.samples)
+    def statistic(self, batches: Iterator[Sample], images: int) -> NDArray[np.float32]:
+        """Variance plus squared mean: neither can be negative."""
+        mean, variance = _moments(batches, images, self.samples)
         return in_float32(variance + mean**2)
 
 
@@ -130,29 +135,34 @@ class SquareGrad(_Noisy):
 class VarGrad(_Noisy):
     """Variance of the maps of noisy copies of each image (Adebayo et al., 2018).
 
-    Over the samples themselves (ddof 0), so that it is `SquareGrad - SmoothGrad**2`. In squared
-    units of the base's maps; a map whose values are too small or too large for float32 comes in
-    units of its largest one. Settings and noise as `SmoothGrad`'s.
+    The sample variance with ddof 0, so that it is `SquareGrad - SmoothGrad**2`. The unit is that of
+    the base's maps squared; a map whose values do not fit into float32 is divided by the largest
+    one. Settings and noise as `SmoothGrad`'s.
     """
 
     signed: ClassVar[bool] = False
-    promises: ClassVar[frozenset[str]] = USUAL
+    axioms: ClassVar[frozenset[str]] = USUAL
 
-    def statistic(self, sampled: Iterator[Sample], images: int) -> NDArray[np.float32]:
+    def statistic(self, batches: Iterator[Sample], images: int) -> NDArray[np.float32]:
         """The variance."""
-        return in_float32(_moments(sampled, images, self.samples)[1])
+        return in_float32(_moments(batches, images, self.samples)[1])
 
 
 def _moments(
-    sampled: Iterator[Sample], images: int, samples: int
+    batches: Iterator[Sample], images: int, samples: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance of each image's maps, both `[N, H, W, C']`.
 
-    In float64, where the square of a gradient of 3e-21 is not 0; and as distances from the
-    image's first map, so that two large numbers need not cancel.
+    Computed in float64, in which the square of a gradient of 3e-21 is not 0, and from differences
+    to the image's first map, which avoids cancellation.
+
+    Args:
+        batches: batches, each with its maps.
+        images: number of images.
+        samples: noisy copies per image.
     """
     first = sums = squares = np.zeros(0)
-    for batch, maps in sampled:
+    for batch, maps in batches:
         if not first.size:
             first, sums, squares = (np.zeros((images, *maps.shape[1:])) for _ in range(3))
         starts = batch.sample == 0
@@ -165,9 +175,9 @@ def _moments(
 
 
 def _ahead(items: Iterator[Sample]) -> Iterator[Sample]:
-    """The same items, each made in another thread while the one before is used."""
+    """Yield the items; another thread makes the next one while the caller uses the present one."""
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
+        future = thread.submit(next, items, None)
+        while (item := future.result()) is not None:
+            future = thread.submit(next, items, None)
             yield item

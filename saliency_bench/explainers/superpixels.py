@@ -17,15 +17,15 @@ from saliency_bench.explainers.masking import Masking, Probe, require
 from saliency_bench.protocols import Floats
 from saliency_bench.randomize import stream
 
-DRAWN = 64
-"""Coalitions that are drawn at once, which is faster; how many decides which are drawn."""
+DRAWS = 64
+"""Coalitions drawn at once, for speed. Another number would draw other coalitions."""
 
 
 def superpixels(image: Floats, count: int) -> NDArray[np.int64]:
-    """`[H, W]` numbers from 0 of about `count` superpixels, by SLIC (Achanta et al., 2012).
+    """Labels `[H, W]` of about `count` superpixels, from 0, by SLIC (Achanta et al., 2012).
 
-    They depend on the image alone, whatever its units: its values are brought to [0, 1] first. An
-    image that falls into less than half as many, such as noise, is tiled instead.
+    They do not depend on the image's units: its values are scaled to [0, 1] first. If SLIC finds
+    less than half as many, as in noise, the image is divided into tiles instead.
     """
     span = float(np.ptp(image))
     pixels = (image - image.min()) / span if span > 0 else np.zeros_like(image)
@@ -39,7 +39,7 @@ def superpixels(image: Floats, count: int) -> NDArray[np.int64]:
 def _slic(pixels: Floats, count: int) -> NDArray[np.int64]:
     from skimage.segmentation import slic
 
-    # Colours are compared in CIELAB, whose values go to 100, other channels as they are.
+    # Colours are compared in CIELAB, with values up to 100; other channels as they are.
     colour = pixels.shape[-1] == 3
     labels: NDArray[np.int64] = slic(
         pixels, n_segments=count, compactness=10.0 if colour else 0.1, convert2lab=colour,
@@ -50,13 +50,13 @@ def _slic(pixels: Floats, count: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _Superpixels(Masking):
-    """A linear model of the score, fitted to images of which superpixels are hidden.
+    """A linear model of the score, fitted to images with hidden superpixels.
 
     Attributes:
-        segments: about how many superpixels an image has.
+        segments: approximate number of superpixels.
         samples: masked images per image.
         seed: of the masks.
-        fill: what is seen in place of a superpixel, model units.
+        fill: value of hidden pixels, model units.
         output: what is explained.
     """
 
@@ -71,7 +71,12 @@ class _Superpixels(Masking):
 
 
 class _Fit(Probe):
-    """Weighted sums for a linear model: what they hold does not grow with the samples."""
+    """Weighted sums for a linear fit; their size does not grow with the samples.
+
+    Args:
+        labels: `[H, W]` the superpixel of each pixel.
+        count: number of masks.
+    """
 
     def __init__(self, labels: NDArray[np.int64], count: int) -> None:
         self.labels, self.count = labels, count
@@ -86,15 +91,15 @@ class _Fit(Probe):
 
     @abstractmethod
     def weights(self, start: int, shown: Floats) -> Floats:
-        """`[M]` of each masked image in the fit."""
+        """Weights `[M]` in the fit of images with the superpixels `shown` `[M, segments]`."""
 
     def masks(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Superpixels shown or not."""
+        """Masks that show and hide whole superpixels."""
         self._shown = np.asarray(self.draw(start, stop), np.float64)
         return np.asarray(self._shown[:, self.labels], np.float32)
 
     def add(self, start: int, masks: Floats, scores: Floats) -> None:
-        """The sums of a weighted least-squares fit with an intercept."""
+        """Add to the sums of a weighted least-squares fit with an intercept."""
         weights = self.weights(start, self._shown)
         columns = np.column_stack([np.ones(len(scores)), self._shown])
         self.products += (columns * weights[:, None]).T @ columns
@@ -105,21 +110,21 @@ class _Fit(Probe):
 class LIME(_Superpixels):
     """Coefficients of a local linear model of superpixels (Ribeiro et al., 2016).
 
-    Half of the superpixels are hidden at random; images count the more the less is hidden,
-    `exp(-d^2 / width^2)` of the cosine distance d, as in the authors' code its square root. A
-    superpixel's coefficient is repeated over its pixels.
+    Half of the superpixels are hidden at random. An image has the weight
+    `sqrt(exp(-d^2 / width^2))`, with the cosine distance d to the whole image; the root is that of
+    the authors' code. A superpixel's coefficient is repeated over its pixels.
 
     Attributes:
-        segments: about how many superpixels an image has.
+        segments: approximate number of superpixels.
         samples: masked images per image.
         seed: of the masks.
-        fill: what is seen in place of a superpixel, model units.
+        fill: value of hidden pixels, model units.
         output: what is explained.
-        width: of the kernel.
-        ridge: penalty of the squared coefficients.
+        width: width of that kernel, in units of d.
+        ridge: factor of the squared coefficients that are added to the loss.
     """
 
-    promises: ClassVar[frozenset[str]] = USUAL | {"linearity"}
+    axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     width: float = 0.25
     ridge: float = 1e-6
@@ -131,7 +136,7 @@ class LIME(_Superpixels):
         require("ridge", self.ridge, 0)
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
-        """Random halves of the superpixels."""
+        """Masks that show a random half of the superpixels."""
         return _Lime(self, superpixels(image, self.segments), stream("lime", self.seed, key))
 
 
@@ -141,7 +146,7 @@ class _Lime(_Fit):
         self._lime, self._random = lime, random
 
     def draw(self, start: int, stop: int) -> Floats:
-        """Each shown or not, as likely; the first mask shows all."""
+        """Each superpixel is shown with probability one half; the first mask shows all."""
         draws = self._random.random((stop - start, self.segments), dtype=np.float32)
         shown = (draws < 0.5).astype(np.float64)
         if start == 0:
@@ -149,36 +154,36 @@ class _Lime(_Fit):
         return shown
 
     def weights(self, start: int, shown: Floats) -> Floats:
-        """By the cosine distance to showing all."""
+        """From the cosine distance to the mask that shows all."""
         distances = 1 - np.sqrt(shown.mean(axis=1))
         return np.asarray(np.sqrt(np.exp(-((distances / self._lime.width) ** 2))))
 
     def map(self) -> Floats:
         """The coefficients; the intercept is not penalised."""
         penalty = self._lime.ridge * np.diag([0.0, *np.ones(self.segments)])
-        found, *_ = np.linalg.lstsq(self.products + penalty, self.answers, rcond=None)
-        return np.asarray(found[1:][self.labels])
+        solution, *_ = np.linalg.lstsq(self.products + penalty, self.answers, rcond=None)
+        return np.asarray(solution[1:][self.labels])
 
 
 @dataclass(frozen=True)
 class KernelSHAP(_Superpixels):
     """Shapley values of superpixels, fitted with the Shapley kernel (Lundberg & Lee, 2017).
 
-    They sum to the difference of the output between the image and the fill, exactly. If there are
-    no more coalitions than samples all are evaluated, and the values are exact; else coalitions
-    are drawn by their weight, each with its complement. A superpixel's value is divided over its
-    pixels, so that the map sums to that difference.
+    They sum exactly to the difference of the output between the image and the fill. If there are no
+    more coalitions than samples, all are evaluated and the values are exact. Otherwise coalitions
+    are drawn with probabilities from the kernel, each with its complement. A superpixel's value is
+    divided among its pixels, so the map has the same sum.
 
     Attributes:
-        segments: about how many superpixels an image has.
-        samples: masked images per image, beside the image and the fill.
+        segments: approximate number of superpixels.
+        samples: masked images per image, not counting the image itself and the fill.
         seed: of the masks.
-        fill: what is seen in place of a superpixel, model units.
+        fill: value of hidden pixels, model units.
         output: what is explained.
     """
 
-    # No noise where there are so few superpixels that all coalitions are evaluated.
-    promises: ClassVar[frozenset[str]] = USUAL - {"noise"} | {"linearity", "completeness"}
+    # Not `noise`: with few superpixels all coalitions are evaluated, and keys have no effect.
+    axioms: ClassVar[frozenset[str]] = USUAL - {"noise"} | {"linearity", "completeness"}
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
         """All coalitions of the superpixels, or random ones."""
@@ -198,51 +203,51 @@ class _Shapley(_Fit):
         self._every = 2**segments - 2 <= samples
         super().__init__(labels, 2 + (2**segments - 2 if self._every else samples))
         self._random = random
-        self._coalitions = _coalitions(segments) if self._every else self._random_ones()
+        self._coalitions = _coalitions(segments) if self._every else self._random_coalitions()
         self._ends = np.zeros(2)
 
     def draw(self, start: int, stop: int) -> Floats:
-        """First none and all, then coalitions."""
+        """First no superpixel and all superpixels, then coalitions."""
         ends = [np.full(self.segments, float(i)) for i in range(2) if start <= i < stop]
         return np.array([*ends, *(next(self._coalitions) for _ in range(stop - start - len(ends)))])
 
     def weights(self, start: int, shown: Floats) -> Floats:
-        """The Shapley kernel's, where all are evaluated; drawn ones weigh the same."""
+        """From the Shapley kernel if all coalitions are evaluated; equal if it drew them."""
         if not self._every:
             return np.ones(len(shown))
         sizes = shown.sum(axis=1).astype(int)
         return np.array([_kernel(self.segments, size) for size in sizes])
 
     def add(self, start: int, masks: Floats, scores: Floats) -> None:
-        """The ends are constraints, not parts of the fit."""
+        """Add scores; those of no and of all superpixels are constraints, not parts of the fit."""
         ends = max(0, min(2 - start, len(scores)))
         self._ends[start : start + ends] = scores[:ends]
         self._shown = self._shown[ends:]
         super().add(start + ends, masks[ends:], scores[ends:])
 
     def map(self) -> Floats:
-        """Values that fit best among those with the right sum, over each superpixel's pixels."""
+        """The best fit among values with the right sum, divided among each superpixel's pixels."""
         none, every = self._ends
         products = self.products[1:, 1:]
         answers = self.answers[1:] - none * self.products[1:, 0]
-        # Least squares under one linear constraint, with its multiplier.
+        # Least squares under one linear constraint, with a Lagrange multiplier.
         edge = np.ones((self.segments, 1))
         system = np.block([[products, edge], [edge.T, np.zeros((1, 1))]])
-        found, *_ = np.linalg.lstsq(system, np.append(answers, every - none), rcond=None)
+        solution, *_ = np.linalg.lstsq(system, np.append(answers, every - none), rcond=None)
         sizes = np.bincount(self.labels.ravel())
-        return np.asarray((found[:-1] / sizes)[self.labels])
+        return np.asarray((solution[:-1] / sizes)[self.labels])
 
-    def _random_ones(self) -> Iterator[Floats]:
-        """Coalitions of sizes drawn by the kernel's total weight of each, and their complements."""
+    def _random_coalitions(self) -> Iterator[Floats]:
+        """Random coalitions, with sizes drawn by total weight, each followed by its complement."""
         sizes = np.arange(1, self.segments)
         chances = 1 / (sizes * (self.segments - sizes))
         chances /= chances.sum()
         while True:
-            picked = self._random.choice(sizes, DRAWN, p=chances)
-            draws = self._random.random((DRAWN, self.segments))
-            # The segments of the smallest draws: as many as were picked.
+            counts = self._random.choice(sizes, DRAWS, p=chances)
+            draws = self._random.random((DRAWS, self.segments))
+            # A coalition holds the segments with the smallest draws.
             ranks = draws.argsort(axis=1).argsort(axis=1)
-            for shown in (ranks < picked[:, None]).astype(np.float64):
+            for shown in (ranks < counts[:, None]).astype(np.float64):
                 yield shown
                 yield 1 - shown
 

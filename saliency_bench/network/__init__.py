@@ -1,7 +1,7 @@
-"""What we need to know of a Keras model: its logit, its layers in execution order, its weights.
+"""Keras models as explainers and checks need them: logits, layers in execution order, weights.
 
-The same for Sequential, Functional, nested and subclassed models. Names resolve on first use, so
-that importing this package does not start TensorFlow; `__init__.pyi` lists them.
+Sequential, Functional, nested and subclassed models are treated alike. Names resolve on first use,
+so that importing this package does not import TensorFlow; `__init__.pyi` lists them.
 """
 
 import lazy_loader

@@ -26,7 +26,7 @@ from .overrides import DeconvRelu as DeconvRelu
 from .overrides import GuidedRelu as GuidedRelu
 from .overrides import Path as Path
 from .overrides import Rule as Rule
-from .sampling import Pairs as Pairs
+from .sampling import SampleBatch as SampleBatch
 from .sampling import Sampled as Sampled
 from .sampling import SampleKernel as SampleKernel
 from .sampling import pairs as pairs

@@ -1,4 +1,4 @@
-"""DeepLIFT's rescale rule: slopes between an activation and that of a baseline, not gradients."""
+"""DeepLIFT's rescale rule: slopes between activations of image and baseline replace gradients."""
 
 from __future__ import annotations
 
@@ -11,34 +11,42 @@ import tensorflow as tf
 from saliency_bench.network.batches import Kernel
 from saliency_bench.network.forward import Traced
 from saliency_bench.network.gradients import derivative
-from saliency_bench.network.linear_maps import CORES, MOVES, POOLS, SHIFTS, SUMS
-from saliency_bench.network.overrides import Backward, Path, Rule, again, ordinary, require_known
+from saliency_bench.network.operations import CORES, MOVES, POOLS, SHIFTS, SUMS
+from saliency_bench.network.overrides import (
+    Backward,
+    Path,
+    Rule,
+    ordinary_gradient,
+    require_known,
+    rerun,
+)
 from saliency_bench.protocols import NotApplicable, Output
 
 UNARY = frozenset({
     "Abs", "Elu", "Erf", "Erfc", "Exp", "LeakyRelu", "Log", "Maximum", "Minimum", "Relu", "Relu6",
     "Rsqrt", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Square", "Tanh",
 })  # fmt: skip
-"""Operations of one value each that are not linear."""
+"""Nonlinear operations that act on each value alone."""
 
 STRAIGHT = frozenset({"Abs", "LeakyRelu", "Maximum", "Minimum", "Relu", "Relu6"})
-"""Those made of straight pieces, whose slope is exact however small the change."""
+"""Piecewise linear ones, whose slope is exact even for a small change."""
 
 NEAR = 1e-4
-"""Values that differ by less than this part of the baseline's have the gradient for a slope."""
+"""Below this relative difference from the baseline's value, the gradient replaces the slope."""
 
 
 @dataclass(frozen=True)
 class Rescale(Rule):
     """Activations pass back slopes `(f(x) - f(r)) / (x - r)` (Shrikumar et al., 2017).
 
-    The baseline r goes through the model as one more row of every batch. What `tf.gradients` finds
-    are multipliers: times the image less the baseline they sum to the difference of the scores. A
-    max pool hands a rise to the place of the image's maximum, a fall to that of the baseline's;
-    a product of two tensors, as in a gate, takes the mean of its ends.
+    The baseline r passes through the model as one more row of every batch. `tf.gradients` then
+    returns multipliers: times the image minus the baseline, they sum to the difference of the
+    scores. A max pool sends an increase to the position of the image's maximum, and a decrease to
+    that of the baseline's. A product of two tensors, as in a gate, uses the mean of each factor's
+    two values.
 
     Attributes:
-        baseline: images `[B, H, W, C]` to the baseline `[1, H, W, C]`, inside the graph.
+        baseline: from images `[B, H, W, C]` to the baseline `[1, H, W, C]`, inside the graph.
     """
 
     types = UNARY | {"MaxPool", "Mul"}
@@ -46,11 +54,11 @@ class Rescale(Rule):
     baseline: Callable[[Any], Any]
 
     def forward(self, images: Any) -> Any:
-        """The images and, behind them, the baseline."""
+        """Append the baseline to the images."""
         return tf.concat([images, self.baseline(images)], axis=0)
 
     def backward(self, path: Path) -> Backward:
-        """Every operation is linear or has a slope."""
+        """Send a signal back through an operation by its slope, or unchanged if it is linear."""
         require_known(path, self.types | CORES.keys() | MOVES | POOLS | SHIFTS | SUMS)
         single = UNARY | CORES.keys() | {"RealDiv"}
         for op in path.operations:
@@ -69,62 +77,69 @@ class Rescale(Rule):
             (index,) = indices
             values = op.inputs[index]
             tf.debugging.assert_equal(
-                tf.shape(values)[0], rows, f"{path.layer(op)} must keep images apart, one a row"
+                tf.shape(values)[0], rows, f"{path.layer(op)} must keep one image per row"
             )
-            way = {"Mul": ordinary, "MaxPool": _winners}.get(op.type, _slopes)
-            found = way(op, index, signal)
-            return [found if i in indices else None for i in range(len(op.inputs))]
+            send = {"Mul": ordinary_gradient, "MaxPool": _send_to_maxima}.get(op.type, _slopes)
+            own = send(op, index, signal)
+            return [own if i in indices else None for i in range(len(op.inputs))]
 
         return back
 
 
 def _slopes(op: Any, index: int, signal: Any) -> Any:
-    """The signal times the slope between each row and the last one."""
+    """The signal times the slope between each row and the baseline, which is the last row."""
     values, outputs = op.inputs[index], op.outputs[0]
     change = values - values[-1:]
     slope = tf.math.divide_no_nan(outputs - outputs[-1:], change)
     if op.type in STRAIGHT:
         return signal * slope
     near = tf.abs(change) <= NEAR * tf.abs(values[-1:])
-    return tf.where(near, ordinary(op, index, signal), signal * slope)
+    return tf.where(near, ordinary_gradient(op, index, signal), signal * slope)
 
 
-def _winners(op: Any, index: int, signal: Any) -> Any:
-    """Rises to where the image has its maximum, falls to where the baseline has it."""
+def _send_to_maxima(op: Any, index: int, signal: Any) -> Any:
+    """Send increases to the image's maxima and decreases to the baseline's."""
     values, outputs = op.inputs[index], op.outputs[0]
     rise = outputs - outputs[-1:]
-    risen = _routed(op, values, outputs, signal * tf.nn.relu(rise))
-    places, maxima = (tf.zeros_like(tensor) + tensor[-1:] for tensor in (values, outputs))
-    fallen = _routed(op, places, maxima, signal * tf.minimum(rise, 0))
-    return tf.math.divide_no_nan(risen + fallen, values - values[-1:])
+    increases = _route(op, values, outputs, signal * tf.nn.relu(rise))
+    baseline, maxima = (tf.zeros_like(tensor) + tensor[-1:] for tensor in (values, outputs))
+    decreases = _route(op, baseline, maxima, signal * tf.minimum(rise, 0))
+    return tf.math.divide_no_nan(increases + decreases, values - values[-1:])
 
 
-def _routed(op: Any, values: Any, maxima: Any, signal: Any) -> Any:
-    """A signal sent to where the maxima of a pool lie."""
+def _route(op: Any, values: Any, maxima: Any, signal: Any) -> Any:
+    """Send a signal to the positions of a max pool's maxima.
+
+    Args:
+        op: the max pool.
+        values: its inputs.
+        maxima: its outputs for these inputs.
+        signal: the signal at its outputs.
+    """
     names = ("ksize", "strides", "padding", "explicit_paddings", "data_format")
     settings = {name: op.get_attr(name) for name in names}
     return tf.raw_ops.MaxPoolGrad(orig_input=values, orig_output=maxima, grad=signal, **settings)
 
 
 def _product(op: Any, indices: list[int], signal: Any) -> list[Any]:
-    """Each factor's share of a product's change: the mean of the other one's two ends."""
+    """The signal of each factor of a product: times the mean of the other factor's two values."""
     middles = {i: (op.inputs[i] + op.inputs[i][-1:]) / 2 for i in indices}
-    gradients = tf.gradients(again(op, middles), list(middles.values()), signal)
+    gradients = tf.gradients(rerun(op, middles), list(middles.values()), signal)
     return list(gradients)
 
 
 def differences(
     model: Any, baseline: Callable[[tuple[int, ...]], Any], output: Output = "logit"
 ) -> Kernel:
-    """Images `[N, H, W, C]` and targets to each value's part in the difference from a baseline.
+    """A kernel from images `[N, H, W, C]` and targets to each value's part in a score difference.
 
     Args:
         model: any built Keras model.
-        baseline: of images of a shape `(H, W, C)`, to which it broadcasts, model units.
-        output: whose difference is split.
+        baseline: from a shape `(H, W, C)` to the baseline, which broadcasts to it, model units.
+        output: the output whose difference from that of the baseline is divided.
 
     Raises:
-        NotApplicable: if an operation has no rule, with its layer.
+        NotApplicable: if an operation has no rule; the message names its layer.
     """
 
     def row(images: Any) -> Any:

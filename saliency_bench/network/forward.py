@@ -1,4 +1,4 @@
-"""One traced forward pass, and the compiled functions that are made of one."""
+"""One traced forward pass, and functions that are compiled from it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Traced:
 
     @property
     def target_scores(self) -> Any:
-        """`[B]` the score of each row's target class."""
-        # `tf.gather(..., batch_dims=1)` is the same, but its gradient takes a hundred operations.
+        """`[B]` the score of each row's target."""
+        # `tf.gather(..., batch_dims=1)` is equivalent, but its gradient takes a hundred operations.
         rows = tf.range(tf.shape(self.targets)[0])
         return tf.gather_nd(self.scores, tf.stack([rows, self.targets], axis=1))
 
     def features(self, layer: str | None = None) -> Any:
-        """`[B, h, w, K]` of a layer, by default the last one with a feature map that counts.
+        """`[B, h, w, K]` the output of a layer; default: see `last_feature_map`.
 
         Raises:
             NotApplicable: if there is no such feature map.
@@ -51,12 +51,18 @@ class Traced:
 
 
 Body = Callable[[Traced], Any]
-"""What a kernel returns of a forward pass: one tensor of B rows."""
+"""From a forward pass to the tensor of B rows that a kernel returns."""
 
 
 @dataclass(frozen=True)
-class Passed:
-    """What a forward pass leaves: the explained scores `[B, K]`, the layers' calls, the rule."""
+class ForwardPass:
+    """Tensors of a forward pass.
+
+    Attributes:
+        scores: `[B, K]` the explained output.
+        calls: every layer execution, in order.
+        in_force: makes a block in which gradients follow the rule, if there is one.
+    """
 
     scores: Any
     calls: list[Call]
@@ -64,13 +70,21 @@ class Passed:
 
 
 def require_built(model: Any) -> None:
-    """Raise `ValueError` if the model was never built."""
+    """Raise `ValueError` if the model is not built."""
     if not model.built:
         raise ValueError(f"the model must be built: call it once; {model.name!r} is not")
 
 
-def passed(model: Any, images: Any, output: Output = "logit", rule: Rule | None = None) -> Passed:
-    """One forward pass inside a graph being traced; a rule changes the gradients `in_force`.
+def forward_pass(
+    model: Any, images: Any, output: Output = "logit", rule: Rule | None = None
+) -> ForwardPass:
+    """Run the model inside a graph being traced.
+
+    Args:
+        model: any built Keras model.
+        images: `[B, H, W, C]`.
+        output: which output of the model is scored.
+        rule: a change of the forward pass, and of the gradients inside `in_force`.
 
     Raises:
         NotApplicable: if the rule cannot serve the model.
@@ -78,53 +92,54 @@ def passed(model: Any, images: Any, output: Output = "logit", rule: Rule | None 
     """
     if rule is None:
         with recorded(model) as calls:
-            return Passed(explained(model, images, output, calls), calls)
-    given = rule.forward(images)
+            return ForwardPass(explained(model, images, output, calls), calls)
+    inputs = rule.forward(images)
     with recorded(model) as calls, rule.tracing():
-        scores = explained(model, given, output, calls)[: tf.shape(images)[0]]
-    return Passed(scores, calls, partial(rule.in_force, Path(images, scores, calls)))
+        scores = explained(model, inputs, output, calls)[: tf.shape(images)[0]]
+    return ForwardPass(scores, calls, partial(rule.in_force, Path(images, scores, calls)))
 
 
-def compiled(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
-    """A function of tensors, traced once; `tf.function`s inside the model are traced through.
+def compile_graph(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
+    """Trace a function of tensors once, including any `tf.function` inside the model.
 
     Raises:
-        NotApplicable, ValueError: as the function does, without what TensorFlow wraps around it.
+        NotApplicable, ValueError: as the function raises them, without TensorFlow's wrapper.
     """
-    refusals: list[Exception] = []
+    errors: list[Exception] = []
 
-    def traced(*tensors: Any) -> Any:
+    def trace(*tensors: Any) -> Any:
         try:
             return function(*tensors)
-        except (NotApplicable, ValueError) as refusal:
-            refusals.append(refusal)
+        except (NotApplicable, ValueError) as error:
+            errors.append(error)
             raise
 
     try:
         with inlined():
-            return tf.function(traced).get_concrete_function(*specs)
+            return tf.function(trace).get_concrete_function(*specs)
     except Exception:
-        # Autograph wraps what a traced function raises; the caller needs the plain refusal.
-        if refusals:
-            raise refusals[-1] from None
+        # Autograph wraps what a traced function raises; the caller needs the original error.
+        if errors:
+            raise errors[-1] from None
         raise
 
 
 def ends_in_scores(model: Any, output: Output = "logit") -> Any:
-    """A Keras model `[N, H, W, C]` to scores `[N, K]` that computes with a model's live weights.
+    """A Keras model from images `[N, H, W, C]` to scores `[N, K]` that shares a model's weights.
 
-    For code that wants a model and differentiates it; it has one layer, and no weights of its own.
+    It is for libraries that take a Keras model and differentiate it. It has a single layer, without
+    weights of its own.
 
     Raises:
-        NotApplicable: if the model does not say its input shape.
+        NotApplicable: if the model does not state its input shape.
         ValueError: if it has no output that can be explained.
     """
     require_built(model)
     shape = input_shape(model)
     if shape is None or None in shape:
-        raise NotApplicable("the model must have one input of a fixed size")
-    scores = compiled(
-        lambda images: passed(model, images, output).scores,
+        raise NotApplicable(f"the model must have one input of a fixed size; got {shape}")
+    scores = compile_graph(
+        lambda images: forward_pass(model, images, output).scores,
         (tf.TensorSpec([None, *shape], tf.float32),),
     )
 

@@ -14,7 +14,7 @@ from saliency_bench.protocols import NotApplicable, Output
 
 
 def target_score(model: Any, output: Output = "logit") -> Kernel:
-    """Images and targets to the explained output `[N]`."""
+    """A kernel from images `[N, H, W, C]` and targets `[N]` to the targets' scores `[N]`."""
     return Kernel(model, lambda traced: traced.target_scores, output)
 
 
@@ -24,12 +24,12 @@ def input_gradient(
     *,
     rule: Rule | None = None,
 ) -> Kernel:
-    """Images `[N, H, W, C]` and targets to the derivative of each target's score, same shape.
+    """A kernel from images `[N, H, W, C]` and targets `[N]` to gradients `[N, H, W, C]`.
 
     Args:
         model: any built Keras model.
-        output: what is derived.
-        rule: a change of what goes forward or comes back while the model is traced.
+        output: the output that is differentiated.
+        rule: a change of the forward or backward pass while the model is traced.
 
     Raises:
         NotApplicable: if the output does not depend on the input by differentiable steps.
@@ -49,14 +49,14 @@ def feature_gradient(
     *,
     upsample: str | None = "bilinear",
 ) -> Kernel:
-    """Images and targets to a map made of a layer's features and their gradients.
+    """A kernel from images and targets to a map made of a layer's features and their gradients.
 
     Args:
         model: any built Keras model.
         combine: features and gradients, both `[N, h, w, K]`, to maps `[N, h, w, 1]`.
         layer: the layer's name; default: the last feature map larger than 1x1.
-        output: what is derived.
-        upsample: brings the maps to `[N, H, W, 1]`; None leaves them.
+        output: the output that is differentiated.
+        upsample: interpolation of the maps to `[N, H, W, 1]`; None keeps their size.
 
     Raises:
         NotApplicable: if there is no such feature map, or the output does not depend on it.
@@ -76,13 +76,13 @@ def feature_gradient(
 
 
 def derivative(scores: Any, by: Any, what: str = "the input", *, start: Any = None) -> Any:
-    """Inside a graph: the derivative of each row's score by its rows of a tensor.
+    """The gradient of scores with respect to a tensor, inside a graph.
 
     Args:
         scores: `[B]`.
-        by: a tensor on the way to them.
-        what: the tensor's name in a refusal.
-        start: `[B]` the signal at the scores; default 1.
+        by: a tensor `[B, ...]` that the scores depend on.
+        what: the tensor's name in an error message.
+        start: `[B]` the signal at the scores; default: 1.
 
     Raises:
         NotApplicable: if the scores do not depend on the tensor by differentiable steps.

@@ -16,10 +16,10 @@ from saliency_bench.protocols import BLOCK, Floats, Output, ProofError
 
 
 class KerasNetwork:
-    """A model with its logits, its untouched weights, and proven changes to them.
+    """A model with its outputs, a copy of its weights, and changes to them that are proven.
 
     Args:
-        model: any built Keras model; it comes back exactly as it was.
+        model: any built Keras model; its weights are the same afterwards, bit for bit.
         batch_size: rows evaluated at once.
         output: what is explained.
 
@@ -40,38 +40,38 @@ class KerasNetwork:
         self._differs = tf.function(self._compare).get_concrete_function()
 
     def outputs(self, images: Floats) -> NDArray[np.float32]:
-        """Logits, or what else is explained, `[N, K]` of images `[N, H, W, C]`: live weights."""
+        """The explained output `[N, K]` of images `[N, H, W, C]`, with the current weights."""
         return self._outputs(images)
 
     def fingerprint(self) -> str:
-        """Hash of the live weights."""
+        """Hash of the current weights."""
         return fingerprint(self.model)
 
     def evidence(self) -> dict[str, int]:
-        """How many variables are changed now, and how many were to but had nothing to change."""
+        """Number of variables that are changed now, and of those whose new value is the old one."""
         return dict(zip(("variables_changed", "variables_exempt"), self._change, strict=True))
 
     def once(
         self, condition: Hashable, draw: Callable[[Any], dict[int, NDArray[Any]]]
     ) -> dict[int, NDArray[Any]]:
-        """`draw(model)`, called for the first of all uses of a condition in a row."""
+        """`draw(model)`, called once for all consecutive uses of a condition."""
         if self._drawn[0] != condition:
-            self._drawn = (None, {})  # the old values go before the new ones come
+            self._drawn = (None, {})  # frees the old values before the new ones are made
             self._drawn = condition, draw(self.model)
         return self._drawn[1]
 
     @contextmanager
     def changed(self, values: Mapping[int, NDArray[Any]]) -> Iterator[None]:
-        """Swap in `values` by position in `model.variables`, proving that just those changed.
+        """Set variables by position in `model.variables`, and prove that exactly these change.
 
         A variable whose new value is a constant that it already holds is exempt, and counted.
 
         Raises:
-            ProofError: if a named variable did not change, another one did, or, afterwards, the
-                weights are not bit for bit what they were.
+            ProofError: if a named variable does not change, if another one does, or if afterwards
+                the weights are not the old ones bit for bit.
         """
         if self._differs().numpy().any():
-            raise ProofError("the weights were not untouched before the change")
+            raise ProofError("the weights must be untouched before a change; some differ")
         exempt = {p for p, value in values.items() if self._holds_constant(p, value)}
         try:
             self._assign({p: tf.constant(v, self._untouched[p].dtype) for p, v in values.items()})
@@ -86,7 +86,7 @@ class KerasNetwork:
                 raise ProofError("the weights did not come back bit for bit")
 
     def _assign(self, tensors: Mapping[int, Any]) -> None:
-        # The bare operation: through Keras a small variable costs ten times as much.
+        # The raw operation: through Keras a small variable takes ten times as long.
         for position, tensor in tensors.items():
             handle = self._variables[position].value.handle
             tf.raw_ops.AssignVariableOp(resource=handle, value=tensor)
@@ -94,7 +94,7 @@ class KerasNetwork:
     def _prove(self, moved: set[int], named: set[int]) -> None:
         for position in sorted(moved ^ named):
             path = self._variables[position].path
-            what = "was to change but did not" if position in named else "changed though not named"
+            what = "should change but did not" if position in named else "changed but was not named"
             raise ProofError(f"the variable {path!r} {what}")
 
     def _holds_constant(self, position: int, value: NDArray[Any]) -> bool:
@@ -104,7 +104,7 @@ class KerasNetwork:
         )
 
     def _compare(self) -> Any:
-        """`[variables]` bool: which live variables differ from the untouched ones in any bit."""
+        """`[variables]` bool: which variables differ from the untouched ones in any bit."""
         return tf.stack(
             [
                 tf.reduce_any(_bits(variable.value) != _bits(before))

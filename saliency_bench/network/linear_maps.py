@@ -1,4 +1,4 @@
-"""Linear maps found in a traced graph: a convolution with its bias and BatchNorm is one of them."""
+"""The linear maps of a traced graph; a convolution with its bias and BatchNorm is one of them."""
 
 from __future__ import annotations
 
@@ -9,41 +9,20 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from saliency_bench.network.overrides import Path, again
+from saliency_bench.network.operations import ALONGSIDE, CORES, PADS, POOLS, SHIFTS, SUMS
+from saliency_bench.network.overrides import Path, rerun
 from saliency_bench.protocols import NotApplicable
-
-CORES = {"Conv2D": 0, "DepthwiseConv2dNative": 0, "MatMul": 0, "Conv2DBackpropInput": 2}
-"""Operations with a kernel, which is their input 1, and which of their inputs is the data."""
-
-SHIFTS = frozenset({"AddV2", "Add", "BiasAdd", "Sub", "Mul", "RealDiv", "Neg"})
-"""Operations that scale or shift each value by a constant, if but one input is data."""
-
-SUMS = frozenset({"AddV2", "Add", "AddN", "Sub"})
-POOLS = frozenset({"AvgPool", "Mean", "Sum", "ResizeBilinear", "ResizeNearestNeighbor"})
-PADS = frozenset({"Pad", "PadV2", "SpaceToBatchND"})
-"""Operations that may put zeros around the data of a kernel."""
-
-ALONGSIDE = frozenset({"BatchToSpaceND", "Reshape"})
-"""Moves between a kernel and its shift: of a dilated convolution, of a dense layer over places."""
-
-MOVES = frozenset({
-    "BatchToSpaceND", "BroadcastTo", "Cast", "ConcatV2", "DepthToSpace", "ExpandDims", "GatherNd",
-    "GatherV2", "Identity", "MaxPool", "MirrorPad", "Pack", "Pad", "PadV2", "Reshape",
-    "ReverseV2", "Slice", "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV", "Squeeze",
-    "StridedSlice", "Tile", "Transpose", "Unpack",
-})  # fmt: skip
-"""Operations whose every output value is one of their inputs': the ordinary gradient moves back."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Operations in a row that are one affine map `z = W a + b`, with at most one kernel.
+    """Consecutive operations that form one affine map `z = W a + b`, with at most one kernel.
 
     Scales and shifts before and behind the kernel, such as BatchNorm's, are folded into it.
 
     Attributes:
-        path: the graph's.
-        operations: in the order they run, each the only consumer of the one before.
+        path: the path from images to scores that they lie on.
+        operations: in execution order; each is the only consumer of the one before.
     """
 
     path: Path
@@ -51,60 +30,60 @@ class Chain:
 
     @cached_property
     def core(self) -> Any:
-        """The operation with the kernel; None if there is but a scale and a shift."""
+        """The operation with the kernel; None if there is only a scale or shift."""
         return next((op for op in self.operations if op.type in CORES), None)
 
     @property
     def kind(self) -> str:
-        """Whether it has a kernel."""
+        """`kernel`, or `shift` if it has no kernel."""
         return "shift" if self.core is None else "kernel"
 
     @property
     def entry(self) -> Any:
-        """The operation at which the signal of the whole chain goes back."""
+        """The operation at which the signal of the whole chain is sent back."""
         return self.operations[0] if self.core is None else self.core
 
     @cached_property
     def output(self) -> Any:
-        """`z`, where the kernel puts it."""
+        """`z`, in the shape of the kernel's output."""
         top = self.operations[-1].outputs[0]
         if self.core is None or not any(op.type in ALONGSIDE for op in self._behind):
             return top
-        put = self.core.outputs[0]
-        return tf.reshape(self._run(self._shifts, put), tf.shape(put))
+        raw = self.core.outputs[0]
+        return tf.reshape(self._run(self._shifts, raw), tf.shape(raw))
 
     @cached_property
     def data(self) -> list[Any]:
-        """`[a]`, with the zeros around it that the kernel sees."""
-        return [self._padded(self._input)]
+        """`[a]`, with the zero padding that the kernel reads."""
+        return [self._pad(self._input)]
 
     def like(self, value: float) -> list[Any]:
-        """Data of one value, with zeros around it as in `data`."""
-        return [self._padded(tf.fill(tf.shape(self._input), tf.cast(value, self._input.dtype)))]
+        """Constant data of this value, with the zero padding of `data`."""
+        return [self._pad(tf.fill(tf.shape(self._input), tf.cast(value, self._input.dtype)))]
 
     @cached_property
     def weights(self) -> Any:
-        """The kernel, scales folded into it; without one the scale itself."""
+        """The kernel with scales folded into it; without a kernel the scale itself."""
         into, out = _scale(self.path, self._before), _scale(self.path, self._behind)
         if self.core is None:
             return self._one if out is None else out
-        return _folded(self.core, self.core.inputs[1], into, out)
+        return _fold(self.core, self.core.inputs[1], into, out)
 
     @cached_property
     def bias(self) -> Any:
-        """`b`: what the chain makes of zeros."""
+        """`b`: the output of the chain for zeros."""
         if any(op.type in SHIFTS for op in self._before):
             before = self._run(self._before, tf.zeros_like(self._input))
-            put = again(self.core, {CORES[self.core.type]: before})
-            return tf.reshape(self._run(self._shifts, put), tf.shape(put))
+            raw = rerun(self.core, {CORES[self.core.type]: before})
+            return tf.reshape(self._run(self._shifts, raw), tf.shape(raw))
         return tf.reshape(self._run(self._shifts, tf.zeros_like(self._one)), self._one.shape)
 
     def __call__(self, data: Sequence[Any], weights: Any) -> Any:
-        """`W a` for other data and weights."""
+        """`W a` for other data `[a]` and other weights."""
         (values,) = data
         if self.core is None:
             return values * weights
-        return again(self.core, {CORES[self.core.type]: values, 1: weights})
+        return rerun(self.core, {CORES[self.core.type]: values, 1: weights})
 
     @property
     def _before(self) -> tuple[Any, ...]:
@@ -127,26 +106,26 @@ class Chain:
 
     @property
     def _one(self) -> Any:
-        """A one in each channel of the output: `[1, ..., channels]`."""
-        put = self.entry.outputs[0]
-        return tf.ones([1] * (len(put.shape) - 1) + [put.shape[-1]], put.dtype)
+        """Ones `[1, ..., channels]`, one for each channel of the output."""
+        raw = self.entry.outputs[0]
+        return tf.ones([1] * (len(raw.shape) - 1) + [raw.shape[-1]], raw.dtype)
 
-    def _padded(self, values: Any) -> Any:
+    def _pad(self, values: Any) -> Any:
         return self._run([op for op in self._before if op.type in PADS], values)
 
     def _run(self, operations: Sequence[Any], values: Any) -> Any:
         for op in operations:
-            values = again(op, {self.path.data(op)[0]: values})
+            values = rerun(op, {self.path.data(op)[0]: values})
         return values
 
 
 def _scale(path: Path, operations: Sequence[Any]) -> Any:
-    """What scales make of a one; None if there is but a shift."""
+    """The product of the operations' scales; None if they only shift."""
     scale = None
     for op in operations:
         (index,) = path.data(op)
         if op.type in {"Mul", "RealDiv"}:
-            scale = again(
+            scale = rerun(
                 op, {index: tf.ones([], op.inputs[index].dtype) if scale is None else scale}
             )
         elif op.type == "Neg" or (op.type == "Sub" and index == 1):
@@ -154,21 +133,28 @@ def _scale(path: Path, operations: Sequence[Any]) -> Any:
     return scale
 
 
-def _folded(core: Any, kernel: Any, into: Any, out: Any) -> Any:
-    """A kernel times a scale of its input channels and one of its output channels, if any."""
-    turned = core.type == "Conv2DBackpropInput" or (
+def _fold(core: Any, kernel: Any, into: Any, out: Any) -> Any:
+    """Multiply a kernel with scales of its channels.
+
+    Args:
+        core: the operation with the kernel.
+        kernel: its kernel.
+        into: scale of the input channels; None: 1.
+        out: scale of the output channels; None: 1.
+    """
+    transposed = core.type == "Conv2DBackpropInput" or (
         core.type == "MatMul" and core.get_attr("transpose_b")
     )
     if into is not None:
         flat = tf.reshape(into, [-1])
-        kernel *= flat if turned else flat[:, None]
+        kernel *= flat if transposed else flat[:, None]
     if out is None:
         return kernel
     flat = tf.reshape(out, [-1])
     if core.type == "DepthwiseConv2dNative":
         outputs = kernel.shape[2] * kernel.shape[3]
         return kernel * tf.reshape(tf.broadcast_to(flat, [outputs]), kernel.shape[2:])
-    return kernel * (flat[:, None] if turned else flat)
+    return kernel * (flat[:, None] if transposed else flat)
 
 
 @dataclass(frozen=True)
@@ -176,7 +162,7 @@ class Blend:
     """An operation without a kernel that adds up values with constant weights: a sum, a mean.
 
     Attributes:
-        path: the graph's.
+        path: the path from images to scores that it lies on.
         entry: the operation.
     """
 
@@ -186,35 +172,35 @@ class Blend:
 
     @property
     def output(self) -> Any:
-        """What it returns."""
+        """The output of the operation."""
         return self.entry.outputs[0]
 
     @cached_property
     def data(self) -> list[Any]:
-        """Those of its inputs that depend on the images, negated where it subtracts them."""
+        """The inputs that depend on the images; those that it subtracts are negated."""
         inputs = [self.entry.inputs[index] for index in self.path.data(self.entry)]
         return [inputs[0], *map(self._sign, inputs[1:])]
 
     def like(self, value: float) -> list[Any]:
-        """Data of one value."""
+        """Constant data of this value."""
         return [tf.fill(tf.shape(tensor), tf.cast(value, tensor.dtype)) for tensor in self.data]
 
     @property
     def weights(self) -> Any:
-        """One: a factor of the weights that it has."""
+        """1, a factor: the operation's own weights are constants."""
         return tf.constant(1.0, self.output.dtype)
 
     @property
     def bias(self) -> Any:
-        """None."""
+        """0: there is no bias."""
         return tf.constant(0.0, self.output.dtype)
 
     def __call__(self, data: Sequence[Any], weights: Any) -> Any:
-        """The operation on other data, times a factor."""
+        """The operation on other data, times the factor `weights`."""
         first, *others = data
         indices = self.path.data(self.entry)
-        given = dict(zip(indices, [first, *map(self._sign, others)], strict=True))
-        return weights * again(self.entry, given)
+        inputs = dict(zip(indices, [first, *map(self._sign, others)], strict=True))
+        return weights * rerun(self.entry, inputs)
 
     def _sign(self, tensor: Any) -> Any:
         return -tensor if self.entry.type == "Sub" else tensor
@@ -224,27 +210,27 @@ Linear = Chain | Blend
 
 
 def linear_maps(path: Path) -> Iterator[Linear]:
-    """The linear maps of a graph, in the order they run; together they hold all `SHIFTS` and cores.
+    """Find the linear maps of a graph; together they hold all its `CORES`, `SHIFTS` and `POOLS`.
 
     Raises:
-        NotApplicable: if an operation of these types is not one of a constant and of data.
+        NotApplicable: if an operation of `CORES` or `SHIFTS` is not one of data and a constant.
     """
     chains: dict[str, list[Any]] = {}
-    """By the name of the operation that is last so far."""
+    """By the name of the last operation so far."""
     for op in path.operations:
         data = path.data(op)
         if op.type in POOLS or (op.type in SUMS and len(data) > 1):
             yield Blend(path, op)
         elif op.type in CORES or op.type in SHIFTS:
             _require_constant(path, op, data)
-            chains[op.name] = [*_joined(path, op, chains), op]
+            chains[op.name] = [*_join(path, op, chains), op]
     for operations in chains.values():
         yield Chain(path, tuple(operations))
 
 
 def _require_constant(path: Path, op: Any, data: Sequence[int]) -> None:
-    wanted = [CORES[op.type]] if op.type in CORES else [0] if op.type == "RealDiv" else data[:1]
-    if list(data) != wanted:
+    expected = [CORES[op.type]] if op.type in CORES else [0] if op.type == "RealDiv" else data[:1]
+    if list(data) != expected:
         raise NotApplicable(
             f"the layer {path.layer(op)!r} has no rule: {op.type} of two tensors that depend on "
             "the image"
@@ -256,8 +242,8 @@ def _require_constant(path: Path, op: Any, data: Sequence[int]) -> None:
         raise NotApplicable(f"the layer {path.layer(op)!r} has no rule: its channels come first")
 
 
-def _joined(path: Path, op: Any, chains: dict[str, list[Any]]) -> list[Any]:
-    """The operations before `op` that it continues; they no longer are a chain of their own."""
+def _join(path: Path, op: Any, chains: dict[str, list[Any]]) -> list[Any]:
+    """The operations before `op` that it extends; `chains` loses the chain that they formed."""
     tensor = op.inputs[path.data(op)[0]]
     through = PADS if op.type in CORES else ALONGSIDE
     moves: list[Any] = []
@@ -282,7 +268,7 @@ def _continues(path: Path, op: Any, before: Sequence[Any]) -> bool:
 
 
 def _is_per_channel(path: Path, op: Any) -> bool:
-    """Whether a scale or shift is the same at every place of the image, and keeps the shape."""
+    """Whether a scale or shift is the same at every position, and keeps the number of axes."""
     (index,) = path.data(op)
     others = [tensor.shape for i, tensor in enumerate(op.inputs) if i != index]
     return op.outputs[0].shape.rank == op.inputs[index].shape.rank and all(
@@ -291,7 +277,7 @@ def _is_per_channel(path: Path, op: Any) -> bool:
 
 
 def _has_full_kernel(op: Any) -> bool:
-    """Whether each input channel of a kernel is a channel of the data: not so in groups."""
+    """Whether a kernel has all channels of the data as inputs: a grouped convolution has not."""
     channels = op.inputs[CORES[op.type]].shape[-1]
     rows = {"Conv2D": 2, "DepthwiseConv2dNative": 2, "MatMul": 0}.get(op.type)
     return rows is not None and op.inputs[1].shape[rows] == channels

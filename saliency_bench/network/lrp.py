@@ -1,4 +1,4 @@
-"""Relevance in place of the gradient: the score, handed back from layer to layer."""
+"""Relevance instead of the gradient: the score, propagated back from layer to layer."""
 
 from __future__ import annotations
 
@@ -11,31 +11,24 @@ import tensorflow as tf
 from saliency_bench.network.batches import Kernel
 from saliency_bench.network.forward import Traced
 from saliency_bench.network.gradients import derivative
-from saliency_bench.network.linear_maps import (
-    CORES,
-    MOVES,
-    POOLS,
-    SHIFTS,
-    SUMS,
-    Linear,
-    linear_maps,
-)
+from saliency_bench.network.linear_maps import Linear, linear_maps
 from saliency_bench.network.lrp_rules import LayerRule
+from saliency_bench.network.operations import CORES, MOVES, POOLS, SHIFTS, SUMS
 from saliency_bench.network.overrides import Backward, Path, Rule, require_known
 from saliency_bench.protocols import Output
 
 ACTIVATIONS = frozenset({
     "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign",
 })  # fmt: skip
-"""Operations of one value each: its relevance goes back as it came."""
+"""Operations that act on each value alone; relevance passes them unchanged."""
 
 Place = str
-"""Where a linear map stands: `input`, `convolution` or `dense`."""
+"""The place of a linear map: `input`, `convolution` or `dense`."""
 
 
 @dataclass(frozen=True)
 class Relevance(Rule):
-    """Relevance in place of the gradient: `grad_ys` is that of the output.
+    """Relevance instead of the gradient; `grad_ys` of `tf.gradients` is the output's relevance.
 
     Attributes:
         choose: the rule of a linear map, by its place and its layer's name.
@@ -46,7 +39,7 @@ class Relevance(Rule):
     choose: Callable[[Place, str], LayerRule]
 
     def backward(self, path: Path) -> Backward:
-        """Every operation has a rule: of the linear map that it is the entry of, or none to add."""
+        """Apply a linear map's rule at its entry; elsewhere pass relevance on unchanged."""
         require_known(path, self.types | MOVES)
         entries = {linear.entry.name: linear for linear in linear_maps(path)}
         places = dict(_places(path, entries))
@@ -54,9 +47,9 @@ class Relevance(Rule):
         def back(op: Any, relevance: Any) -> list[Any]:
             linear = entries.get(op.name)
             rule = None if linear is None else self.choose(places[op.name], path.layer(op))
-            found = [relevance] if rule is None or linear is None else rule(linear, relevance)
-            at = dict(zip(path.data(op), found, strict=True))
-            return [at.get(index) for index in range(len(op.inputs))]
+            parts = [relevance] if rule is None or linear is None else rule(linear, relevance)
+            by_input = dict(zip(path.data(op), parts, strict=True))
+            return [by_input.get(index) for index in range(len(op.inputs))]
 
         return back
 
@@ -68,16 +61,16 @@ def relevance(
     *,
     magnitude: bool = False,
 ) -> Kernel:
-    """Images `[N, H, W, C]` and targets to the relevance of each value, same shape.
+    """A kernel from images `[N, H, W, C]` and targets `[N]` to relevance `[N, H, W, C]`.
 
     Args:
         model: any built Keras model.
         choose: the rule of a linear map, by its place and its layer's name.
-        output: what is handed back.
-        magnitude: hand back the score's magnitude, not the score.
+        output: the output that is propagated back.
+        magnitude: whether the score's magnitude is propagated instead of the score.
 
     Raises:
-        NotApplicable: if an operation has no rule, with its layer.
+        NotApplicable: if an operation has no rule; the message names its layer.
     """
 
     def body(traced: Traced) -> Any:
@@ -88,7 +81,7 @@ def relevance(
 
 
 def _places(path: Path, entries: dict[str, Linear]) -> dict[str, Place]:
-    """Where each linear map stands; those with a kernel and none before them at the input."""
+    """The place of each linear map; maps with a kernel and no kernel before them are `input`."""
     behind: set[str] = set()
     """Names of operations behind a kernel."""
     places = {}

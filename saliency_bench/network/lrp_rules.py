@@ -1,8 +1,8 @@
 """Rules of layer-wise relevance propagation: how a linear map splits relevance among its inputs.
 
-A rule splits the relevance of each output `z_j` among the inputs by their part in it. It is one or
-more `Split`s: a share of the relevance goes back along the terms `a_i w_ij` of some data and
-weights, over their sum. (Bach et al., 2015; Montavon et al., 2019.)
+A rule splits the relevance of each output `z_j` among the inputs in proportion to their parts of
+it. It consists of `Split`s: each sends a share of the relevance back along terms `a_i w_ij`,
+divided by their sum. (Bach et al., 2015; Montavon et al., 2019.)
 """
 
 from __future__ import annotations
@@ -17,19 +17,26 @@ import tensorflow as tf
 from saliency_bench.network.linear_maps import Linear
 
 Terms = Sequence[tuple[Sequence[Any], Any]]
-"""Data and the weights they go through."""
+"""Pairs of data and the weights they are multiplied with."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """A share of the relevance that goes back along `terms`, over their sum and `bias`."""
+    """A share of relevance that is sent back along terms, divided by their sum.
+
+    Attributes:
+        terms: the data and weights.
+        bias: is added to the sum.
+        epsilon: is added to the magnitude of the sum.
+        share: factor of the relevance; None: 1.
+        total: the sum with the bias, where it is known.
+    """
 
     terms: Terms
     bias: Any = 0.0
     epsilon: float = 0.0
     share: Any = None
     total: Any = None
-    """Their sum with the bias, where it is known."""
 
     def __call__(self, linear: Linear, relevance: Any) -> list[Any]:
         """The relevance of each of the map's inputs."""
@@ -38,7 +45,7 @@ class Split:
         sums = _sum(parts) + self.bias if self.total is None else self.total
         if self.epsilon:
             sums = tf.where(sums < 0, sums - self.epsilon, sums + self.epsilon)
-        # What has no part in anything gets nothing.
+        # An output whose sum is 0 sends nothing back.
         signal = tf.math.divide_no_nan(relevance, sums)
         if self.share is not None:
             signal *= self.share
@@ -59,27 +66,27 @@ class LayerRule(ABC):
 
     @abstractmethod
     def splits(self, linear: Linear) -> list[Split]:
-        """Where the relevance of a linear map goes."""
+        """How a map with a kernel sends relevance back."""
 
     def blend(self, linear: Linear) -> list[Split]:
-        """Of a sum or a mean: along its positive parts."""
+        """How a sum or a mean sends relevance back: along its positive parts."""
         return [Split(_terms(linear, tf.nn.relu))]
 
     def shift(self, linear: Linear) -> list[Split]:
-        """Of a scale and shift alone: the one input has it all."""
+        """How a map without a kernel sends relevance back: all of it to the one input."""
         return [Split([(linear.like(1.0), tf.constant(1.0, linear.output.dtype))])]
 
     def __call__(self, linear: Linear, relevance: Any) -> list[Any]:
         """The relevance of each of a linear map's inputs."""
         kinds = {"kernel": self.splits, "blend": self.blend, "shift": self.shift}
         splits = kinds[linear.kind](linear)
-        found = [split(linear, relevance) for split in splits]
-        return [_sum(each) for each in zip(*found, strict=True)]
+        parts = [split(linear, relevance) for split in splits]
+        return [_sum(each) for each in zip(*parts, strict=True)]
 
 
 @dataclass(frozen=True)
 class Epsilon(LayerRule):
-    """`R_i = sum_j a_i w_ij / (z_j + epsilon sign(z_j)) R_j`; z holds the bias, which absorbs."""
+    """`R_i = sum_j a_i w_ij / (z_j + epsilon sign(z_j)) R_j`; z includes the bias."""
 
     epsilon: float = 1e-6
 
@@ -99,11 +106,11 @@ class Epsilon(LayerRule):
 
 @dataclass(frozen=True)
 class Gamma(LayerRule):
-    """Parts of the sign of z count `1 + gamma` times (Montavon et al., 2019).
+    """Parts with the sign of z count `1 + gamma` times (Montavon et al., 2019).
 
-    For data without negative values, as behind a ReLU, that is `w + gamma max(w, 0)` and the bias
-    alike. Else the parts are told by their own sign and that of z (Andeol et al., 2021), so that
-    no denominator comes near 0.
+    For data without negative values, as behind a ReLU, the weights are `w + gamma max(w, 0)`, and
+    the bias likewise. For other data a part is favoured if its sign is that of z (Andeol et al.,
+    2021), so that no denominator comes near 0.
     """
 
     gamma: float = 0.25
@@ -113,13 +120,13 @@ class Gamma(LayerRule):
         if all(_is_positive(tensor) for tensor in linear.data):
             weights, bias = (w + self.gamma * tf.nn.relu(w) for w in (linear.weights, linear.bias))
             return [Split([(linear.data, weights)], bias)]
-        rises = tf.cast(linear.output >= 0, linear.output.dtype)
+        positive = tf.cast(linear.output >= 0, linear.output.dtype)
         return [
-            self._favoured(linear, tf.nn.relu, rises),
-            self._favoured(linear, _negative, 1 - rises),
+            self._favour(linear, tf.nn.relu, positive),
+            self._favour(linear, _negative, 1 - positive),
         ]
 
-    def _favoured(self, linear: Linear, part: Callable[[Any], Any], share: Any) -> Split:
+    def _favour(self, linear: Linear, part: Callable[[Any], Any], share: Any) -> Split:
         favoured = [(data, self.gamma * weights) for data, weights in _terms(linear, part)]
         bias = linear.bias + self.gamma * part(linear.bias)
         return Split([(linear.data, linear.weights), *favoured], bias, share=share)
@@ -127,9 +134,9 @@ class Gamma(LayerRule):
 
 @dataclass(frozen=True)
 class AlphaBeta(LayerRule):
-    """`alpha` times the positive parts of z, less `beta` times the negative ones (Bach et al.).
+    """`alpha` times the positive parts of z, minus `beta` times the negative ones (Bach et al.).
 
-    Where all parts have one sign they get all, so that relevance is kept.
+    Where all parts have one sign they get all relevance, so that it is conserved.
     """
 
     alpha: float = 2.0
@@ -158,7 +165,7 @@ class ZPlus(LayerRule):
 
 @dataclass(frozen=True)
 class WSquare(LayerRule):
-    """`w_ij^2`, whatever the data (Montavon et al., 2017)."""
+    """Proportional to `w_ij^2`; the data do not matter (Montavon et al., 2017)."""
 
     def splits(self, linear: Linear) -> list[Split]:
         """Along squared weights."""
@@ -171,7 +178,7 @@ class WSquare(LayerRule):
 
 @dataclass(frozen=True)
 class Flat(LayerRule):
-    """The same to every input that has a weight (Lapuschkin et al., 2019)."""
+    """Equal parts for all inputs that have a weight (Lapuschkin et al., 2019)."""
 
     def splits(self, linear: Linear) -> list[Split]:
         """Along weights of one."""
@@ -184,18 +191,18 @@ class Flat(LayerRule):
 
 @dataclass(frozen=True)
 class ZBox(LayerRule):
-    """`a_i w_ij - low max(w_ij, 0) - high min(w_ij, 0)` (Montavon et al., 2017).
+    """Proportional to `a_i w_ij - low max(w_ij, 0) - high min(w_ij, 0)` (Montavon et al., 2017).
 
     Attributes:
         low: the smallest value an input can have, model units.
-        high: the largest.
+        high: the largest value.
     """
 
     low: float
     high: float
 
     def splits(self, linear: Linear) -> list[Split]:
-        """Along the data less the box's corners."""
+        """Along the data minus the corners of the box."""
         weights = linear.weights
         return [
             Split(
@@ -217,7 +224,7 @@ def _negative(tensor: Any) -> Any:
 
 
 def _terms(linear: Linear, part: Callable[[Any], Any]) -> Terms:
-    """The terms `a w` that are positive (or negative): of equal (or unlike) signs."""
+    """The terms `a w` that are positive, or negative, as `part` says: by the signs of a and w."""
     terms = [([tf.nn.relu(a) for a in linear.data], part(linear.weights))]
     if all(_is_positive(tensor) for tensor in linear.data):
         return terms
@@ -226,7 +233,7 @@ def _terms(linear: Linear, part: Callable[[Any], Any]) -> Terms:
 
 
 def _is_positive(tensor: Any) -> bool:
-    """Whether a tensor has no negative value, as far as the graph tells."""
+    """Whether the graph shows that a tensor has no negative value."""
     op = tensor.op
     while op.type in {"MaxPool", "AvgPool", "Mean", "Reshape", "Identity", "Pad", "Transpose"}:
         op = op.inputs[0].op

@@ -1,4 +1,4 @@
-"""The explained output: the logit behind a softmax or sigmoid in the graph, or one's own."""
+"""The explained output: the logit before a softmax or sigmoid, or a target output."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze",
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What a target output is computed from, inside a graph being traced.
+    """The result of a model, from which a target output is computed inside a graph being traced.
 
     Attributes:
-        value: whatever the model returned: a tensor, or a list or dict of them.
+        value: what the model returned: a tensor, or a list or dict of them.
         calls: every layer execution, in order.
     """
 
@@ -27,26 +27,29 @@ class ModelOutput:
     calls: Sequence[Call]
 
     def head(self, name: str | int | None = None) -> Any:
-        """One of a model's outputs, by its key or place; None if there is but one.
+        """One of the model's outputs.
+
+        Args:
+            name: its key or index; None: the model's only output.
 
         Raises:
-            ValueError: if there is no such output, or there are several and none is named.
+            ValueError: if there is no such output, or if there are several and `name` is None.
         """
         value = self.value
         if tf.is_tensor(value):
             if name is None:
                 return value
-            raise ValueError(f"head must be left out, the model has one output; got {name!r}")
+            raise ValueError(f"head must be None, as the model has one output; got {name!r}")
         heads = dict(value) if isinstance(value, Mapping) else dict(enumerate(value))
         if name not in heads:
             raise ValueError(f"head must be one of {', '.join(map(str, heads))}; got {name!r}")
         return heads[name]
 
     def layer(self, name: str) -> Any:
-        """The output of a layer, at any depth, when it ran last.
+        """The output of a layer's last execution; the layer may be nested.
 
         Raises:
-            ValueError: if no layer is called `name`.
+            ValueError: if no layer has this name.
         """
         outputs = {call.layer.name: call.output for call in self.calls}
         if name not in outputs:
@@ -57,14 +60,14 @@ class ModelOutput:
 
 
 def explained(model: Any, images: Any, output: Output, calls: Sequence[Call]) -> Any:
-    """Scores `[N, K]` float32 of `images` `[N, H, W, C]`, inside a graph being traced.
+    """Scores `[N, K]` of images `[N, H, W, C]`, in float32 or float64, inside a graph being traced.
 
     Args:
         model: any built Keras model.
         images: `[N, H, W, C]`.
         output: the class logits, the model's own probabilities, or a function of a `ModelOutput`
             that returns `[N]` or `[N, K]`.
-        calls: where the model's layer executions are recorded.
+        calls: the list in which `recorded` collects the model's layer executions.
 
     Raises:
         ValueError: if the model has no such output.
@@ -92,28 +95,28 @@ def _own_scores(scores: Any, output: Any) -> Any:
 
 
 def logits(scores: Any) -> Any:
-    """Class scores `[N, ..., K]` before the softmax or sigmoid that made `scores`.
+    """Class scores `[N, ..., K]` before the softmax or sigmoid that computed `scores`.
 
-    Walks back from a model's output in the graph and takes that operation's input, so it does not
-    matter how the model wrote it: a fused activation, a layer, a plain function, at any nesting
-    depth. A one-unit sigmoid has the two classes `[-z, z]`. At least float32.
+    The input of that operation is found by walking back through the graph. So the model may apply
+    it as an activation, a layer or a function, at any nesting depth. A sigmoid of one unit has the
+    two classes `[-z, z]`. The result is float32 or float64.
 
     Raises:
-        ValueError: if the end of the model cannot be seen.
+        ValueError: if the model's last operations lie in a closed graph.
     """
-    end = _open_end(scores)
+    end = _last_operation(scores)
     squashed = end.type in {"Softmax", "LogSoftmax", "Sigmoid"}
-    values = _shaped(end.inputs[0] if squashed else scores, scores)
+    values = _reshape(end.inputs[0] if squashed else scores, scores)
     return tf.concat([-values, values], axis=-1) if _is_one_sigmoid(scores, end) else values
 
 
 def _probabilities(scores: Any) -> Any:
-    values = _shaped(scores, scores)
-    one = _is_one_sigmoid(scores, _open_end(scores))
+    values = _reshape(scores, scores)
+    one = _is_one_sigmoid(scores, _last_operation(scores))
     return tf.concat([1 - values, values], axis=-1) if one else values
 
 
-def _shaped(values: Any, scores: Any) -> Any:
+def _reshape(values: Any, scores: Any) -> Any:
     return tf.reshape(tf.cast(values, _at_least_float32(values.dtype)), tf.shape(scores))
 
 
@@ -125,7 +128,7 @@ def _is_matrix(value: Any) -> bool:
     return tf.is_tensor(value) and value.shape.rank == 2 and value.shape[1] is not None
 
 
-def _open_end(tensor: Any) -> Any:
+def _last_operation(tensor: Any) -> Any:
     end = _end(tensor)
     if _is_closed(end):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A changed pass at operations: what goes forward into a graph, and what comes back through it."""
+"""Rules that change the forward or backward pass at operations of a traced model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from saliency_bench.network.trace import Call
 from saliency_bench.protocols import NotApplicable
 
 Backward = Callable[[Any, Any], Sequence[Any]]
-"""An operation and the signal at its output, to the signals at its inputs (None: none)."""
+"""From an operation and the signal at its output to the signals at its inputs (None: no signal)."""
 
 _OVERRIDE = "SaliencyBenchRule"
 _IN_FORCE: ContextVar[Backward] = ContextVar("rule_in_force")
@@ -31,11 +31,11 @@ tf.RegisterGradient(_OVERRIDE)(_dispatch)
 
 @dataclass(frozen=True)
 class Path:
-    """The operations that lead from the images to the scores, in the order they run.
+    """The operations that lead from the images to the scores, in execution order.
 
     Attributes:
-        images: the tensor the model was given.
-        scores: the tensor that is explained.
+        images: the input tensor.
+        scores: the explained tensor.
         calls: every layer execution.
     """
 
@@ -51,21 +51,21 @@ class Path:
         for op in every:
             if any(tensor.ref() in dependent for tensor in op.inputs):
                 dependent.update(tensor.ref() for tensor in op.outputs if tensor.dtype.is_floating)
-        wanted = {self.scores.ref()}
-        found = []
+        needed = {self.scores.ref()}
+        operations = []
         for op in reversed(every):
-            if any(tensor.ref() in wanted for tensor in op.outputs):
+            if any(tensor.ref() in needed for tensor in op.outputs):
                 own = {tensor.ref() for tensor in op.inputs} & dependent
-                wanted |= own
-                found += [op] if own else []
-        return found[::-1]
+                needed |= own
+                operations += [op] if own else []
+        return operations[::-1]
 
     @cached_property
     def _members(self) -> set[str]:
         return {op.name for op in self.operations}
 
     def data(self, op: Any) -> list[int]:
-        """Which of an operation's inputs depend on the images."""
+        """Indices of an operation's inputs that depend on the images."""
         return [
             index
             for index, tensor in enumerate(op.inputs)
@@ -73,47 +73,50 @@ class Path:
         ]
 
     def consumers(self, tensor: Any) -> list[Any]:
-        """The operations on the path that a tensor goes into."""
+        """The operations on the path that read a tensor."""
         return [op for op in tensor.consumers() if op.name in self._members]
 
     def layer(self, op: Any) -> str:
-        """The name of the innermost layer that made an operation; its own name outside layers."""
+        """Name of the innermost layer that created an operation; outside layers its own name."""
         around = [call for call in self.calls if op.name in call.operations]
         innermost = min(around, key=lambda call: len(call.operations), default=None)
         return str(op.name if innermost is None else innermost.layer.name)
 
 
 class Rule(ABC):
-    """A change of what goes forward or backward while a model is traced; no model is cloned.
+    """A change of the forward or backward pass while a model is traced; no model is cloned.
 
-    A subclass names the operations it changes, by type, and says what comes back through one.
-    Everything else keeps its gradient, so what `tf.gradients` finds is the changed signal.
+    A subclass names the types of operations that it changes, and the signal that passes back
+    through one. All others keep their gradient, so `tf.gradients` returns the changed signal.
+
+    Attributes:
+        types: the operation types that it changes.
     """
 
     types: ClassVar[frozenset[str]]
 
     def forward(self, images: Any) -> Any:
-        """What the model is given; rows may be added behind those of the images."""
+        """The input of the model for `images` `[B, H, W, C]`; a rule may append rows."""
         return images
 
     @abstractmethod
     def backward(self, path: Path) -> Backward:
-        """What sends a signal back through an operation of this graph.
+        """The function that sends a signal back through an operation of this graph.
 
         Raises:
-            NotApplicable: if the rule cannot serve the graph, with the layer that it cannot.
+            NotApplicable: if the rule cannot serve the graph; the message names the layer.
         """
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
-        """Operations of these types that are created inside are changed."""
+        """A block in which new operations of these types get the changed gradient."""
         graph = tf.compat.v1.get_default_graph()
         with graph.gradient_override_map(dict.fromkeys(self.types, _OVERRIDE)):
             yield
 
     @contextmanager
     def in_force(self, path: Path) -> Iterator[None]:
-        """Gradients that are taken inside are the changed signals."""
+        """A block in which gradients are the changed signals."""
         token = _IN_FORCE.set(self.backward(path))
         try:
             yield
@@ -121,27 +124,29 @@ class Rule(ABC):
             _IN_FORCE.reset(token)
 
 
-def again(op: Any, inputs: Mapping[int, Any]) -> Any:
-    """The output of an operation run anew, on other tensors in place of some of its inputs.
+def rerun(op: Any, inputs: Mapping[int, Any]) -> Any:
+    """The output of a copy of an operation, with its ordinary gradient.
 
-    Its gradient is the ordinary one.
+    Args:
+        op: the operation.
+        inputs: tensors, by index, that replace inputs of the operation.
     """
-    given = [inputs.get(index, tensor) for index, tensor in enumerate(op.inputs)]
+    tensors = [inputs.get(index, tensor) for index, tensor in enumerate(op.inputs)]
     settings = {k: v for k, v in op.node_def.attr.items() if k != "_gradient_op_type"}
     graph = tf.compat.v1.get_default_graph()
     copy = graph.create_op(
-        op.type, given, [out.dtype for out in op.outputs], attrs=settings, op_def=op.op_def
+        op.type, tensors, [out.dtype for out in op.outputs], attrs=settings, op_def=op.op_def
     )
     return copy.outputs[0]
 
 
-def ordinary(op: Any, index: int, signal: Any) -> Any:
-    """The ordinary gradient through one operation, at one of its inputs."""
+def ordinary_gradient(op: Any, index: int, signal: Any) -> Any:
+    """The ordinary gradient of an operation, for a signal at its output and one of its inputs."""
     if op.type in _BY_OUTPUT:
-        # The general way would run the operation again.
+        # The general way below would compute the operation twice.
         return _BY_OUTPUT[op.type](signal, op.outputs[0])
     values = tf.identity(op.inputs[index])
-    (gradient,) = tf.gradients(again(op, {index: values}), values, signal)
+    (gradient,) = tf.gradients(rerun(op, {index: values}), values, signal)
     return gradient
 
 
@@ -153,11 +158,11 @@ _BY_OUTPUT: Mapping[str, Callable[[Any, Any], Any]] = {
     "Sigmoid": lambda signal, output: tf.raw_ops.SigmoidGrad(y=output, dy=signal),
     "Tanh": lambda signal, output: tf.raw_ops.TanhGrad(y=output, dy=signal),
 }
-"""Gradients that need the output only."""
+"""Gradients that need only the operation's output."""
 
 
 def require_known(path: Path, types: Iterable[str]) -> None:
-    """Raise `NotApplicable`, with the layer, if an operation on the path is of no known type."""
+    """Raise `NotApplicable`, naming the layer, if an operation on the path has no known type."""
     for op in path.operations:
         attribute = op.node_def.attr.get("_gradient_op_type")
         own = attribute is not None and attribute.s.startswith(b"CustomGradient")
@@ -167,28 +172,28 @@ def require_known(path: Path, types: Iterable[str]) -> None:
 
 
 class ReluRule(Rule):
-    """A rule of ReLUs; a network without one, or with one out of reach, is refused."""
+    """A rule for ReLUs; it serves only networks in which every ReLU can be overridden."""
 
     types = frozenset({"Relu", "Relu6"})
 
     @abstractmethod
     def at(self, op: Any, signal: Any) -> Any:
-        """The signal that goes back through a ReLU."""
+        """The signal that passes back through a ReLU."""
 
     def backward(self, path: Path) -> Backward:
-        """Prove that every ReLU is overridden."""
+        """Prove that every ReLU is overridden, and return the rule."""
         graph = path.scores.graph
         relus = [op for op in graph.get_operations() if op.type in self.types]
-        reached = [op for op in relus if _is_overridden(op)]
+        overridden = [op for op in relus if _is_overridden(op)]
         hidden = [
             node.op
             for function in graph.as_graph_def().library.function
             for node in function.node_def
             if node.op in self.types
         ]
-        if hidden or len(reached) != len(relus):
+        if hidden or len(overridden) != len(relus):
             total = len(relus) + len(hidden)
-            raise NotApplicable(f"only {len(reached)} of the {total} ReLUs can be overridden")
+            raise NotApplicable(f"only {len(overridden)} of the {total} ReLUs can be overridden")
         if not relus:
             raise NotApplicable("the network has no ReLU to guide the gradient through")
         return lambda op, signal: [self.at(op, signal)]
@@ -200,18 +205,18 @@ def _is_overridden(op: Any) -> bool:
 
 
 class GuidedRelu(ReluRule):
-    """ReLUs pass back positive signals where they are open (Springenberg et al., 2015).
+    """ReLUs pass back positive signals where their input is positive (Springenberg et al., 2015).
 
     `R_in = 1[x > 0] 1[R_out > 0] R_out`.
     """
 
     def at(self, op: Any, signal: Any) -> Any:
         """The ordinary gradient of the positive part."""
-        return ordinary(op, 0, tf.nn.relu(signal))
+        return ordinary_gradient(op, 0, tf.nn.relu(signal))
 
 
 class DeconvRelu(ReluRule):
-    """ReLUs pass back positive signals whether they are open or not (Zeiler & Fergus, 2014).
+    """ReLUs pass back positive signals, whatever their input (Zeiler & Fergus, 2014).
 
     `R_in = 1[R_out > 0] R_out`.
     """

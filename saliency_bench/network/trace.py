@@ -1,4 +1,4 @@
-"""Layers in execution order and taps on their outputs, recorded while a graph is traced."""
+"""Layer executions and their outputs, recorded while a graph is traced."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Call:
     """One execution of one layer.
 
     Attributes:
-        layer: that ran.
-        output: the tensor it returned.
-        operations: names of the graph's operations it created, those of inner layers among them.
+        layer: the layer.
+        output: the tensor that it returned.
+        operations: names of the graph operations that it created, including those of inner layers.
     """
 
     layer: Any
@@ -32,11 +32,11 @@ class Call:
 
 @contextmanager
 def inlined() -> Iterator[None]:
-    """Trace through `tf.function`s inside the model instead of calling them as closed graphs.
+    """A block in which a `tf.function` inside a model is traced, not called as a closed graph.
 
-    A closed graph hides its ReLUs from overrides and its softmax from us, and one whose layers
-    were first built inside it ignores later assignments to the weights. Inlined, the graph traced
-    here reads the live variables.
+    A closed graph hides its ReLUs and its softmax. If its layers were built inside it, it also
+    ignores later assignments to the weights. A graph traced inside this block reads the current
+    variables.
     """
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
@@ -48,21 +48,21 @@ def inlined() -> Iterator[None]:
 
 @contextmanager
 def recorded(model: Any) -> Iterator[list[Call]]:
-    """Collect a `Call` for every layer that runs inside, at any nesting depth, in order.
+    """A block that collects a `Call` for every layer execution, at any nesting depth, in order.
 
-    Works by wrapping each layer's `call` for the time of the trace: a nested layer's tensor can
-    be tapped without a path of Keras tensors from the input, which subclassed models lack.
+    Each layer's `call` is wrapped inside the block. So the output of a nested layer is found
+    without a path of Keras tensors from the input, which subclassed models lack.
     """
     calls: list[Call] = []
     with ExitStack() as undo:
         for layer in model._flatten_layers(include_self=False):
-            undo.enter_context(_instance_call(layer, _recording(layer, calls)))
+            undo.enter_context(_instance_call(layer, _with_recording(layer, calls)))
         yield calls
 
 
 @contextmanager
 def _instance_call(layer: Any, call: Callable[..., Any]) -> Iterator[None]:
-    """Shadow `layer.call`; a `call` that the user put on the instance comes back."""
+    """Shadow `layer.call` inside the block; a `call` that the user set on the instance returns."""
     users = layer.__dict__.get("call")
     layer.__dict__["call"] = call
     try:
@@ -74,7 +74,7 @@ def _instance_call(layer: Any, call: Callable[..., Any]) -> Iterator[None]:
             layer.__dict__["call"] = users
 
 
-def _recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
+def _with_recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
     original = layer.call
 
     @wraps(original)
@@ -90,22 +90,22 @@ def _recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
 
 
 def input_shape(model: Any) -> tuple[int | None, ...] | None:
-    """`(H, W, C)` the model was built for; None if it does not say."""
+    """`(H, W, C)` for which the model was built; None if it does not state it."""
     shape = getattr(model, "input_shape", None)
     if shape is None:
         known = getattr(model, "_build_shapes_dict", None) or {}
         shape = next(iter(known.values()), None) if len(known) == 1 else None
-    # A subclassed model that was read from a file holds a list.
+    # A subclassed model that was read from a file has a list here.
     if not isinstance(shape, tuple | list) or len(shape) != 4:
         return None
     return tuple(shape[1:])
 
 
 def layer_calls(model: Any) -> list[Call]:
-    """Every layer execution of one symbolic pass, in order.
+    """Every layer execution of one forward pass, in order.
 
     Raises:
-        ValueError: if the model was never built, so that nothing can be traced.
+        ValueError: if the model is not built for one input of images.
     """
     shape = input_shape(model)
     if shape is None:
@@ -120,9 +120,9 @@ def layer_calls(model: Any) -> list[Call]:
 
 
 def own_variables(layer: Any) -> list[Any]:
-    """The variables a layer holds itself, without its sublayers' and random-seed states.
+    """A layer's own variables, without those of sublayers and without states of random generators.
 
-    `keras.layers.Normalization` holds statistics of the data, not weights: it has none.
+    A `keras.layers.Normalization` has none: it stores statistics of the data, not weights.
     """
     if isinstance(layer, keras.layers.Normalization):
         return []
@@ -131,45 +131,50 @@ def own_variables(layer: Any) -> list[Any]:
 
 @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def near(name: object, known: Iterable[object]) -> str:
-    """The known names that look like a wrong one, else all of them, for a message."""
+    """The known names that resemble a wrong one, else all of them, for an error message."""
     names = list(dict.fromkeys(map(str, known)))
     return ", ".join(difflib.get_close_matches(str(name), names) or names)
 
 
 def last_feature_map(calls: list[Call], scores: Any, name: str | None = None) -> Any:
-    """The output tensor `[N, h, w, K]` of the layer CAM methods explain.
+    """The output `[N, h, w, K]` of the layer that CAM methods explain.
 
-    By default the last layer in execution order, at any depth, whose output is larger than 1x1,
-    lies at or behind a layer with weights, and leads to the scores.
+    Args:
+        calls: every layer execution, in order.
+        scores: the explained scores.
+        name: the layer's name. Default: the last layer, in execution order and at any depth, that
+            has weights or follows a layer with weights, leads to the scores, and has an output
+            larger than 1x1.
 
     Raises:
-        NotApplicable: if there is no such layer.
-        ValueError: if no layer is called `name`.
+        NotApplicable: if there is no such layer, or the named one has no such output.
+        ValueError: if no layer has this name.
     """
     if name is not None:
         return _named_feature_map(calls, name)
-    learned = False
-    found = None
-    leading = _leading_to(scores)
+    has_weights = False
+    last = None
+    ancestors = _ancestors(scores)
     for call in calls:
-        learned = learned or bool(own_variables(call.layer))
-        if learned and _is_feature_map(call.output) and call.output.op.name in leading:
-            found = call.output
-    if found is None:
+        has_weights = has_weights or bool(own_variables(call.layer))
+        is_candidate = has_weights and _is_feature_map(call.output)
+        if is_candidate and call.output.op.name in ancestors:
+            last = call.output
+    if last is None:
         raise NotApplicable("no layer with weights has a feature map larger than 1x1")
-    return found
+    return last
 
 
-def _leading_to(tensor: Any) -> set[str]:
-    """Names of the operations that a tensor is made of."""
-    found: set[str] = set()
+def _ancestors(tensor: Any) -> set[str]:
+    """Names of the operations that a tensor depends on."""
+    names: set[str] = set()
     waiting = [tensor.op]
     while waiting:
         op = waiting.pop()
-        if op.name not in found:
-            found.add(op.name)
-            waiting += [given.op for given in op.inputs]
-    return found
+        if op.name not in names:
+            names.add(op.name)
+            waiting += [tensor.op for tensor in op.inputs]
+    return names
 
 
 def _named_feature_map(calls: list[Call], name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Weights: in blocks, swapped in place, and proven to have changed and come back."""
+"""Weights: divided into blocks, replaced in place, and hashed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from saliency_bench.storage.fingerprint import digest_of_weights
 
 @dataclass(frozen=True)
 class Block:
-    """Layers that are randomised together: one step of a cascade.
+    """Layers that are randomised together: one stage of a cascade.
 
     Attributes:
-        name: unique in its model: the layer's name, with those of the models around it.
-        variables: the Keras variables of its layers, tied ones only in the first block.
-        layers: how many layers with weights it holds.
+        name: unique in its model: the group's name, or the layer's, after those of the models that
+            contain it.
+        variables: the Keras variables of its layers; tied variables belong to the first block only.
+        layers: number of its layers with weights.
     """
 
     name: str
@@ -36,28 +37,29 @@ def blocks(
     *,
     exclude: Sequence[str] = (),
 ) -> tuple[Block, ...]:
-    """The model's weights in blocks, output first, in execution order.
+    """Divide the model's weights into blocks, against the execution order: the output comes first.
 
     Args:
         model: any built Keras model.
-        groups: layer-name patterns (`fnmatch`) by block name; a layer joins the first group that
-            names it, and a group stands where its last layer runs. Default: a block per layer.
+        groups: patterns of layer names (`fnmatch`) by block name; a layer joins the first group
+            that matches, and a group has the position of its last executed layer. Default: a block
+            per layer.
         exclude: patterns of layers that are never randomised.
 
     Raises:
-        ValueError: if a pattern fits no layer, a layer with weights is in no group, or the model
+        ValueError: if a pattern matches no layer, a layer with weights is in no group, or the model
             has no weights.
     """
     layers = _layers_output_first(model)
     _require_known(exclude, layers, "exclude")
-    kept = {name: own for name, own in layers.items() if not _matches(name, exclude)}
-    if not kept:
+    included = {name: own for name, own in layers.items() if not _matches(name, exclude)}
+    if not included:
         raise ValueError(f"the model must have weights to randomise; {model.name!r} has none left")
     if groups is None:
-        return tuple(Block(name, tuple(own)) for name, own in kept.items())
-    _require_known([p for patterns in groups.values() for p in patterns], kept, "groups")
+        return tuple(Block(name, tuple(own)) for name, own in included.items())
+    _require_known([p for patterns in groups.values() for p in patterns], included, "groups")
     grouped: dict[str, list[list[Any]]] = {}
-    for name, own in kept.items():
+    for name, own in included.items():
         grouped.setdefault(_group_of(name, groups), []).append(own)
     return tuple(
         Block(name, tuple(v for own in members for v in own), len(members))
@@ -68,25 +70,25 @@ def blocks(
 def _layers_output_first(model: Any) -> dict[str, list[Any]]:
     """Each layer's own variables by unique name; tied variables once.
 
-    A layer whose weights are used without calling it, such as a tied projection, has no place in
-    the execution order: it comes last, as the model's own weights do.
+    A layer that is never called, such as one whose weights another layer uses, has no place in the
+    execution order: it comes last, as the model's own weights do.
     """
     names = {id(layer): name for name, layer in _named_layers(model)}
     executed = [call.layer for call in reversed(layer_calls(model))]
-    claimed: set[int] = set()
+    assigned: set[int] = set()
     layers: dict[str, list[Any]] = {}
     for layer in [*executed, *model._flatten_layers(include_self=False), model]:
-        own = [v for v in own_variables(layer) if id(v) not in claimed]
-        claimed.update(map(id, own))
+        own = [v for v in own_variables(layer) if id(v) not in assigned]
+        assigned.update(map(id, own))
         if own:
             layers.setdefault(names.get(id(layer), layer.name), []).extend(own)
     return layers
 
 
 def _named_layers(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for layer in model._flatten_layers(include_self=False, recursive=False):
-        count = seen[layer.name] = seen.get(layer.name, 0) + 1
+        count = counts[layer.name] = counts.get(layer.name, 0) + 1
         name = prefix + layer.name + (f"#{count}" if count > 1 else "")
         yield name, layer
         yield from _named_layers(layer, name + "/")
@@ -113,7 +115,12 @@ def _group_of(name: str, groups: Mapping[str, Sequence[str]]) -> str:
 
 @contextmanager
 def swapped(model: Any, variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> Iterator[None]:
-    """Put `values` into `variables` in place, and the old values back, bit for bit, on leaving.
+    """A block in which variables have other values; the old ones come back bit for bit.
+
+    Args:
+        model: any built Keras model.
+        variables: variables of the model.
+        values: a new value for each variable, of its shape.
 
     Raises:
         ValueError: if a variable is not the model's, or a value has another shape.
@@ -141,16 +148,16 @@ def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
 
 
 def fingerprint(model: Any) -> str:
-    """Hash of all of a model's live weights, in the order of `model.variables`."""
+    """Hash of all current weights of a model, in the order of `model.variables`."""
     return digest_of_weights(variable.numpy() for variable in model.variables)
 
 
 def trained(model: Any, block: Block) -> Block:
-    """The block without its statistics, such as BatchNorm's moving mean and variance."""
+    """The block without untrained statistics, such as BatchNorm's moving mean and variance."""
     statistics = {
         id(variable)
         for layer in model._flatten_layers()
         for variable in layer._non_trainable_variables
     }
-    kept = tuple(v for v in block.variables if id(v) not in statistics)
-    return Block(block.name, kept, block.layers)
+    weights = tuple(v for v in block.variables if id(v) not in statistics)
+    return Block(block.name, weights, block.layers)

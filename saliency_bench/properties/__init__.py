@@ -1,7 +1,7 @@
-"""Property tests of an explainer: what every map must satisfy, and what an explainer promises.
+"""Property tests of an explainer: the axioms of every map, and those it claims itself.
 
 `check_explainer` runs them from Python or pytest, `python -m saliency_bench.properties` from the
-command line. They find the explainer that is wrong before a check misjudges the method.
+command line. A broken explainer shows up here, before a check blames its method.
 """
 
 import lazy_loader

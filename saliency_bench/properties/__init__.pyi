@@ -1,4 +1,4 @@
-from .case import Case as Case
+from .subject import TestedExplainer as TestedExplainer
 from .table import BrokenProperty as BrokenProperty
 from .table import check_explainer as check_explainer
 from .table import require as require

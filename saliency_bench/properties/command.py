@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 HOLDS, BROKEN, REFUSED = 0, 1, 2
 """Exit statuses."""
 
-HELP = """Does an explainer have the properties that every one must have, and those it promises?
+HELP = """Test the axioms of every explainer, and those that the named explainers claim.
 
     python -m saliency_bench.properties explainer=[grad_cam,smoothgrad]
     python -m saliency_bench.properties --config-dir my_conf explainer=[brightness] \\
         model=saved model.path=my.keras dataset=npz dataset.path=my.npz n_images=4
 
-Takes what `python -m saliency_bench` takes to choose explainers, a model and images; without a
-model and a dataset a small network and noise. Exit status: 0 all hold, 1 one is broken,
-2 the request was wrong.
+Explainers, model and images are chosen as for `python -m saliency_bench`; without a model and
+a dataset, a small network explains noise. Exit status: 0 all hold, 1 one is broken,
+2 the request is wrong.
 """
 
 IMAGES = 4
-"""Images where the command line does not say how many."""
+"""Default number of images."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Test what a command line names; returns the exit status."""
+    """Test the explainers that a command line names; return the exit status."""
     if {"-h", "--help"} & set(arguments):
         print(HELP, end="")
         return HOLDS
     try:
-        return _tested(*_parsed(arguments))
+        return _test(*_parse(arguments))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Exception as error:  # whatever is wrong with the request
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str]) -> int:
         return REFUSED
 
 
-def _parsed(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """Overrides, and whether they say which model and images."""
+def _parse(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Overrides, and whether they name a model or a dataset."""
     overrides = []
     folders = []
     waiting = list(arguments)
@@ -66,26 +66,26 @@ def _parsed(arguments: Sequence[str]) -> tuple[list[str], bool]:
     if folders:
         paths = ",".join(f"file://{Path(folder).resolve()}" for folder in folders)
         overrides.append(f"hydra.searchpath=[{paths}]")
-    own = any(o.startswith(("model=", "model.", "dataset=", "dataset.")) for o in overrides)
+    has_inputs = any(o.startswith(("model=", "model.", "dataset=", "dataset.")) for o in overrides)
     if not any(o.startswith("n_images=") for o in overrides):
         overrides.append(f"n_images={IMAGES}")
-    return overrides, own
+    return overrides, has_inputs
 
 
-def _tested(overrides: Sequence[str], own: bool) -> int:
-    # As with `python -m saliency_bench`, modules of the working directory can be named.
+def _test(overrides: Sequence[str], has_inputs: bool) -> int:
+    # Modules of the working directory can be imported, as with `python -m saliency_bench`.
     config = compose(*overrides)
     request = read_request(config, Path())
     threads = load.compute_threads(config)
     process.start_tensorflow(threads=threads, deterministic=config.deterministic)
     from saliency_bench.properties.table import check_explainer
 
-    if own:
+    if has_inputs:
         inputs = load.load_inputs(request)
         dataset, loaded = inputs.dataset, inputs.model
         scene = loaded.model, dataset.images, _targets(loaded.model, dataset, config.target)
     else:
-        scene = _small(config.n_images)
+        scene = _example(config.n_images)
     statuses = []
     refused = {}
     for name, explainer in request.parts["explainer"].items():
@@ -95,11 +95,11 @@ def _tested(overrides: Sequence[str], own: bool) -> int:
             refused[name] = refusal.reason
             print(f"{name}\n  not_applicable: {refusal.reason}")
             continue
-        print(shown(name, table))
+        print(as_text(name, table))
         statuses.append(BROKEN if (table["status"] == "broken").any() else HOLDS)
     if not statuses:
-        told = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
-        raise ValueError(f"an explainer must apply to the model; {told}")
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+        raise ValueError(f"an explainer must apply to the model; {reasons}")
     return max(statuses)
 
 
@@ -111,8 +111,8 @@ def _targets(model: Any, dataset: Any, target: str) -> Any:
     return network.KerasNetwork(model).outputs(dataset.images).argmax(axis=1)
 
 
-def _small(count: int) -> tuple[Any, Any, Any]:
-    """A network with convolutions, BatchNorm, pooling and a softmax, and noise."""
+def _example(count: int) -> tuple[Any, Any, Any]:
+    """A small network with convolutions, BatchNorm, pooling and a softmax; noise; targets."""
     import keras
     import numpy as np
 
@@ -133,11 +133,11 @@ def _small(count: int) -> tuple[Any, Any, Any]:
     return model, images, np.arange(count) % 4
 
 
-def shown(name: str, table: pd.DataFrame) -> str:
-    """A table as text: a line per property."""
+def as_text(name: str, table: pd.DataFrame) -> str:
+    """Format a table of `check_explainer`: the explainer's name, then a line per property."""
     lines = [name]
-    for law in table.to_dict("records"):
-        size = f"{law['deviation']:.1e} of {law['tolerance']:.0e}" if law["tolerance"] > 0 else ""
-        told = "" if law["status"] == "not_promised" else law["reason"]
-        lines.append(f"  {law['property']:<20} {law['status']:<13} {size:<17} {told}".rstrip())
+    for row in table.to_dict("records"):
+        size = f"{row['deviation']:.1e} of {row['tolerance']:.0e}" if row["tolerance"] > 0 else ""
+        reason = "" if row["status"] == "not_claimed" else row["reason"]
+        lines.append(f"  {row['property']:<20} {row['status']:<13} {size:<17} {reason}".rstrip())
     return "\n".join(lines)

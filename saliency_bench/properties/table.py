@@ -1,4 +1,4 @@
-"""The laws applied to a case: a table, and an error for who wants one."""
+"""All axioms of one explainer: a table, and an error if one is broken."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from saliency_bench.properties.case import Case, restored, under_test
-from saliency_bench.properties.laws import PROMISED, UNIVERSAL, Law, NotTestable, runs
+from saliency_bench.properties.axioms import CLAIMED, UNIVERSAL, Axiom, NotTestable, runs
+from saliency_bench.properties.subject import TestedExplainer, as_explainer, restore_weights
 from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable
 
 HOLDS, BROKEN = "holds", "broken"
-NOT_PROMISED, NOT_TESTABLE = "not_promised", "not_testable"
+NOT_CLAIMED, NOT_TESTABLE = "not_claimed", "not_testable"
 
 COLUMNS = ["property", "status", "deviation", "tolerance", "reason"]
 
 
 class BrokenProperty(AssertionError):
-    """An explainer does not have a property; the message names it first."""
+    """An explainer violates an axiom; the message begins with its name."""
 
 
 def check_explainer(
@@ -29,70 +29,74 @@ def check_explainer(
     *,
     raises: bool = False,
 ) -> pd.DataFrame:
-    """Does an explainer have the properties that all have, and those that it promises?
+    """Test the axioms of every explainer, and those that this one claims.
 
-    The model comes back as it was. A few images are enough; each costs about ten maps.
+    The model is unchanged afterwards. A few images are enough; each costs about ten maps.
 
     Args:
-        explainer: or any callable `f(model, images, targets) -> maps`.
+        explainer: what is tested; any callable `f(model, images, targets) -> maps` is one.
         model: any built Keras model.
         images: `[N, H, W, C]` float, model units; at least 2.
-        targets: `[N]` int, the class to explain in each.
-        raises: raise if a property is broken.
+        targets: `[N]` int, the class to explain in each image.
+        raises: whether a broken property raises an error.
 
     Returns:
-        A row per property: `property`, `status` (holds, broken, not_promised, not_testable),
-        `deviation` and `tolerance` (of maps: in units of their largest value), `reason`.
+        A row per property: `property`, `status` (holds, broken, not_claimed, not_testable),
+        `deviation` and `tolerance` (of maps: relative to their largest value), `reason`.
 
     Raises:
-        BrokenProperty: if one is broken and `raises`; the first is named first.
+        BrokenProperty: if `raises` and a property is broken; the message names all broken ones.
         NotApplicable: if the explainer cannot serve the model.
-        ValueError: if images or targets do not fit, or the explainer's settings the model.
+        ValueError: if images, targets or the explainer's settings do not fit the model.
     """
-    with restored(model):
-        case = Case.of(under_test(explainer), model, images, targets)
-        table = pd.DataFrame(_rows(case), columns=COLUMNS)
+    with restore_weights(model):
+        subject = TestedExplainer.of(as_explainer(explainer), model, images, targets)
+        table = pd.DataFrame(_rows(subject), columns=COLUMNS)
     if raises:
         require(table)
     return table
 
 
 def require(table: pd.DataFrame) -> None:
-    """Raise `BrokenProperty`, with its name, if a property in a table is broken."""
+    """Check a table of `check_explainer`.
+
+    Raises:
+        BrokenProperty: if a property is broken; the message names it.
+    """
     broken = table[table["status"] == BROKEN]
     if len(broken):
-        told = [f"{row.property}: {row.reason}" for row in broken.itertuples()]
-        raise BrokenProperty("; ".join(told))
+        reasons = [f"{row.property}: {row.reason}" for row in broken.itertuples()]
+        raise BrokenProperty("; ".join(reasons))
 
 
 Row = tuple[str, str, float, float, str]
 
 
-def _rows(case: Case) -> list[Row]:
+def _rows(subject: TestedExplainer) -> list[Row]:
     rows: list[Row] = []
-    for law in (*UNIVERSAL, *PROMISED):
+    for axiom in (*UNIVERSAL, *CLAIMED):
         if rows and rows[0][1] == BROKEN:
-            rows.append(_untested(law, NOT_TESTABLE, f"{runs.__name__} is broken"))
-        elif law in UNIVERSAL or law.__name__ in case.promises:
-            rows.append(_tested(law, case))
+            rows.append(_row_without_test(axiom, NOT_TESTABLE, f"{runs.__name__} is broken"))
+        elif axiom in UNIVERSAL or axiom.__name__ in subject.axioms:
+            rows.append(_test(axiom, subject))
         else:
-            rows.append(_untested(law, NOT_PROMISED, "the explainer does not promise it"))
+            rows.append(_row_without_test(axiom, NOT_CLAIMED, "the explainer does not claim it"))
     return rows
 
 
-def _tested(law: Law, case: Case) -> Row:
+def _test(axiom: Axiom, subject: TestedExplainer) -> Row:
     try:
-        finding = law(case)
-    except NotTestable as reason:
-        return _untested(law, NOT_TESTABLE, str(reason))
+        finding = axiom(subject)
+    except NotTestable as error:
+        return _row_without_test(axiom, NOT_TESTABLE, str(error))
     except NotApplicable:
         raise
-    except Exception as error:  # an explainer of the user's may raise anything
-        told = f"raised {type(error).__name__}: {error}"
-        return law.__name__, BROKEN, float("inf"), 0.0, told
+    except Exception as error:  # a user's explainer may raise anything
+        reason = f"raised {type(error).__name__}: {error}"
+        return axiom.__name__, BROKEN, float("inf"), 0.0, reason
     status = HOLDS if finding.deviation <= finding.tolerance else BROKEN
-    return law.__name__, status, finding.deviation, finding.tolerance, finding.reason
+    return axiom.__name__, status, finding.deviation, finding.tolerance, finding.reason
 
 
-def _untested(law: Law, status: str, reason: str) -> Row:
-    return law.__name__, status, float("nan"), float("nan"), reason
+def _row_without_test(axiom: Axiom, status: str, reason: str) -> Row:
+    return axiom.__name__, status, float("nan"), float("nan"), reason

@@ -6,7 +6,7 @@ from scipy import ndimage, special
 
 from saliency_bench import explainers as ex
 from saliency_bench import network
-from saliency_bench.explainers.cam import (
+from saliency_bench.explainers import (
     FEM,
     Activations,
     EigenCAM,
@@ -14,8 +14,8 @@ from saliency_bench.explainers.cam import (
     HiResCAM,
     LayerCAM,
     ScoreCAM,
-    channel_weights,
 )
+from saliency_bench.explainers.cam import channel_weights
 from saliency_bench.network import evaluating, swapped
 from saliency_bench.protocols import NotApplicable
 

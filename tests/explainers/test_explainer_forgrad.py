@@ -85,8 +85,8 @@ def test_forgrad_of_a_network_is_the_filter_of_its_gradient(functional, images, 
 def test_forgrad_says_of_itself_what_its_base_says():
     wrapped = ForGrad(ex.SmoothGrad(ex.IntegratedGradients()))
     assert (wrapped.signed, wrapped.stochastic, wrapped.multiplies_input) == (True, True, True)
-    assert "linearity" in wrapped.promises
-    assert "completeness" not in wrapped.promises
+    assert "linearity" in wrapped.axioms
+    assert "completeness" not in wrapped.axioms
 
 
 def test_a_negative_square_is_refused():

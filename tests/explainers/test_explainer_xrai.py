@@ -6,7 +6,7 @@ from scipy import sparse
 
 from saliency_bench import explainers as ex
 from saliency_bench.explainers.forgrad import ForGrad
-from saliency_bench.explainers.xrai import XRAI, _pixels, covered, segments
+from saliency_bench.explainers.xrai import XRAI, _pixels, cover, segments
 from saliency_bench.randomize import redraw
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -56,7 +56,7 @@ def test_xrai_is_the_greedy_cover(shape, margin):
     members = segments(random.random(shape), (50, 250), margin)
     gains = random.normal(size=shape[:2])
     plain = greedy(gains, members.toarray().astype(bool))
-    np.testing.assert_allclose(covered(gains, members).ravel(), plain, rtol=1e-9)
+    np.testing.assert_allclose(cover(gains, members).ravel(), plain, rtol=1e-9)
 
 
 def test_a_part_too_small_to_count_is_left_over():
@@ -65,7 +65,7 @@ def test_a_part_too_small_to_count_is_left_over():
     members[0, :-3] = members[1, -3:] = 1
     gains = np.zeros((64, 64))
     gains[-1, -3:] = [1, 2, 6]
-    found = covered(gains, sparse.csr_array(members))
+    found = cover(gains, sparse.csr_array(members))
     np.testing.assert_allclose(found[-1, -3:], 3)
     assert not found.ravel()[:-3].any()
 
@@ -84,7 +84,7 @@ def test_plain_quarters_are_parts_of_the_map():
 def test_segments_that_overlap_give_the_pixel_to_the_better():
     """Two of three pixels each: first (5, 5), then 1 for the rest of the other."""
     members = sparse.csr_array(np.array([[1, 1, 0], [0, 1, 1]], np.int32))
-    found = covered(np.array([[1.0, 5.0, 5.0]]), members)
+    found = cover(np.array([[1.0, 5.0, 5.0]]), members)
     np.testing.assert_allclose(found, [[1, 5, 5]])
 
 
@@ -138,12 +138,12 @@ def test_segments_are_of_the_image_and_not_of_the_network(functional, images, ta
 def test_no_more_segments_are_kept_than_the_limit(monkeypatch):
     from saliency_bench.explainers import xrai
 
-    monkeypatch.setattr(xrai, "HELD", 3 * 64)
-    kept = xrai._Kept((50,), 0)
+    monkeypatch.setattr(xrai, "CACHE_SIZE", 3 * 64)
+    kept = xrai._SegmentCache((50,), 0)
     image = quarters()[0]
     for key in (1, 2, 3, 1, 4):
         kept(image, key)
-    assert list(kept._kept) == [3, 1, 4]
+    assert list(kept._cache) == [3, 1, 4]
 
 
 @pytest.mark.parametrize("image", [np.zeros((8, 8, 1)), np.full((224, 8, 3), -7.0)])

@@ -125,7 +125,7 @@ def test_a_change_moves_fingerprint_and_logits_and_is_undone(network, own, image
 def test_a_named_variable_that_does_not_change_is_an_error(network, own):
     position, kernel = variable(own, "second", "kernel")
     with (
-        pytest.raises(ProofError, match="'second/kernel' was to change but did not"),
+        pytest.raises(ProofError, match="'second/kernel' should change but did not"),
         network.changed({position: kernel.numpy()}),
     ):
         pass
@@ -147,7 +147,7 @@ def test_another_variable_that_changes_is_an_error(network, own):
             network.changed(Meddling(ones_more(own, position))),
         ):
             pass
-        assert "'head/bias' changed though not named" in str(caught.value.__context__)
+        assert "'head/bias' changed but was not named" in str(caught.value.__context__)
     finally:
         other.assign(before)
 

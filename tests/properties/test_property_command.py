@@ -52,7 +52,7 @@ def test_an_explainer_that_does_not_apply_is_told_and_the_others_are_tested(
     def dense(count):
         return model, np.ones((count, 6, 6, 1), np.float32), np.arange(count) % 3
 
-    monkeypatch.setattr(command, "_small", dense)
+    monkeypatch.setattr(command, "_example", dense)
     assert main(["explainer=[grad_cam,gradient]", "n_images=2"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("grad_cam\n  not_applicable: ")

@@ -279,4 +279,4 @@ def test_a_broken_property_is_raised_when_asked(functional, images, targets):
     table = check_explainer(ex.Gradient(), functional, images, targets, raises=True)
     require(table)
     assert list(table.columns) == ["property", "status", "deviation", "tolerance", "reason"]
-    assert set(table["status"]) == {"holds", "not_promised"}
+    assert set(table["status"]) == {"holds", "not_claimed"}

@@ -1,4 +1,4 @@
-"""An explainer under test: bound to a model once, its maps and what it left behind."""
+"""An explainer under test: bound to a model once, with its maps and its side effects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Function, Method, checked
+from saliency_bench.explainers.base import USUAL, Function, Method, validate
 from saliency_bench.protocols import Bound, Explainer, Floats, Ints, Output
 from saliency_bench.randomize import image_keys
 
@@ -21,8 +21,8 @@ Maps = NDArray[np.float32]
 
 
 @runtime_checkable
-class Binds(Protocol):
-    """What can be bound to a model, whatever else it says of itself."""
+class Bindable(Protocol):
+    """Anything with a `bind`, whatever attributes it declares."""
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`."""
@@ -30,29 +30,29 @@ class Binds(Protocol):
 
 
 @dataclass(frozen=True)
-class Bare(Method):
-    """A function whose maps come as they are: what is wrong with them is for a property to say."""
+class UncheckedFunction(Method):
+    """A function whose maps are not checked here: the properties report what is wrong."""
 
     function: Callable[[Any, Floats, Ints], Floats]
 
     def bind(self, model: Any) -> Bound:
-        """The function with its model."""
+        """Return the function with its model."""
 
-        def bound(images: Floats, targets: Ints, *, keys: Ints | None = None) -> Maps:
+        def explain(images: Floats, targets: Ints, *, keys: Ints | None = None) -> Maps:
             maps = np.asarray(self.function(model, images, targets), np.float32)
             return maps[..., None] if maps.ndim == 3 else maps
 
-        return bound
+        return explain
 
 
 @dataclass(frozen=True)
 class Head:
-    """A last layer that makes the scores.
+    """The last layer, which computes the scores.
 
     Attributes:
-        kernel: its variable `[..., K]`; one unit behind a sigmoid makes the scores of two classes.
+        kernel: its variable `[..., K]`; K is 1 for a sigmoid unit, which scores two classes.
         bias: its variable `[K]`.
-        scores: images to the scores.
+        scores: from images to scores.
     """
 
     kernel: Any
@@ -61,16 +61,16 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Case:
-    """An explainer, a model, images `[N, H, W, C]` and targets `[N]`.
+class TestedExplainer:
+    """An explainer with the model, images and targets that it is tested on.
 
     Attributes:
         explainer: what is tested.
         model: any built Keras model.
         images: `[N, H, W, C]`.
         targets: `[N]`.
-        before: all that must be left alone, as it was before binding.
-        bound: the explainer, bound before anything was changed.
+        before: the state that must not change, taken before binding.
+        bound: the explainer, bound to the unchanged model.
     """
 
     explainer: Explainer
@@ -81,22 +81,29 @@ class Case:
     bound: Bound
 
     @staticmethod
-    def of(explainer: Explainer, model: Any, images: Floats, targets: Ints) -> Case:
-        """A case of checked data.
+    def of(explainer: Explainer, model: Any, images: Floats, targets: Ints) -> TestedExplainer:
+        """Validate the data and bind the explainer.
+
+        Args:
+            explainer: what is tested.
+            model: any built Keras model.
+            images: `[N, H, W, C]` float, model units; at least 2.
+            targets: `[N]` int, the class to explain in each image.
 
         Raises:
             NotApplicable: if the explainer cannot serve the model.
             ValueError: if images or targets have a wrong shape, type or value, or the model has
-                no output that the explainer could explain.
+                no output that the explainer can explain.
         """
-        images, targets = checked(images, targets)
+        images, targets = validate(images, targets)
         if len(images) < 2:
             raise ValueError(f"images must be at least 2; got {len(images)}")
-        before = _state(model, images, targets)
-        case = Case(explainer, model, images, targets, before, explainer.bind(model))
-        if case.outputs is not None and case.targets.max() >= case.classes:
-            raise ValueError(f"targets must lie in 0..{case.classes - 1}; got {case.targets.max()}")
-        return case
+        before = _snapshot(model, images, targets)
+        subject = TestedExplainer(explainer, model, images, targets, before, explainer.bind(model))
+        worst = int(subject.targets.max())
+        if subject.outputs is not None and worst >= subject.classes:
+            raise ValueError(f"targets must lie in 0..{subject.classes - 1}; got {worst}")
+        return subject
 
     @cached_property
     def keys(self) -> NDArray[np.int64]:
@@ -104,56 +111,62 @@ class Case:
         return image_keys(self.images)
 
     @cached_property
-    def promises(self) -> frozenset[str]:
-        """What the explainer says holds for it; one that is not ours promises what most do."""
-        return frozenset(getattr(self.explainer, "promises", USUAL))
+    def axioms(self) -> frozenset[str]:
+        """Names of the axioms that the explainer claims; those of most methods if it names none."""
+        return frozenset(getattr(self.explainer, "axioms", USUAL))
 
     @cached_property
     def first(self) -> tuple[Maps, list[str]]:
-        """The maps of all images, and what binding and calling changed."""
+        """The maps of all images, and the names of what binding and calling changed."""
         maps = self.bound(self.images, self.targets, keys=self.keys)
-        after = _state(self.model, self.images, self.targets)
+        after = _snapshot(self.model, self.images, self.targets)
         return maps, [name for name, value in self.before.items() if value != after[name]]
 
     @property
     def maps(self) -> Maps:
-        """Of all images, as explained the first time."""
+        """The maps of all images, from the first call."""
         return self.first[0]
 
-    def again(self, rows: Ints | slice = slice(None), *, shift: int = 0, keys: int = 0) -> Maps:
-        """Maps of some images, of the next classes, or with other noise."""
+    def explain(self, rows: Ints | slice = slice(None), *, shift: int = 0, keys: int = 0) -> Maps:
+        """Explain some images once more, for other classes or with other noise.
+
+        Args:
+            rows: which images.
+            shift: is added to each target, modulo the number of classes.
+            keys: is added to the seed of each image's noise.
+        """
         targets = self.targets[rows]
         targets = (targets + shift) % self.classes if shift else targets
         return self.bound(self.images[rows], targets, keys=self.keys[rows] + keys)
 
     @property
     def output(self) -> Output:
-        """What is explained; the logit if the explainer does not say."""
-        return _named_output(self.explainer) or "logit"
+        """The explained output; the logit if the explainer does not say."""
+        return _declared_output(self.explainer) or "logit"
 
     @cached_property
     def scores(self) -> network.Kernel | None:
-        """Images to what is explained, `[N, K]`; None if nobody says which output that is."""
+        """From images to the explained output `[N, K]`; None if it is not known."""
         try:
             return network.Kernel(self.model, lambda traced: traced.scores, self.output)
         except ValueError:
-            if _named_output(self.explainer) is not None:
+            if _declared_output(self.explainer) is not None:
                 raise
             return None
 
     @cached_property
     def outputs(self) -> NDArray[np.float32] | None:
-        """What is explained: `[N, K]` scores."""
+        """The explained output of all images, `[N, K]`; None if it is not known."""
         return None if self.scores is None else self.scores(self.images)
 
     @property
     def classes(self) -> int:
-        """K; 0 if it is not known."""
+        """Number of classes; 0 if it is not known."""
         return 0 if self.outputs is None else int(self.outputs.shape[1])
 
     @cached_property
     def head(self) -> Head | None:
-        """The last layer, if it has a kernel and a bias of the scores' size; else None."""
+        """The last layer, if it is one kernel and one bias of the scores' size; else None."""
         if self.output != "logit" or self.scores is None:
             return None
         units = {self.classes, 1} if self.classes == 2 else {self.classes}
@@ -164,50 +177,50 @@ class Case:
         return Head(kernels[0], biases[0], self.scores) if one else None
 
     @contextmanager
-    def changed(self, values: Mapping[int, Any]) -> Iterator[None]:
-        """The model with other values in some variables, by position; they come back."""
+    def change(self, values: Mapping[int, Any]) -> Iterator[None]:
+        """Set variables, by position, inside the block; the old values come back afterwards."""
         variables = [self.model.variables[position] for position in values]
         with network.swapped(self.model, variables, list(values.values())):
             yield
 
     def position(self, variable: Any) -> int:
-        """A variable's place in `model.variables`."""
+        """A variable's index in `model.variables`."""
         return next(i for i, own in enumerate(self.model.variables) if own is variable)
 
 
-def under_test(explainer: Explainer | Callable[[Any, Floats, Ints], Floats]) -> Explainer:
-    """An explainer as it is; a function, or one that was made an explainer, bare."""
-    found: Any = explainer.function if isinstance(explainer, Function) else explainer
-    return found if isinstance(found, Binds) else Bare(found)  # type: ignore[return-value]
+def as_explainer(explainer: Explainer | Callable[[Any, Floats, Ints], Floats]) -> Explainer:
+    """Wrap a function, without the checks of `Function`; return any other explainer as it is."""
+    given: Any = explainer.function if isinstance(explainer, Function) else explainer
+    return given if isinstance(given, Bindable) else UncheckedFunction(given)  # type: ignore[return-value]
 
 
-def restored(model: Any) -> AbstractContextManager[None]:
-    """On leaving, all weights are what they were on entering, whoever moved them."""
+def restore_weights(model: Any) -> AbstractContextManager[None]:
+    """A block after which all weights are as before it, whatever changed them."""
     values = [variable.numpy().copy() for variable in model.variables]
     return network.swapped(model, model.variables, values)
 
 
-def deviation(found: Floats, expected: Floats) -> float:
-    """The largest difference of rows `[N, ...]`, in units of the largest absolute value of each."""
-    if np.shape(found) != np.shape(expected):
+def deviation(actual: Floats, expected: Floats) -> float:
+    """Largest difference between rows `[N, ...]`, relative to the row's largest absolute value."""
+    if np.shape(actual) != np.shape(expected):
         return float("inf")
-    found = np.asarray(found, np.float64).reshape(len(found), -1)
+    actual = np.asarray(actual, np.float64).reshape(len(actual), -1)
     expected = np.asarray(expected, np.float64).reshape(len(expected), -1)
-    size = np.maximum(np.abs(found).max(axis=1), np.abs(expected).max(axis=1))
-    worst = np.abs(found - expected).max(axis=1)
+    size = np.maximum(np.abs(actual).max(axis=1), np.abs(expected).max(axis=1))
+    worst = np.abs(actual - expected).max(axis=1)
     rows = np.divide(worst, size, out=np.zeros(len(size)), where=size != 0)
     return float(np.nan_to_num(rows, nan=np.inf).max(initial=0))
 
 
-def _named_output(explainer: Any) -> Output | None:
-    """What an explainer says it explains, or the one that it wraps; None if neither does."""
-    named: Output | None = getattr(explainer, "output", None)
+def _declared_output(explainer: Any) -> Output | None:
+    """The `output` of an explainer or of the one it wraps; None if neither has one."""
+    declared: Output | None = getattr(explainer, "output", None)
     base = getattr(explainer, "base", None)
-    return named if named is not None or base is None else _named_output(base)
+    return declared if declared is not None or base is None else _declared_output(base)
 
 
-def _state(model: Any, images: Maps, targets: NDArray[np.int64]) -> dict[str, Any]:
-    """All that an explainer must leave as it was."""
+def _snapshot(model: Any, images: Maps, targets: NDArray[np.int64]) -> dict[str, Any]:
+    """The state that an explainer must not change, by name."""
     import keras
     from tensorflow.python.eager import context
 
@@ -225,10 +238,10 @@ def _state(model: Any, images: Maps, targets: NDArray[np.int64]) -> dict[str, An
 
 
 def _settings(layer: Any) -> dict[str, Any]:
-    """A layer's functions, such as its activation, and its plain values; Keras's own notes not."""
-    plain = (bool, int, float, str)
+    """A layer's functions, such as its activation, and simple values, without private ones."""
+    simple = (bool, int, float, str)
     return {
         name: value
         for name, value in vars(layer).items()
-        if not name.startswith("_") and (callable(value) or isinstance(value, plain))
+        if not name.startswith("_") and (callable(value) or isinstance(value, simple))
     }

@@ -1,0 +1,255 @@
+"""The axioms of an explainer, one function each: how far does a tested explainer violate it?
+
+An axiom returns a `Finding`; it raises `NotTestable` if model and images cannot decide it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from saliency_bench import network, randomize
+from saliency_bench.properties.subject import Head, TestedExplainer, deviation
+from saliency_bench.protocols import Floats
+
+CLOSE = 1e-4
+"""Largest deviation of maps that must be equal, relative to their largest value."""
+
+ATTRIBUTES = ("signed", "class_specific", "stochastic", "uses_gradients", "multiplies_input")
+
+
+class NotTestable(Exception):
+    """Model and images cannot show whether an axiom holds; the message says why."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The violation of an axiom.
+
+    Attributes:
+        deviation: its size; of maps, relative to their largest value.
+        tolerance: the largest deviation that passes.
+        reason: what was compared.
+    """
+
+    deviation: float
+    tolerance: float
+    reason: str
+
+
+def yes_or_no(holds: bool, reason: str) -> Finding:
+    """A finding that holds or not, without a size."""
+    return Finding(0.0 if holds else float("inf"), 0.0, reason)
+
+
+# ---------------------------------------------------------------- of every explainer
+
+
+def runs(subject: TestedExplainer) -> Finding:
+    """The explainer returns maps."""
+    return yes_or_no(len(subject.maps) > 0, "called with all images")
+
+
+def declared_attributes(subject: TestedExplainer) -> Finding:
+    """The class attributes say what the method is."""
+    wrong = [n for n in ATTRIBUTES if not isinstance(getattr(subject.explainer, n, None), bool)]
+    return yes_or_no(not wrong, f"{', '.join(wrong or ATTRIBUTES)} must be true or false")
+
+
+def shape_and_type(subject: TestedExplainer) -> Finding:
+    """Maps are `[N, H, W, C]` or `[N, h, w, 1]` in float32."""
+    maps = subject.maps
+    fits = maps.ndim == 4 and len(maps) == len(subject.images) and maps.dtype == np.float32
+    fits = fits and (maps.shape[-1] == 1 or maps.shape == subject.images.shape)
+    return yes_or_no(fits, f"maps of images {subject.images.shape} are {maps.dtype} {maps.shape}")
+
+
+def finite(subject: TestedExplainer) -> Finding:
+    """No NaN, no infinity."""
+    count = int((~np.isfinite(subject.maps)).sum())
+    return yes_or_no(count == 0, f"{count} of {subject.maps.size} values are not finite")
+
+
+def sign(subject: TestedExplainer) -> Finding:
+    """Maps of an unsigned explainer have no negative value."""
+    least = float(subject.maps.min())
+    signed = subject.explainer.signed
+    return yes_or_no(signed or not least < 0, f"signed is {signed}, the smallest value {least:.3g}")
+
+
+def batch_independent(subject: TestedExplainer) -> Finding:
+    """An image has the same map alone, in a batch and in any order."""
+    reverse = subject.explain(np.arange(len(subject.images))[::-1])[::-1]
+    alone = np.concatenate([subject.explain(np.array([i])) for i in range(len(subject.images))])
+    off = max(deviation(reverse, subject.maps), deviation(alone, subject.maps))
+    return Finding(off, CLOSE, "images alone and in reverse order, compared with one batch")
+
+
+def leaves_model_alone(subject: TestedExplainer) -> Finding:
+    """Weights, layers, images and random states are unchanged, bit for bit."""
+    changed = subject.first[1]
+    return yes_or_no(not changed, f"changed: {', '.join(changed) or 'nothing'}")
+
+
+def seeded(subject: TestedExplainer) -> Finding:
+    """Equal keys give equal bits."""
+    same = np.array_equal(subject.explain(), subject.maps, equal_nan=True)
+    return yes_or_no(same, "the same images and keys twice")
+
+
+def noise(subject: TestedExplainer) -> Finding:
+    """Other keys change the map if and only if the explainer is stochastic."""
+    changed = _differ(subject.explain(keys=10**6), subject.maps)
+    stochastic = subject.explainer.stochastic
+    if stochastic and not changed and _is_linear(subject):
+        raise NotTestable("the scores are linear in the images, so noise can average out")
+    return yes_or_no(
+        changed == stochastic, f"stochastic is {stochastic}, other keys {_effect(changed)}"
+    )
+
+
+def class_specific(subject: TestedExplainer) -> Finding:
+    """Another target changes the map if and only if the explainer is class specific."""
+    if subject.classes < 2:
+        raise NotTestable("fewer than two scores are known")
+    changed = _differ(subject.explain(shift=1), subject.maps)
+    specific = subject.explainer.class_specific
+    return yes_or_no(
+        changed == specific, f"class_specific is {specific}, the next class {_effect(changed)}"
+    )
+
+
+def fresh_weights(subject: TestedExplainer) -> Finding:
+    """An explainer that was bound earlier reads the new weights."""
+    with subject.change(_redrawn_values(subject)):
+        live = subject.bound(subject.images, subject.targets, keys=subject.keys)
+        fresh = subject.explainer.bind(subject.model)(
+            subject.images, subject.targets, keys=subject.keys
+        )
+    return Finding(deviation(live, fresh), CLOSE, "bound before and after a redraw of the weights")
+
+
+# ---------------------------------------------------------------- of those that claim it
+
+
+def weights(subject: TestedExplainer) -> Finding:
+    """Redrawn weights change the map."""
+    with subject.change(_redrawn_values(subject)):
+        changed = _differ(subject.explain(), subject.maps)
+    return yes_or_no(changed, f"redrawn weights {_effect(changed)}")
+
+
+def shift_invariance(subject: TestedExplainer) -> Finding:
+    """A constant added to the target's logit does not change its map."""
+    head = _head(subject)
+    target, units = int(subject.targets[0]), head.bias.shape[0]
+    raised = head.bias.numpy()
+    raised[target if units == subject.classes else 0] += 3.0
+    rows = np.flatnonzero(subject.targets == target)
+    before = head.scores(subject.images)[:, target]
+    with subject.change({subject.position(head.bias): raised}):
+        changed = np.abs(head.scores(subject.images)[:, target] - before)
+        _require_head_decides(changed, np.full(len(changed), 3.0))
+        maps = subject.explain()[rows]
+    return Finding(deviation(maps, subject.maps[rows]), CLOSE, f"3 more on the logit {target}")
+
+
+def linearity(subject: TestedExplainer) -> Finding:
+    """The map of `2 f_c - 3 f_d` is twice the map of c minus three times the map of d."""
+    head = _head(subject)
+    if subject.classes < 2 or head.bias.shape[0] != subject.classes:
+        raise NotTestable("the scores must be two or more, with one unit each")
+    expected = 2.0 * subject.maps - 3.0 * subject.explain(shift=1)
+    ahead = (np.arange(subject.classes) + 1) % subject.classes
+    kernel, bias, scores = head.kernel.numpy(), head.bias.numpy(), head.scores(subject.images)
+    mixed = {
+        subject.position(head.kernel): 2 * kernel - 3 * kernel[..., ahead],
+        subject.position(head.bias): 2 * bias - 3 * bias[ahead],
+    }
+    with subject.change(mixed):
+        _require_head_decides(head.scores(subject.images), 2 * scores - 3 * scores[:, ahead])
+        maps = subject.explain()
+    return Finding(deviation(maps, expected), 1e-3, "a head that mixes two classes")
+
+
+def completeness(subject: TestedExplainer) -> Finding:
+    """The map sums to the difference of the outputs of the image and the explainer's reference."""
+    if subject.scores is None or subject.outputs is None:
+        raise NotTestable("the explained output is not known")
+    reference = subject.explainer.reference(subject.images)  # type: ignore[attr-defined]
+    differences = np.subtract(subject.outputs, subject.scores(reference), dtype=np.float64)
+    if not differences.any():
+        raise NotTestable("images and reference have equal outputs")
+    explained = np.take_along_axis(differences, subject.targets[:, None], axis=1)[:, 0]
+    sums = subject.maps.sum(axis=(1, 2, 3), dtype=np.float64)
+    # The error of an integral grows with the change of all outputs, not of one class alone.
+    off = np.abs(sums - explained).max() / np.abs(differences).max()
+    reason = "sums of the maps and differences of the output; few steps make the sum inexact"
+    return Finding(float(off), 0.05, reason)
+
+
+def conservation(subject: TestedExplainer) -> Finding:
+    """Without biases the map sums to the relevance that the explainer starts from."""
+    zeros = {
+        position: np.zeros(variable.shape, np.float32)
+        for position, variable in enumerate(subject.model.variables)
+        if variable.path.rpartition("/")[2] in {"bias", "beta", "moving_mean"}
+    }
+    with subject.change(zeros):
+        scores = network.target_score(subject.model, subject.output)(
+            subject.images, subject.targets
+        )
+        sums = subject.explain().sum(axis=(1, 2, 3), dtype=np.float64)
+    expected = subject.explainer.conserved(scores)  # type: ignore[attr-defined]
+    off = deviation(sums[None], expected[None])
+    return Finding(off, 0.01, "sums of the maps and scores, with all biases 0")
+
+
+def _head(subject: TestedExplainer) -> Head:
+    if subject.head is None:
+        raise NotTestable("the model must end in one kernel and one bias")
+    return subject.head
+
+
+def _require_head_decides(actual: Floats, expected: Floats) -> None:
+    if deviation(actual, expected) > 0.02:
+        raise NotTestable("operations behind the last kernel and bias change the scores")
+
+
+def _is_linear(subject: TestedExplainer) -> bool:
+    """Whether the scores of a mean of two images are the mean of their scores."""
+    if subject.scores is None:
+        return False
+    others = np.roll(subject.images, 1, axis=0)
+    middle = subject.scores((subject.images + others) / 2)
+    return not _differ(middle, (subject.scores(subject.images) + subject.scores(others)) / 2)
+
+
+def _redrawn_values(subject: TestedExplainer) -> dict[int, np.ndarray]:
+    values = randomize.redraw(subject.model, subject.model.variables, seed=0)
+    return dict(enumerate(values))
+
+
+def _differ(maps: Floats, expected: Floats) -> bool:
+    """Whether maps differ by more than rounding."""
+    return deviation(maps, expected) > CLOSE
+
+
+def _effect(changed: bool) -> str:
+    return "changed the map" if changed else "did not change the map"
+
+
+Axiom = Callable[[TestedExplainer], Finding]
+
+UNIVERSAL: tuple[Axiom, ...] = (
+    runs, declared_attributes, shape_and_type, finite, sign, batch_independent, leaves_model_alone,
+    seeded, class_specific, fresh_weights,
+)  # fmt: skip
+"""Those that every explainer must satisfy."""
+
+CLAIMED: tuple[Axiom, ...] = (
+    noise, weights, shift_invariance, linearity, completeness, conservation,
+)  # fmt: skip
+"""Those that an explainer must satisfy if its `axioms` name them."""
