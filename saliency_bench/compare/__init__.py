@@ -1,6 +1,6 @@
-"""A run against a baseline: have maps come to depend less on what the network learned?
+"""Compares a run with a baseline: do maps depend less on what the network learned than before?
 
-Nothing is computed anew and no TensorFlow starts: `python -m saliency_bench.compare BASELINE RUN`.
+`python -m saliency_bench.compare BASELINE RUN` reads stored scores and starts no TensorFlow.
 """
 
 from saliency_bench.compare.baseline import freeze

@@ -1,4 +1,4 @@
-"""A baseline: a run without all that a comparison does not need, small enough to be committed."""
+"""A baseline: the part of a run that a comparison needs, small enough to be committed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FACTS = (
     *SAME_SCORES, *SETTINGS, "n_images", "dataset", "model", "git", "expectations", "thresholds",
     "signed", "controls", "chance",
 )  # fmt: skip
-"""Neither the command nor the machine nor an error: they may name folders and people."""
+"""Facts to copy; not command, machine and errors: they may name folders and people."""
 
 _VALUES = ("score", "null", "ceiling")
 
@@ -26,50 +26,50 @@ _VALUES = ("score", "null", "ceiling")
 def freeze(run: Results | Path, folder: Path) -> None:
     """Make a baseline of a run: the scores behind its verdicts, without controls, as float32.
 
-    Its files are those of a run, so that it is read as one; no command, path, image or map is
-    among them.
+    A baseline has the files of a run and can be read as one. It holds no command, path, image or
+    map.
 
     Args:
         run: its results, or its folder.
-        folder: where the baseline is written; another baseline there is replaced.
+        folder: where to write the baseline; an existing baseline is replaced.
 
     Raises:
         ValueError: if the run is not valid, gave no verdict, or its folder is unusable; or if
-            there is a run where the baseline is to be written.
+            `folder` holds a run.
         OSError: if the baseline cannot be written.
     """
-    facts = read_json(folder / "provenance.json")
-    if facts is not None and not facts.get("baseline"):
+    existing = read_json(folder / "provenance.json")
+    if existing is not None and not existing.get("baseline"):
         raise ValueError(f"a baseline must not be written over a run; there is one at {folder}")
     side = Side(run, "the run")
     side.require_valid("the run of a baseline", side.expectations)
-    found = {key: side.judge(key).verdict for key in side.keys}
-    if not any(verdict.measured or verdict.verdict == "fail" for verdict in found.values()):
+    verdicts = {key: side.judge(key).verdict for key in side.keys}
+    if not any(verdict.measured or verdict.verdict == "fail" for verdict in verdicts.values()):
         raise ValueError(
             "the run of a baseline must have given a verdict; it gave none"
-            + "".join(f" ({verdict.reason})" for verdict in [*found.values()][:1])
+            + "".join(f" ({verdict.reason})" for verdict in [*verdicts.values()][:1])
         )
-    kept = {key for key, verdict in found.items() if verdict.verdict}
-    # First and last: a folder with this file is a whole baseline.
+    keys = {key for key, verdict in verdicts.items() if verdict.verdict}
+    # Removed first and written last: a folder with this file is a whole baseline.
     (folder / "provenance.json").unlink(missing_ok=True)
-    _write(side.results.long_scores, folder / "scores.parquet", kept)
+    _write(side.results.long_scores, folder / "scores.parquet", keys)
     _write(side.results.long_floors, folder / "floors.parquet", ())
     write_atomic(folder / "networks.csv", files.csv(side.results.networks))
-    told = {name: side.facts[name] for name in _FACTS if name in side.facts}
-    told |= {"baseline": True, TRAININGS: side.trainings}
-    written = files.provenance(replace(side.results, provenance=told))
+    facts = {name: side.facts[name] for name in _FACTS if name in side.facts}
+    facts |= {"baseline": True, TRAININGS: side.trainings}
+    written = files.provenance(replace(side.results, provenance=facts))
     write_atomic(folder / "provenance.json", written)
 
 
 def _write(table: LongTable, path: Path, keys: Collection[Key]) -> None:
-    """The rows of some keys of a table."""
+    """Write the rows of some keys of a table."""
     small = [f.with_type(pa.float32()) if f.name in _VALUES else f for f in table.schema]
     schema = pa.schema(small)
     with open_writer(path, schema) as writer:
         for key in table.keys:
             if key in keys:
                 rows = table.rows(key)
-                # The condition of an explainer that failed is what it said.
+                # The condition of a failed explainer is its error, which may name folders.
                 failed = rows["status"].isin(FAILURES)
                 rows["condition"] = rows["condition"].astype(str).mask(failed, "failed")
                 written = pa.Table.from_pandas(rows, preserve_index=False)

@@ -1,4 +1,4 @@
-"""A run against a baseline."""
+"""Compares a run with a baseline, row by row."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ def compare(
     tolerance: float = TOLERANCE,
     changes_allowed: bool = False,
 ) -> Comparison:
-    """Whether maps have come to depend less on what a check changes.
+    """Decide whether maps depend less on what a check changes than they did in a baseline.
 
-    A row regresses if the interval of the difference of `retained` (of the score, where maps must
-    keep) lies beyond the tolerance; if a pass became a fail and that interval lies beyond 0; or if
-    there was a verdict and is none. Runs with the same seed, images and conditions are paired: the
-    difference is taken draw by draw and image by image, in the two-way model of `inference`. Else
-    both are taken for independent.
+    A row regresses in three cases: the interval of the difference of `retained` (of the score,
+    where maps must keep) lies beyond the tolerance; a pass became a fail and that interval lies
+    beyond 0; or the run lacks a verdict that the baseline has. Runs with the same seed, images and
+    conditions are paired: the difference is taken for each draw and image, in the two-way model
+    of `inference`. Other runs count as independent.
 
     Args:
         baseline: results of a run or of a baseline, or their folder.
         run: as `baseline`.
-        checks: of the baseline, that alone are compared; default: all.
-        tolerance: how much more of a map may be retained, in [0, 1).
-        changes_allowed: whether scores may change as long as their dependence does not.
+        checks: names of the baseline's checks to compare; default: all.
+        tolerance: allowed increase of the retained share of a map, in [0, 1).
+        changes_allowed: whether scores may change as long as maps depend on the network as much.
 
     Raises:
-        ValueError: if one is not usable, the baseline is not valid, or nothing can be compared.
+        ValueError: if one of them is not usable, the baseline is not valid, or they share no
+            verdict.
     """
     require_share(tolerance)
     before, after = Side(baseline, "the baseline"), Side(run, "the run")
     chosen = _chosen(checks, before, after)
     before.require_valid("a baseline", chosen)
     keys = [key for key in dict.fromkeys([*before.keys, *after.keys]) if key[0] in chosen]
-    found = [match_sides(before, after, key) for key in keys]
-    decisions = sum(match.decided for match in found)
+    matches = [match_sides(before, after, key) for key in keys]
+    decisions = sum(match.decided for match in matches)
     if not decisions:
         raise ValueError("baseline and run must share a verdict; there is nothing to compare")
-    given = [match for match in found if match.old.verdict or match.new.verdict]
+    given = [match for match in matches if match.old.verdict or match.new.verdict]
     return Comparison(
         rows=tuple(match.row(tolerance, decisions) for match in given),
         problems=tuple(_problems(before, after, chosen)),
@@ -58,24 +59,24 @@ def compare(
 
 
 def require_share(tolerance: float) -> None:
-    """Raises `ValueError` unless a tolerance is a share of a map."""
+    """Raise `ValueError` unless a tolerance is a share of a map."""
     if not 0 <= tolerance < 1:
         raise ValueError(f"tolerance must lie in [0, 1); got {tolerance}")
 
 
 def _chosen(checks: Collection[str], before: Side, after: Side) -> set[str]:
-    """The checks to compare; they must promise and ask the same on both sides."""
+    """The checks to compare; expectations and thresholds must be the same on both sides."""
     known = {key[0] for key in before.keys}
-    if strange := set(checks) - known:
-        raise ValueError(f"checks must be of the baseline: {sorted(known)}; got {sorted(strange)}")
+    if unknown := set(checks) - known:
+        raise ValueError(f"checks must be of the baseline: {sorted(known)}; got {sorted(unknown)}")
     chosen = set(checks) or known | {key[0] for key in after.keys}
     for check in chosen & before.expectations.keys() & after.expectations.keys():
         sides = [side.expectations[check] for side in (before, after)]
-        told = [f"{e.expects} {e.ceiling.name} {e.statistic}" for e in sides]
-        _require_same(f"expect of {check}", *told)
-    lines = [side.evidence.thresholds for side in (before, after)]
-    for name in sorted(lines[0].keys() & lines[1].keys()):
-        _require_same(f"have as the threshold of {name}", lines[0][name], lines[1][name])
+        texts = [f"{e.expects} {e.ceiling.name} {e.statistic}" for e in sides]
+        _require_same(f"expect of {check}", *texts)
+    old, new = (side.evidence.thresholds for side in (before, after))
+    for name in sorted(old.keys() & new.keys()):
+        _require_same(f"have as the threshold of {name}", old[name], new[name])
     return chosen
 
 
@@ -85,7 +86,7 @@ def _require_same(what: str, old: object, new: object) -> None:
 
 
 def _problems(before: Side, after: Side, chosen: Collection[str]) -> Iterator[str]:
-    """Why the run means nothing; a run that lost its controls no longer proves itself."""
+    """Why the run is not valid; a run without its controls does not test the instrument."""
     yield from after.problems(chosen)
     for name in before.evidence.controls.keys() - after.evidence.controls.keys():
         yield f"control {name} is missing"

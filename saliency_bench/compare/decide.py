@@ -1,4 +1,4 @@
-"""What has become of a verdict, decided by the interval of a difference."""
+"""Decides the outcome of a row by the interval of a difference."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from saliency_bench.protocols import FAILURES
 from saliency_bench.storage.longtable import Key
 
 ROUNDING = 0.01
-"""What threads, batches, processors and libraries may do to a score."""
+"""Largest change of a score by threads, batches, processors and libraries."""
 
 EXCEPTIONS = 0.01
-"""The share of the scores that they may move further: where a rank or a bin tips over."""
+"""Share of the scores that may change more: two ranks may swap, or a slope change its bin."""
 
 _MEASURED_VERDICTS = {"pass", "fail", "inconclusive"}
 
@@ -30,11 +30,11 @@ class Match:
     Attributes:
         key: of the row.
         old: the verdict of the baseline.
-        new: that of the run.
-        baseline: the number that `old` is taken on.
-        run: that of `new`.
-        worse: 1 if a higher number is, -1 if a lower one is.
-        difference: of the numbers, the run's less the baseline's.
+        new: the verdict of the run.
+        baseline: the number on which `old` is decided.
+        run: the number on which `new` is decided.
+        worse: 1 if a higher number is worse, -1 if a lower one is.
+        difference: of the numbers, run minus baseline.
         moved: see `Row`.
     """
 
@@ -53,19 +53,25 @@ class Match:
         return bool(self.old.verdict and self.new.verdict)
 
     def row(self, tolerance: float, decisions: int) -> Row:
-        """What has become of it, as one of so many that are decided on."""
-        found = self.difference.interval(decisions) if self.difference else UNKNOWN
-        outcome, why = self._outcome(found, tolerance)
+        """The row, when so many rows are decided together.
+
+        Args:
+            tolerance: allowed increase of the retained share of a map.
+            decisions: number of rows with a verdict on both sides; widens the interval.
+        """
+        interval = self.difference.interval(decisions) if self.difference else UNKNOWN
+        outcome, why = self._outcome(interval, tolerance)
         if self.moved > EXCEPTIONS and outcome in ("same", "improved"):
-            others = f"{self.moved:.0%} of the scores are others"
-            outcome, why = "changed", ", ".join(filter(None, (why or self._told(found), others)))
+            share = f"{self.moved:.0%} of the scores differ"
+            why = ", ".join(filter(None, (why or self._describe(interval), share)))
+            outcome = "changed"
         return Row(
             *self.key, outcome, why, before=self.old.verdict, after=self.new.verdict,
-            baseline=self.baseline, run=self.run, difference=found, moved=self.moved,
+            baseline=self.baseline, run=self.run, difference=interval, moved=self.moved,
         )  # fmt: skip
 
-    def _outcome(self, found: Interval, tolerance: float) -> tuple[Outcome, str]:
-        """What has become of the verdict, and why; no word of what is the same."""
+    def _outcome(self, interval: Interval, tolerance: float) -> tuple[Outcome, str]:
+        """The outcome and its reason; no reason if the verdict stays the same."""
         old, new = self.old.verdict, self.new.verdict
         if not old:
             return "new", "the baseline has no such verdict"
@@ -73,15 +79,15 @@ class Match:
             return "missing", self.new.reason or "the run has no such row"
         if not (self.old.measured and self.new.measured):
             return self._without_numbers()
-        told = self._told(found)
-        low, high = sorted((self.worse * found.low, self.worse * found.high))
+        text = self._describe(interval)
+        low, high = sorted((self.worse * interval.low, self.worse * interval.high))
         if low > tolerance:
-            return "regressed", f"{told}, beyond the tolerance {tolerance:g}"
+            return "regressed", f"{text}, beyond the tolerance {tolerance:g}"
         if (old, new) == ("pass", "fail") and low > 0:
-            return "regressed", told
+            return "regressed", text
         if high < -tolerance or ((old, new) == ("fail", "pass") and high < 0):
-            return "improved", told
-        return "same", told if old != new else ""
+            return "improved", text
+        return "same", text if old != new else ""
 
     def _without_numbers(self) -> tuple[Outcome, str]:
         old, new = self.old.verdict, self.new.verdict
@@ -91,24 +97,36 @@ class Match:
         lost = new == "fail" or new in FAILURES or (had and not self.new.measured)
         return "regressed" if lost else "improved", f"{old} -> {new}: {self.new.reason}"
 
-    def _told(self, found: Interval) -> str:
+    def _describe(self, interval: Interval) -> str:
+        """The change in words; empty if there is no interval."""
         old, new = self.old.verdict, self.new.verdict
-        if not np.isfinite(found.low):
+        if not np.isfinite(interval.low):
             return ""
         name = "retained" if self.worse > 0 else "similarity"
-        numbers = f"{name} {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+        numbers = f"{name} {interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
         return f"{old} -> {new}, {numbers}" if old != new else numbers
 
 
 def match_sides(before: Side, after: Side, key: Key) -> Match:
-    """The two sides of a row."""
+    """Match the verdicts and scores of a row.
+
+    Args:
+        before: the baseline.
+        after: the run.
+        key: of the row.
+
+    Raises:
+        ValueError: if the data of a side is not usable.
+    """
     old, baseline, case = before.judge(key)
     new, run, other = after.judge(key)
     if case is None or other is None:
         return Match(key, old, new, baseline, run)
     alike = before.settings(key[0]) == after.settings(key[0])
-    seen = alike and not differing_facts(before, after, ("images_hash", "targets_hash", "seed"))
-    paired = seen and _same_places(case, other)
+    same_images = alike and not differing_facts(
+        before, after, ("images_hash", "targets_hash", "seed")
+    )
+    paired = same_images and _same_places(case, other)
     repeats = alike and not differing_facts(before, after, SAME_SCORES)
     return Match(
         key, old, new, baseline, run,
@@ -119,13 +137,13 @@ def match_sides(before: Side, after: Side, key: Key) -> Match:
 
 
 def _same_places(case: Case, other: Case) -> bool:
-    """Whether both have the same stages, draws and images."""
+    """Whether two cases have the same stages, draws and images."""
     sides = [(c.pairs.stages, c.draws, c.images) for c in (case, other)]
     return all(np.array_equal(one, two) for one, two in zip(*sides, strict=True))
 
 
 def _moved(case: Case, other: Case) -> float:
-    """Share of the pairs that differ in their score by more than rounding, or in their kind."""
+    """Share of the pairs whose scores differ by more than rounding, or whose kinds differ."""
     if not _same_places(case, other):
         return 1.0
     pairs, others = case.pairs, other.pairs

@@ -1,4 +1,4 @@
-"""A run or a baseline, as what is compared of it: its verdicts are drawn anew from its scores."""
+"""One side of a comparison, a run or a baseline; its verdicts are decided again from its scores."""
 
 from __future__ import annotations
 
@@ -19,20 +19,26 @@ from saliency_bench.results.read import measured
 from saliency_bench.storage.longtable import Key
 
 SAME_SCORES = ("weights_hash", "images_hash", "targets_hash", "seed", "draws", "target", "output")
-"""Facts that two runs share if their scores must be the same, one by one."""
+"""Facts that two runs share if each score must be the same."""
 
 SETTINGS = ("explainers", "checks", "similarities", "versions", "source")
-"""Facts that may be why they are not."""
+"""Facts that may explain why scores differ."""
 
 TRAININGS = "trainings_hash"
-"""The fact that stands for the networks that a run trained."""
+"""The fact that identifies the networks that a run trained: a hash."""
 
 
 class Judgement(NamedTuple):
-    """A verdict, the number it is taken on, and what it is decided on; no case, no such row."""
+    """A verdict and its basis.
+
+    Attributes:
+        verdict: the verdict.
+        number: the number on which it is decided, with its interval.
+        case: the scores behind it; None if there is no such row.
+    """
 
     verdict: Verdict
-    found: Interval
+    number: Interval
     case: Case | None
 
 
@@ -43,71 +49,72 @@ class Side:
     """A run or a baseline.
 
     Attributes:
-        results: of it.
-        name: what it is called where it is not usable.
-        evidence: what its verdicts rest on.
-        keys: whatever may have a verdict and is no control.
+        results: its results.
+        name: its name in messages.
+        evidence: the basis of its verdicts.
+        keys: rows that may have a verdict, without controls.
 
     Raises:
-        ValueError: if its folder is not usable, or it does not say what it rests on.
+        ValueError: if its folder is not usable, or its provenance lacks what verdicts need.
     """
 
     def __init__(self, source: Results | Path, name: str) -> None:
         self.name = name if isinstance(source, Results) else str(source)
-        with self._usable():
+        with self._name_errors():
             self.results = (
                 source if isinstance(source, Results) else measured(source, pictures=False)
             )
             self.evidence = self._evidence()
-            judged = {name for name, line in self.evidence.thresholds.items() if line is not None}
+            thresholds = self.evidence.thresholds
+            with_verdict = {name for name, line in thresholds.items() if line is not None}
             known = self.evidence.scores.keys
             self.keys = tuple(
-                k for k in known if k[1] not in self.evidence.controls and k[2] in judged
+                k for k in known if k[1] not in self.evidence.controls and k[2] in with_verdict
             )
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What decided the numbers."""
+        """The provenance: what decided the numbers."""
         return self.results.provenance
 
     @property
     def expectations(self) -> Mapping[str, Expectation]:
-        """What each check promises."""
+        """What each check expects of maps, by its name."""
         return self.evidence.expectations
 
     @cached_property
     def trainings(self) -> str:
-        """A hash of how its networks learned."""
+        """Hash of the training histories of its networks."""
         table = files.csv(self.results.trainings)
         return str(self.facts.get(TRAININGS) or hashlib.blake2b(table, digest_size=16).hexdigest())
 
     def judge(self, key: Key) -> Judgement:
-        """The verdict of a row.
+        """Decide the verdict of a row.
 
         Raises:
-            ValueError: if what it rests on is not usable.
+            ValueError: if its scores are not usable.
         """
         if key not in self.keys:
             return NO_JUDGEMENT
-        with self._usable():
+        with self._name_errors():
             (case,) = cases(self.evidence, [key])
             verdict = decide(case)
-            found = getattr(case.reported, case.statistic) if verdict.verdict else UNKNOWN
-            return Judgement(verdict, found, case)
+            number = getattr(case.reported, case.statistic) if verdict.verdict else UNKNOWN
+            return Judgement(verdict, number, case)
 
     def settings(self, check: str) -> tuple[object, ...]:
-        """What of a check decides its scores beside the study."""
+        """Settings of a check and its networks, which decide its scores beside the study."""
         trained = self.expectations[check].learned is not None
         return dict(self.facts.get("checks", {})).get(check), self.trainings if trained else None
 
     def problems(self, checks: Collection[str]) -> Iterator[str]:
-        """Why these checks mean nothing."""
+        """Why these checks are not valid: a line for each control or guard that failed."""
         named = tuple(f"{check}: " for check in checks)
         lines = (*self.results.guards, *self.results.problems)
         return (line for line in lines if line.startswith(named))
 
     def require_valid(self, what: str, checks: Collection[str]) -> None:
-        """Raises `ValueError` if a control or a guard says that these checks mean nothing."""
+        """Raise `ValueError` if a control or a guard of these checks failed."""
         if why := "; ".join(self.problems(checks)):
             raise ValueError(f"{what} must be valid; it is not: {why}")
 
@@ -116,28 +123,28 @@ class Side:
             return evidence_of(self.results)
         except KeyError as error:
             raise ValueError(
-                f"it does not say what it rests on ({error}): it was made by an older version, "
-                "the same command brings it up to date"
+                f"it lacks {error}: an older version made it; "
+                "run the same command again to update it"
             ) from None
 
     @contextmanager
-    def _usable(self) -> Iterator[None]:
-        """Whatever is wrong with what was read is one line that names it."""
+    def _name_errors(self) -> Iterator[None]:
+        """Turn errors of unusable data into a `ValueError` in one line that names this side."""
         try:
             yield
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             text = f"{error}" if isinstance(error, OSError | ValueError) else repr(error)
-            told = f"{self.name} must be one that can be compared: {text}"
-            raise ValueError(text if self.name in text else told) from None
+            full = f"{self.name} must be one that can be compared: {text}"
+            raise ValueError(text if self.name in text else full) from None
 
 
 def differing_facts(before: Side, after: Side, names: Collection[str]) -> tuple[str, ...]:
-    """The facts of those named that are not the same on both sides."""
+    """Those of the named facts that differ between the sides."""
     return tuple(name for name in names if before.facts.get(name) != after.facts.get(name))
 
 
 def settings(before: Side, after: Side) -> Iterator[str]:
-    """A line for every setting that is not the same on both sides."""
+    """A line for each setting that differs between the sides."""
     for name in differing_facts(before, after, SETTINGS):
         old, new = before.facts.get(name), after.facts.get(name)
         if not isinstance(old, dict) or not isinstance(new, dict):

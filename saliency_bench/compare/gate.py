@@ -1,4 +1,4 @@
-"""The gate of a test: a verdict that must be a pass, a baseline that must hold."""
+"""The gate of a test: requires a pass, or that a run matches its baseline."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from saliency_bench.study.evaluate import evaluate
 
 _USUAL: Sequence[Check] = (checks.ParameterRandomization(), checks.DataRandomization())
 CHECKS: Mapping[str, Callable[..., Check]] = {n: type(c) for n, c in named(_USUAL).items()}
-"""Checks that can be call for by name."""
+"""Checks by the name that `saliency_gate` takes."""
 
 UPDATE = "pytest --saliency-update"
 
 _LONGEST = 80
-"""Letters of a folder's name."""
+"""Most letters of a folder's name."""
 
 
 @dataclass(frozen=True)
 class _Call:
-    """What one call asks for, checked before anything is computed."""
+    """The checked arguments of one call of the gate."""
 
     name: str
     check: Check
@@ -46,14 +46,15 @@ class _Call:
 
 @dataclass(frozen=True)
 class Gate:
-    """What the fixture `saliency_gate` is.
+    """The object behind the fixture `saliency_gate`.
 
     Attributes:
-        reports: folder of the reports, a folder per call.
-        baselines: folder of this test's baselines, a folder per call; to be committed.
-        update: write baselines instead of comparing with them.
-        settings: for every call: of `Options`, e.g. draws, seed, batch_size, weights; of the
-            check, if it is call for by name, e.g. nested; `similarities`, by name; `tolerance`.
+        reports: folder of the reports, with a folder per call.
+        baselines: folder of this test's baselines, with a folder per call; commit it.
+        update: whether to write baselines instead of comparing with them.
+        settings: defaults of every call. Fields of `Options`, e.g. draws, seed, batch_size,
+            weights; fields of a check given by name, e.g. nested; `similarities`, by name;
+            `tolerance`.
     """
 
     reports: Path
@@ -73,19 +74,19 @@ class Gate:
         name: str = "explainer",
         **settings: Any,
     ) -> Results:
-        """The explainer must pass, and hold its baseline if this test has one.
+        """Require that the explainer passes, and matches its baseline if this test has one.
 
-        A baseline is there once `--saliency-update` has been given.
+        `--saliency-update` writes the baseline.
 
         Args:
             explainer: an explainer, or any callable `f(model, images, targets) -> maps`.
             model: any built Keras model.
-            images: `[N, H, W, C]` float, model units; 5 or more for a verdict.
+            images: `[N, H, W, C]` float, model units; at least 5 for a verdict.
             targets: `[N]` int true classes, or None: explain what the model predicts.
-            check: its name, or a check with settings of its own.
-            name: of the explainer, in what is told; calls of a test that ask for the same check
-                need one each.
-            **settings: as the attribute of that name, which they go before.
+            check: name of a check, or a check object.
+            name: name of the explainer in messages; must be unique among the calls of a test
+                with the same check.
+            **settings: override the attribute `settings`.
 
         Raises:
             ValueError: if an argument does not fit.
@@ -111,7 +112,7 @@ class Gate:
         name: str = "explainer",
         **settings: Any,
     ) -> Results:
-        """The explainer must depend on what was learned as much as in its baseline, pass or not.
+        """Require that the explainer matches its baseline, whatever its verdict.
 
         See `passes` for the arguments.
 
@@ -135,7 +136,9 @@ class Gate:
         chosen = _check(check, given)
         place = folder_name("-".join((*named([chosen]), name)))
         if place in self._places:
-            raise ValueError(f"name must tell the calls of a test apart; got {name!r} twice")
+            raise ValueError(
+                f"name must be unique among the calls of a test with the same check; got {name!r} twice"
+            )
         self._places.add(place)
         return _Call(name, chosen, place, tolerance, similarities, Options(**options))
 
@@ -159,15 +162,16 @@ class Gate:
             return
         comparison = compare(folder, results, tolerance=call.tolerance)
         if comparison.regressed:
-            told = [comparing.conclusion(comparison), *comparing.lines(comparison)]
-            self._fail(call, results, *told, f"baseline: {folder}; if this is meant: {UPDATE}")
+            reasons = [comparing.conclusion(comparison), *comparing.lines(comparison)]
+            hint = f"baseline: {folder}; if the change is intended: {UPDATE}"
+            self._fail(call, results, *reasons, hint)
 
-    def _fail(self, call: _Call, results: Results, *told: str) -> NoReturn:
-        """End the test with the numbers, and where the figures lie."""
+    def _fail(self, call: _Call, results: Results, *reasons: str) -> NoReturn:
+        """Fail the test with its numbers and the paths of report and figures."""
         __tracebackhide__ = True
         page = results.report(self.reports / call.place).with_name("report.html")
         figures = sorted((page.parent / "figures").glob("*.png"))
-        lines = [*told, *results.guards, *results.problems, *_numbers(results)]
+        lines = [*reasons, *results.guards, *results.problems, *_numbers(results)]
         lines += [f"report: {page}", *(f"figure: {path}" for path in figures)]
         pytest.fail("\n".join(lines))
 
@@ -176,18 +180,18 @@ class Gate:
 
 
 def _check(check: str | Check, settings: Mapping[str, Any]) -> Check:
-    """A check by its name and settings, or as it is given."""
-    known = "settings must be tolerance, similarities, of Options, or of a check that is named"
+    """The check of a call: built from its name and settings, or the given object."""
+    rule = "settings must be tolerance, similarities, or fields of Options or of the named check"
     if not isinstance(check, str):
         if settings:
-            raise ValueError(f"{known}; got {', '.join(settings)}")
+            raise ValueError(f"{rule}; got {', '.join(settings)}")
         return check
     if check not in CHECKS:
         raise ValueError(f"check must be one of {', '.join(CHECKS)}, or a check; got {check!r}")
     try:
         return CHECKS[check](**settings)
     except TypeError as error:
-        raise ValueError(f"{known}; {error}") from None
+        raise ValueError(f"{rule}; {error}") from None
 
 
 def _only(results: Results) -> str:
@@ -196,7 +200,7 @@ def _only(results: Results) -> str:
 
 
 def _numbers(results: Results) -> Iterator[str]:
-    """What was measured of the explainer, in words and by similarity."""
+    """The explainer's results: in words, then a line per similarity."""
     check, known = _only(results), view.controls(results)
     yield from (
         line for name, line in plain_language.plain(results, check).items() if name not in known
@@ -207,13 +211,13 @@ def _numbers(results: Results) -> Iterator[str]:
     for _, row in results.summary[own].iterrows():
         name, numbers = str(row["similarity"]), row[["retained", "retained_low", "retained_high"]]
         line = "" if thresholds.get(name) is None else f", threshold {thresholds[name]:.2f}"
-        found = f"retained {view.interval(*map(float, numbers))}{line}"
+        share = f"retained {view.interval(*map(float, numbers))}{line}"
         verdict, floor = row["verdict"] or "no verdict", view.number(row["floor"])
-        yield f"  {name}: {verdict}, {found}, floor {floor}"
+        yield f"  {name}: {verdict}, {share}, floor {floor}"
 
 
 def folder_name(name: str) -> str:
-    """A name for a folder on any system; no two names get the same one."""
+    """A folder name that is valid on any system; different names get different folders."""
     safe = "".join(c if c.isalnum() or c in "-_[]." else "_" for c in name)
     if safe == name and len(safe) <= _LONGEST:
         return safe

@@ -1,4 +1,4 @@
-"""A comparison in words: for the terminal, as Markdown and as JUnit XML."""
+"""Shows a comparison in the terminal, in Markdown and as JUnit XML."""
 
 from __future__ import annotations
 
@@ -26,31 +26,36 @@ _HEAD = ("explainer", "similarity", "baseline [95 %]", "run [95 %]", "difference
 
 
 def conclusion(comparison: Comparison) -> str:
-    """The answer in one line."""
+    """The result in one line."""
     counts = Counter(row.outcome for row in comparison.rows)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
     state = "the run is not valid" if comparison.problems else ""
     rows = f"{len(comparison.failures)} of {len(comparison.rows)} rows" * bool(comparison.failures)
     why = " and ".join(filter(None, (state, rows)))
-    return f"REGRESSED: {why} ({told})" if comparison.regressed else f"SAME ({told})"
+    return f"REGRESSED: {why} ({outcomes})" if comparison.regressed else f"SAME ({outcomes})"
 
 
 def lines(comparison: Comparison) -> Iterator[str]:
-    """What the table does not say: why, and what the two sides do not share."""
+    """Lines beside the table: reasons, and what differs between the two sides."""
     yield from (f"the run is not valid: {problem}" for problem in comparison.problems)
     for row in comparison.rows:
         if row.why:
             yield f"{row.check}, {row.explainer}, {row.similarity}: {row.outcome}: {row.why}"
     if comparison.study:
-        shared = ", ".join(comparison.study)
-        yield f"not of one study ({shared} differ): scores are not compared one by one"
+        differing = ", ".join(comparison.study)
+        yield f"different studies ({differing} differ): single scores are not compared"
     elif not any(row.moved > EXCEPTIONS for row in comparison.rows):
         yield "one study: the same weights, images and draws gave the same scores again"
     yield from (f"setting {line}" for line in comparison.settings)
 
 
 def terminal(comparison: Comparison, width: int) -> Group:
-    """A table per check, or a line per row where there is no room; why; then the answer."""
+    """A table per check, the reasons, then the result.
+
+    Args:
+        comparison: to show.
+        width: columns of the terminal; a table that is wider becomes a line per row.
+    """
     style = "bold red" if comparison.regressed else "bold green"
     tables = [
         _table(check, list(rows)) for check, rows in groupby(comparison.rows, lambda r: r.check)
@@ -65,13 +70,13 @@ def terminal(comparison: Comparison, width: int) -> Group:
         ]
     else:
         shown = [*tables]
-    # Text, not str: a name with brackets in it is no markup.
-    told = [Text(line) for line in lines(comparison)]
-    return Group(*shown, *told, Text(conclusion(comparison), style=style))
+    # Text, not str: brackets in a name are no markup.
+    reasons = [Text(line) for line in lines(comparison)]
+    return Group(*shown, *reasons, Text(conclusion(comparison), style=style))
 
 
 def text(comparison: Comparison) -> str:
-    """In Markdown, e.g. for the summary of a CI job or a comment."""
+    """The comparison in Markdown, e.g. for the summary of a CI job."""
     parts = [f"**{escape(conclusion(comparison))}**"]
     for check, rows in groupby(comparison.rows, lambda row: row.check):
         parts += [f"### {escape(check)}", table(_HEAD, map(_cells, rows))]
@@ -80,15 +85,15 @@ def text(comparison: Comparison) -> str:
 
 
 def junit(comparison: Comparison) -> bytes:
-    """A test case per row, and one that the run is valid, for the test view of a CI service."""
+    """The comparison as JUnit XML: a test case per row, and one for the validity of the run."""
     suites = ElementTree.Element("testsuites", name="saliency_bench.compare")
-    closed = {id(row) for row in comparison.failures}
+    failures = {id(row) for row in comparison.failures}
     valid = ElementTree.SubElement(suites, "testsuite", name="run")
     _case(valid, "run", "valid", "\n".join(comparison.problems))
     for check, rows in groupby(comparison.rows, lambda row: row.check):
         suite = ElementTree.SubElement(suites, "testsuite", name=_xml(check))
         for row in rows:
-            failure = f"{row.outcome}: {row.why}" if id(row) in closed else ""
+            failure = f"{row.outcome}: {row.why}" if id(row) in failures else ""
             _case(suite, f"{check}.{row.explainer}", row.similarity, failure)
     for suite in suites:
         suite.set("tests", str(len(suite)))
@@ -105,7 +110,7 @@ def _case(suite: ElementTree.Element, owner: str, name: str, failure: str) -> No
 
 
 def _xml(text: str) -> str:
-    """Without the characters that XML cannot hold, not even escaped."""
+    """Replace the characters that XML cannot hold, not even escaped."""
     return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
 
 
@@ -124,11 +129,11 @@ def _table(check: str, rows: list[Row]) -> Table:
 
 def _cells(row: Row) -> list[str]:
     sides = (
-        f"{verdict} {_numbers(found)}" if verdict else "-"
-        for verdict, found in ((row.before, row.baseline), (row.after, row.run))
+        f"{verdict} {_numbers(number)}" if verdict else "-"
+        for verdict, number in ((row.before, row.baseline), (row.after, row.run))
     )
     return [row.explainer, row.similarity, *sides, _numbers(row.difference), row.outcome]
 
 
-def _numbers(found: Interval) -> str:
-    return view.interval(*map(float, found))
+def _numbers(interval: Interval) -> str:
+    return view.interval(*map(float, interval))

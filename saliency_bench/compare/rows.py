@@ -1,4 +1,4 @@
-"""What a comparison says, row by row."""
+"""The rows of a comparison and their outcomes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from saliency_bench.inference import Interval
 
 TOLERANCE = 0.1
-"""How much more of a map may be retained: similarities closer than this are taken for the same."""
+"""Default for the allowed increase of the retained share of a map."""
 
 Outcome = Literal["same", "new", "improved", "changed", "missing", "regressed"]
-"""What has become of a row.
+"""The outcome of a row.
 
-`changed`: the scores of the same network, images and draws are others; their dependence is not.
+`changed`: the same network, images and draws gave other scores; maps depend on it as much.
 """
 
 UNKNOWN = Interval(*(np.asarray(np.nan) for _ in range(3)))
-"""What is known where there is no verdict."""
+"""The interval of a row without a verdict."""
 
 _FAILS = {"missing", "regressed"}
 
@@ -29,19 +29,19 @@ class Row:
     """One (check, explainer, similarity) in a baseline and in a run.
 
     Attributes:
-        check: its name, as the two that follow.
-        explainer: not a control.
-        similarity: one by which a verdict is given.
-        outcome: what has become of it.
-        why: one sentence.
-        before: the verdict of the baseline; empty if it has no such row.
-        after: that of the run.
-        baseline: what was retained, with the 95 % interval of that side alone; the score itself,
-            as in the two that follow, where maps must keep.
-        run: the same of the run.
-        difference: how much more is retained, with an interval such that those of all rows of a
-            comparison hold in 95 %; NaN where a side has no number.
-        moved: share of the scores that differ by more than rounding; NaN where they may.
+        check: name of the check.
+        explainer: name of the explainer; not a control.
+        similarity: name of a similarity that has a verdict.
+        outcome: result of the comparison.
+        why: its reason, in one sentence.
+        before: verdict of the baseline; empty if it has no such row.
+        after: verdict of the run; empty if it has no such row.
+        baseline: the share the baseline retained, with its own 95 % interval. Where maps must
+            keep, the score itself; so in `run` and `difference`.
+        run: the share the run retained.
+        difference: run minus baseline; the intervals of all rows of a comparison hold together
+            in 95 %. NaN if a side has no number.
+        moved: share of the scores that differ by more than rounding; NaN if they may differ.
     """
 
     check: str
@@ -59,15 +59,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run against a baseline.
+    """A run compared with a baseline.
 
     Attributes:
         rows: one per (check, explainer, similarity) that has a verdict on either side.
         problems: why the run itself is not valid.
-        study: the facts by which the two are not of the same study; empty if scores must repeat.
-        settings: what else is not the same, a line each.
-        tolerance: how much more of a map may be retained.
-        changes_allowed: whether scores may change as long as their dependence does not.
+        study: names of the facts that make the two different studies; empty if each score must
+            repeat.
+        settings: other differences, a line each.
+        tolerance: allowed increase of the retained share of a map.
+        changes_allowed: whether scores may change as long as maps depend on the network as much.
     """
 
     rows: tuple[Row, ...]
@@ -79,11 +80,11 @@ class Comparison:
 
     @property
     def failures(self) -> tuple[Row, ...]:
-        """The rows for which a gate closes."""
+        """The rows that make the comparison fail."""
         fails = _FAILS if self.changes_allowed else {*_FAILS, "changed"}
         return tuple(row for row in self.rows if row.outcome in fails)
 
     @property
     def regressed(self) -> bool:
-        """Whether a gate closes."""
+        """Whether the comparison fails."""
         return bool(self.failures or self.problems)

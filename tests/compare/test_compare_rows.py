@@ -45,7 +45,7 @@ def test_less_is_an_improvement_and_no_failure_unless_it_is_the_same_network():
     row, comparison = only(made(noisy(0.4)), made(noisy(0.02)))
     assert (row.outcome, comparison.regressed) == ("changed", True)
     assert row.why.startswith("fail -> pass, retained -0.38 [")
-    assert row.why.endswith(", 91% of the scores are others")
+    assert row.why.endswith(", 91% of the scores differ")
 
 
 def test_another_network_may_differ_by_chance():
@@ -59,7 +59,7 @@ def test_other_scores_of_the_same_network_are_a_change_unless_it_is_allowed():
     sides = made(noisy(0.02)), made(noisy(0.02, seed=1))
     row, comparison = only(*sides)
     assert row.outcome == "changed"
-    assert row.why.endswith("% of the scores are others")
+    assert row.why.endswith("% of the scores differ")
     assert comparison.regressed
     row, comparison = only(*sides, changes_allowed=True)
     assert (row.outcome, comparison.regressed) == ("changed", False)
@@ -298,7 +298,7 @@ def test_an_older_run_is_refused_in_one_line():
     old = made()
     for name in ("expectations", "controls"):
         facts = {key: value for key, value in old.provenance.items() if key != name}
-        with pytest.raises(ValueError, match="one that can be compared: it does not say what it"):
+        with pytest.raises(ValueError, match="one that can be compared: it lacks"):
             compare(made(), type(old)(**{**vars(old), "provenance": facts}))
 
 

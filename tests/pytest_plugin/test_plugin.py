@@ -107,7 +107,7 @@ def test_a_baseline_is_made_held_and_refreshed(suite, pytester):
             "E   *REGRESSED: 1 of 1 rows (1 regressed)",
             "E   *explainer, spearman_abs: regressed: pass -> fail, retained +*",
             "E   *setting explainers.explainer: Gradient(*",
-            "E   *baseline: *saliency_baselines*; if this is meant: pytest --saliency-update",
+            "E   *baseline: *saliency_baselines*; if the change is intended: pytest --saliency-update",
         ]
     )
 
@@ -137,7 +137,7 @@ def test_the_marker_chooses_and_is_known(suite):
     ("call", "line"),
     [
         ('"nothing"', "check must be one of param_randomization, data_randomization, or a check*"),
-        ("dras=3", "settings must be tolerance, similarities, of Options, or of a check *'dras'"),
+        ("dras=3", "settings must be tolerance, similarities, or fields of Options or of *'dras'"),
         ("checks.ParameterRandomization(), dras=3", "settings must be *; got dras"),
         ("tolerance=1", r"tolerance must lie in [[]0, 1); got 1"),
         ("draws=0", "draws must be at least 1; got 0"),
@@ -177,7 +177,7 @@ def test_it(saliency_gate, model):
 """
     )
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["E *name must tell the calls of a test apart*'explainer' twice"])
+    done.stdout.fnmatch_lines(["E *name must be unique among a test's calls*'explainer' twice"])
 
 
 def test_settings_of_the_marker_have_names(suite):
