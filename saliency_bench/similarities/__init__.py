@@ -1,6 +1,6 @@
-"""Similarities: measures that need only two sets of maps, and give one score per image.
+"""Similarities: measures that compare two sets of maps and return one score per image.
 
-1 means the two maps agree, about 0 that they share nothing, NaN that a score is undefined.
+A score is 1 for equal maps, about 0 for unrelated ones, and NaN if it is undefined.
 """
 
 from saliency_bench.similarities.hog import HOGCorrelation

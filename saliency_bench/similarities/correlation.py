@@ -1,4 +1,4 @@
-"""Correlation of many pairs of vectors, with all that depends on one vector done beforehand."""
+"""Correlation of many pairs of vectors; what depends on one vector is computed in advance."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.similarities.prepared import Rows
+from saliency_bench.similarities.prepared import PreparedMaps
 from saliency_bench.similarities.reduce import chunks, varies
 
 
 @dataclass(frozen=True)
-class Vectors(Rows):
-    """Vectors with mean 0 and length 1: the product of two is their Pearson correlation.
+class Vectors(PreparedMaps):
+    """Vectors with mean 0 and length 1: the scalar product of two is their Pearson correlation.
 
     Attributes:
-        unit: `[N, D]` float64.
+        unit: `[N, D]` float64, the vectors.
     """
 
     unit: NDArray[np.float64]
 
     @classmethod
     def of(cls, vectors: NDArray[np.float64]) -> Self:
-        """Standardise `[N, D]`; constant vectors and vectors of NaN are undefined."""
+        """Standardise vectors `[N, D]`; constant vectors and vectors with NaN are undefined."""
         defined = varies(vectors)
         centred = vectors - vectors.mean(axis=1, keepdims=True)
         length = np.sqrt(np.einsum("nd,nd->n", centred, centred))
@@ -38,7 +38,7 @@ def correlate(reference: Vectors, changed: Vectors) -> NDArray[np.float64]:
 
 
 def average_ranks(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks 1..D within each row of `[N, D]`; equal numbers share the mean of their ranks."""
+    """Ranks 1..D within each row of `[N, D]`; ties have the mean of their ranks."""
     ranks = np.empty(vectors.shape)
     for part in chunks(*vectors.shape):
         ranks[part] = _ranks(vectors[part])
@@ -46,7 +46,7 @@ def average_ranks(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ranks(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One sort, then the repair of ties: a run of equal numbers gets the middle of its places."""
+    """Sort once, then give each run of equal numbers the middle of its ranks."""
     n, d = vectors.shape
     order = np.argsort(vectors, axis=1) + np.arange(n)[:, None] * d
     ordered = vectors.ravel()[order]

@@ -19,23 +19,23 @@ BLOCK_CELLS = 3
 CLIP = 0.2
 EPSILON = 1e-5
 FOLDED = np.arange(2 * ORIENTATIONS + 1) % ORIENTATIONS
-"""Bins of the half-turns -9..9, looked up because an integer remainder is slow."""
+"""Bins of the angles -9..9, in units of 20 degrees; a lookup is faster than a remainder."""
 
 
 @dataclass(frozen=True)
 class HOGCorrelation:
-    """Correlation of HOG descriptors: do the maps show the same edges in the same places?
+    """Correlation of HOG descriptors: do two maps have the same edges at the same positions?
 
     The descriptor is that of `skimage.feature.hog(map, orientations=9, pixels_per_cell=(cell,
     cell), cells_per_block=(3, 3))` of the map scaled to a largest absolute value of 1 (Dalal and
     Triggs, 2005). Constant maps are undefined.
 
     Attributes:
-        cell: side of a cell in pixels. None fits it to maps of H x W: the paper's 16 from 112
-            pixels on, below that `min(H, W) // 7`, and at least 2.
+        cell: side of a cell in pixels. None: for maps of H x W the paper's 16 if the short side has
+            at least 112 pixels, else `min(H, W) // 7`, but at least 2.
         correlation: "pearson" as in the paper, "spearman" as in its code.
-        absolute: sum `|m|` over the channels instead of `m`.
-        threshold: largest `retained` that still passes; None: no verdict.
+        absolute: whether `|m|` is summed over the channels instead of `m`.
+        threshold: largest `retained` that passes; None: no verdict.
     """
 
     cell: int | None = None
@@ -45,10 +45,10 @@ class HOGCorrelation:
 
     def __post_init__(self) -> None:
         if self.cell is not None and self.cell < 1:
-            raise ValueError(f"cell must be at least 1 or None, got {self.cell}")
+            raise ValueError(f"cell must be at least 1 or None; got {self.cell}")
         if self.correlation not in ("pearson", "spearman"):
             raise ValueError(
-                f"correlation must be 'pearson' or 'spearman', got {self.correlation!r}"
+                f"correlation must be 'pearson' or 'spearman'; got {self.correlation!r}"
             )
         check_threshold(self.threshold)
 
@@ -59,7 +59,7 @@ class HOGCorrelation:
             NotApplicable: if a map is smaller than one block of 3 x 3 cells.
         """
         values = planes(maps, absolute=self.absolute)
-        # A bad row becomes 0, a constant: it has no edges, so it ends up undefined.
+        # An undefined plane becomes 0: without edges, its descriptor is undefined too.
         scaled = np.nan_to_num(unit_peak(values), copy=False)
         descriptors = hog(scaled, self._cell(*values.shape[1:]))
         if self.correlation == "spearman":
@@ -80,7 +80,7 @@ class HOGCorrelation:
         if side < BLOCK_CELLS * cell:
             raise NotApplicable(
                 f"HOG with cells of {cell} pixels needs maps of at least "
-                f"{BLOCK_CELLS * cell}x{BLOCK_CELLS * cell}, these have {height}x{width}"
+                f"{BLOCK_CELLS * cell}x{BLOCK_CELLS * cell}; got {height}x{width}"
             )
         return cell
 
@@ -121,8 +121,8 @@ def _histograms(values: NDArray[np.float64], cell: int) -> NDArray[np.float64]:
 
 
 def _bins(down: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Orientation of a gradient in steps of 20 degrees, opposite directions alike: 0 to 8."""
+    """Orientation of a gradient in steps of 20 degrees, 0 to 8; opposite directions are equal."""
     turns = np.floor(np.arctan2(down, right) * (ORIENTATIONS / np.pi)).astype(np.intp)
     bins = FOLDED[turns + ORIENTATIONS]
-    bins[down == 0] = 0  # leftward is rightward, however pi was rounded above
+    bins[down == 0] = 0  # left and right are equal, however pi was rounded above
     return bins

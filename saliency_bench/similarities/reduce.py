@@ -1,4 +1,4 @@
-"""From raw maps `[N, H, W, C']` to the planes `[N, H, W]` that similarities look at."""
+"""From raw maps `[N, H, W, C']` to the planes `[N, H, W]` that similarities compare."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 from saliency_bench.protocols import Floats
 
 CHUNK = 2**15
-"""Numbers worked on at once: 256 KiB of float64, so that temporaries stay in the cache."""
+"""Numbers that are processed at once: 256 KiB of float64, so that they fit into the cache."""
 
 
 def planes(maps: Floats, *, absolute: bool) -> NDArray[np.float64]:
-    """Maps summed over channels in float64; a row with a NaN or infinity becomes NaN throughout.
+    """Sum maps over channels in float64; a map with NaN or infinity becomes NaN everywhere.
 
     Args:
         maps: `[N, H, W, C']`.
         absolute: whether the absolute value is taken before the sum.
+
+    Raises:
+        ValueError: if the maps have another number of axes.
     """
     check_maps(maps)
     total = np.zeros(maps.shape[:3])
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is found below
+    with np.errstate(invalid="ignore", over="ignore"):  # checked below
         for channel in np.moveaxis(maps, -1, 0):
             total += np.abs(channel) if absolute else channel
     total[~np.isfinite(total).all(axis=(1, 2))] = np.nan
@@ -30,25 +33,25 @@ def planes(maps: Floats, *, absolute: bool) -> NDArray[np.float64]:
 
 
 def check_maps(maps: Floats) -> None:
-    """Raises ValueError unless `maps` are `[N, H, W, C']`."""
+    """Raise `ValueError` unless maps have four axes, `[N, H, W, C']`."""
     if maps.ndim != 4:
-        raise ValueError(f"maps must be [N, H, W, C], got shape {maps.shape}")
+        raise ValueError(f"maps must be [N, H, W, C]; got shape {maps.shape}")
 
 
 def varies(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """`[N]`: whether a row holds two different numbers; False for a row of NaN."""
+    """Whether each row `[N, ...]` has two different numbers: `[N]`; False for a row of NaN."""
     axes = tuple(range(1, rows.ndim))
     lower, upper = rows.min(axis=axes), rows.max(axis=axes)
     return np.asarray(lower < upper)
 
 
 def unit_peak(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Planes `[N, H, W]` with a largest absolute value of 1, so that no square underflows."""
+    """Scale planes `[N, H, W]` to a largest absolute value of 1, so that no square underflows."""
     peak = np.maximum(rows.max(axis=(1, 2)), -rows.min(axis=(1, 2)))
     return rows / np.where(peak == 0, 1, peak)[:, None, None]
 
 
 def chunks(rows: int, size: int) -> Iterator[slice]:
-    """Slices over `rows` rows of `size` numbers each that fill the cache but do not spill."""
+    """Slices over `rows` rows of `size` numbers each; a slice fits into the cache."""
     step = max(1, CHUNK // size)
     return (slice(start, start + step) for start in range(0, rows, step))

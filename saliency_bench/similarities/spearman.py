@@ -15,15 +15,15 @@ from saliency_bench.similarities.reduce import planes
 
 @dataclass(frozen=True)
 class Spearman:
-    """Rank correlation over the pixels, ties given their average rank; constant maps: undefined.
+    """Rank correlation over the pixels, with average ranks for ties; undefined for constant maps.
 
-    Equal to `scipy.stats.spearmanr` of the flattened maps. Any positive rescaling of a map leaves
-    it as it is.
+    Equal to `scipy.stats.spearmanr` of the flattened maps. A positive factor on a map does not
+    change it.
 
     Attributes:
-        absolute: sum `|m|` over the channels ("ABS" in the paper) instead of `m`.
-        threshold: largest `retained` that still passes; None stands for the one calibrated for
-            this measure, 0.25 with the absolute value and 0.15 without.
+        absolute: whether `|m|` ("ABS" in the paper) is summed over the channels instead of `m`.
+        threshold: largest `retained` that passes; None: the calibrated one, 0.25 with absolute
+            values and 0.15 without.
     """
 
     absolute: bool = True

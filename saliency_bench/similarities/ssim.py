@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols import Floats, NotApplicable
-from saliency_bench.similarities.prepared import Rows, check_threshold, scores
+from saliency_bench.similarities.prepared import PreparedMaps, check_threshold, scores
 from saliency_bench.similarities.reduce import check_maps, chunks, planes, unit_peak, varies
 
 K1, K2 = 0.01, 0.03
-"""Share of the data range that steadies the quotient of means, and of variances (Wang et al.)."""
+"""Constants, as shares of the data range, that keep the quotients stable (Wang et al., 2004)."""
 
 
 @dataclass(frozen=True)
-class Moments(Rows):
-    """Maps and what SSIM needs of each alone, for every window that lies within the map.
+class Moments(PreparedMaps):
+    """Normalised maps with their mean and variance in every window that lies within the map.
 
     Attributes:
         values: `[N, H, W]` the normalised maps.
-        mean: `[N, H - window + 1, W - window + 1]`.
-        variance: of the same shape, the sample variance.
+        mean: `[N, H - window + 1, W - window + 1]` the local means.
+        variance: of the same shape, the local sample variances.
     """
 
     values: NDArray[np.float64]
@@ -36,19 +36,19 @@ class SSIM:
     """Mean structural similarity over all square windows that lie within the map.
 
     Equal to `skimage.metrics.structural_similarity(a, b, win_size=window, data_range=data_range)`
-    of the normalised maps: uniform windows, sample covariance. A raw value means little, judge it
-    against a null: unrelated heavy-tailed or smooth maps score far above 0, and so does a map
-    against its own negative, because local means and covariances change their sign together.
+    of the normalised maps: uniform windows, sample covariance. Compare a score with a null:
+    unrelated heavy-tailed or smooth maps score far above 0, and so does a map with its own
+    negative, because local means and covariances change their sign together.
 
     Attributes:
         window: side of the window in pixels, odd.
-        normalize: "second_moment" divides each map by the root of its mean square, its RMS, after
-            which a constant map is undefined (Binder et al., 2023); None takes maps as they are.
-        data_range: the range that the constants of SSIM are a share of, in units of the normalised
-            map. The default of 1 is thus one RMS of the map; with `normalize=None` give the range
-            of your maps.
-        absolute: sum `|m|` over the channels instead of `m`.
-        threshold: largest `retained` that still passes; None: no verdict.
+        normalize: "second_moment" divides each map by its root mean square (RMS) and leaves
+            constant maps undefined (Binder et al., 2023); None does not change maps.
+        data_range: the range that scales the constants of SSIM, in units of the normalised map. The
+            default of 1 is one RMS of the map; with `normalize=None` it must be the range of your
+            maps.
+        absolute: whether `|m|` is summed over the channels instead of `m`.
+        threshold: largest `retained` that passes; None: no verdict.
     """
 
     window: int = 7
@@ -59,11 +59,11 @@ class SSIM:
 
     def __post_init__(self) -> None:
         if self.window < 3 or self.window % 2 == 0:
-            raise ValueError(f"window must be odd and at least 3, got {self.window}")
+            raise ValueError(f"window must be odd and at least 3; got {self.window}")
         if self.normalize not in ("second_moment", None):
-            raise ValueError(f"normalize must be 'second_moment' or None, got {self.normalize!r}")
+            raise ValueError(f"normalize must be 'second_moment' or None; got {self.normalize!r}")
         if not 0 < self.data_range < np.inf:
-            raise ValueError(f"data_range must be positive and finite, got {self.data_range}")
+            raise ValueError(f"data_range must be positive and finite; got {self.data_range}")
         check_threshold(self.threshold)
 
     def prepare(self, maps: Floats) -> Moments:
@@ -76,15 +76,15 @@ class SSIM:
         n, height, width, _ = maps.shape
         if min(height, width) < self.window:
             raise NotApplicable(
-                f"SSIM needs maps of at least {self.window}x{self.window} pixels, "
-                f"these have {height}x{width}"
+                f"SSIM needs maps of at least {self.window}x{self.window} pixels; "
+                f"got {height}x{width}"
             )
         values = np.empty((n, height, width))
         mean, variance = np.empty((2, n, height - self.window + 1, width - self.window + 1))
         for part in chunks(n, height * width):
-            one = values[part] = self._normalized(planes(maps[part], absolute=self.absolute))
-            mean[part] = self._local_mean(one)
-            variance[part] = self._covariance(one, one, mean[part] ** 2)
+            own = values[part] = self._normalize(planes(maps[part], absolute=self.absolute))
+            mean[part] = self._local_mean(own)
+            variance[part] = self._covariance(own, own, mean[part] ** 2)
         return Moments(~np.isnan(values[:, 0, 0]), values, mean, variance)
 
     def compare(self, reference: Moments, changed: Moments) -> NDArray[np.float64]:
@@ -99,7 +99,7 @@ class SSIM:
         """`[N]` scores of two arrays of maps `[N, H, W, C']` of equal shape."""
         return scores(self, maps, others)
 
-    def _normalized(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _normalize(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return values if self.normalize is None else unit_second_moment(values)
 
     def _similarity(self, a: Moments, b: Moments) -> NDArray[np.float64]:
@@ -112,7 +112,13 @@ class SSIM:
     def _covariance(
         self, a: NDArray[np.float64], b: NDArray[np.float64], means: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Sample covariance in every window; `means` is the product of the local means."""
+        """Sample covariance of two planes in every window.
+
+        Args:
+            a: `[N, H, W]`.
+            b: `[N, H, W]`.
+            means: the product of their local means.
+        """
         pixels = self.window**2
         covariance = self._local_mean(a * b)
         covariance -= means
@@ -127,9 +133,9 @@ class SSIM:
 
 
 def running_sum(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Sums of every `width` neighbours on the last axis, wide ones built from narrow ones.
+    """Sums of every `width` neighbours on the last axis; wide sums are made of narrow ones.
 
-    Not a difference of cumulative sums: one large value would spoil the rest of its row.
+    A difference of cumulative sums would lose precision behind one large value.
     """
     if width == 1:
         return values
@@ -142,7 +148,7 @@ def running_sum(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 
 
 def unit_second_moment(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Planes `[N, H, W]` divided by their RMS; a constant plane becomes NaN."""
+    """Divide planes `[N, H, W]` by their RMS; a constant plane becomes NaN."""
     scaled = unit_peak(values)
     rms = np.sqrt(np.einsum("nhw,nhw->n", scaled, scaled) / scaled[0].size)
     scaled /= np.where(varies(values), rms, np.nan)[:, None, None]

@@ -160,20 +160,20 @@ def test_scores_are_float64(measure, rng):
 
 @every
 def test_shapes_must_agree(measure, rng):
-    with pytest.raises(ValueError, match=r"equal shapes, got \(6, 28, 28, 1\) and \(1, 28"):
+    with pytest.raises(ValueError, match=r"equal shapes; got \(6, 28, 28, 1\) and \(1, 28"):
         measure(maps(rng), maps(rng, n=1))
 
 
 @every
 def test_maps_must_have_four_axes(measure):
-    with pytest.raises(ValueError, match=r"\[N, H, W, C\], got shape \(2, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"\[N, H, W, C\]; got shape \(2, 28, 28\)"):
         measure.prepare(np.zeros((2, 28, 28)))
 
 
 @pytest.mark.parametrize("kind", [Spearman, SSIM, HOGCorrelation])
 def test_threshold_is_a_share(kind):
     assert kind(threshold=0.4).threshold == 0.4
-    with pytest.raises(ValueError, match=r"threshold must be in \(0, 1\) or None, got 1.5"):
+    with pytest.raises(ValueError, match=r"threshold must be in \(0, 1\) or None; got 1.5"):
         kind(threshold=1.5)
 
 

@@ -65,17 +65,17 @@ def test_contrast_reversal_is_invisible(rng):
 
 
 def test_maps_smaller_than_a_block_do_not_apply():
-    with pytest.raises(NotApplicable, match="cells of 2 pixels needs maps of at least 6x6, these"):
+    with pytest.raises(NotApplicable, match="cells of 2 pixels needs maps of at least 6x6; got"):
         HOGCorrelation().prepare(np.zeros((1, 5, 9, 1)))
-    with pytest.raises(NotApplicable, match="at least 48x48, these have 28x28"):
+    with pytest.raises(NotApplicable, match="at least 48x48; got 28x28"):
         HOGCorrelation(cell=16).prepare(np.zeros((1, 28, 28, 1)))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cell": 0}, "cell must be at least 1 or None, got 0"),
-        ({"correlation": "kendall"}, "correlation must be 'pearson' or 'spearman', got 'kendall'"),
+        ({"cell": 0}, "cell must be at least 1 or None; got 0"),
+        ({"correlation": "kendall"}, "correlation must be 'pearson' or 'spearman'; got 'kendall'"),
     ],
 )
 def test_settings_are_checked(settings, message):

@@ -65,7 +65,7 @@ def test_a_map_of_one_window_has_one_window(rng):
 
 
 def test_maps_smaller_than_the_window_do_not_apply():
-    with pytest.raises(NotApplicable, match="at least 7x7 pixels, these have 28x6"):
+    with pytest.raises(NotApplicable, match="at least 7x7 pixels; got 28x6"):
         SSIM().prepare(np.zeros((1, 28, 6, 1)))
 
 
@@ -78,11 +78,11 @@ def test_running_sum_by_hand(width):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"window": 6}, "window must be odd and at least 3, got 6"),
-        ({"window": 1}, "window must be odd and at least 3, got 1"),
-        ({"normalize": "max"}, "normalize must be 'second_moment' or None, got 'max'"),
-        ({"data_range": 0.0}, "data_range must be positive and finite, got 0.0"),
-        ({"data_range": float("nan")}, "data_range must be positive and finite, got nan"),
+        ({"window": 6}, "window must be odd and at least 3; got 6"),
+        ({"window": 1}, "window must be odd and at least 3; got 1"),
+        ({"normalize": "max"}, "normalize must be 'second_moment' or None; got 'max'"),
+        ({"data_range": 0.0}, "data_range must be positive and finite; got 0.0"),
+        ({"data_range": float("nan")}, "data_range must be positive and finite; got nan"),
     ],
 )
 def test_settings_are_checked(settings, message):
