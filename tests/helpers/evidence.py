@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from saliency_bench.inference import Evidence, judge, summarize
-from saliency_bench.protocols import Expectation
+from saliency_bench.protocols import Ceiling, Expectation, Words
 from saliency_bench.storage.longtable import LongTable
 
 STAGES, DRAWS, IMAGES = 2, 5, 12
@@ -37,11 +37,35 @@ def networks(*, accuracy=0.9, redrawn=0.1, changed=4):
     rows += [(1, 0.5, draw, redrawn, changed) for draw in range(DRAWS)]
     rows += [(2, 1.0, draw, redrawn, changed) for draw in range(DRAWS)]
     table = pd.DataFrame(rows, columns=["stage", "depth", "draw", "accuracy", "variables_changed"])
+    table["destroyed"] = table["depth"] >= 1
     return table.assign(check=CHECK, condition="", input_independent=False, variables_exempt=0)
 
 
 FLOORS = pd.DataFrame(columns=["check", "explainer", "similarity", "stage", "floor"])
-TWINS = {CHECK: Expectation(anchor="twins")}
+WORDS = Words(
+    breaks="something is broken",
+    passes="the map depends on it",
+    fails="so much of the map does not depend on it",
+    kept="of its map",
+    destroyed="destroyed network",
+)
+EXPECTED = Expectation(
+    WORDS,
+    controls={
+        "EdgeDetector": "fail", "RandomFrozen": "fail", "CentrePrior": "fail",
+        "WeightHash": "pass", "Constant": "undefined", "RandomFresh": "undefined",
+    },
+)  # fmt: skip
+"""What a check may say of itself."""
+
+MEASURED = replace(
+    EXPECTED,
+    words=replace(WORDS, draws="networks of a kind", destroyed="network trained on random labels"),
+    ceiling=Ceiling(stage=1, name="twins"),
+)
+"""The same of one whose first stage measures the ceilings."""
+
+TWINS = {CHECK: MEASURED}
 
 
 def floored(*floors, similarity=SIGNED):
@@ -55,8 +79,8 @@ def evidence(*tables, **changes):
     signed = dict.fromkeys(scores["explainer"].unique(), True)
     lines = {SIGNED: 0.15, ABSOLUTE: 0.25, "ssim": None}
     floors = LongTable.of(changes.pop("floors", FLOORS))
-    promises = changes.pop("expectations", {CHECK: Expectation()})
-    usual = Evidence(LongTable.of(scores), floors, networks(), promises, signed, lines, chance=0.1)
+    expectations = changes.pop("expectations", {CHECK: EXPECTED})
+    usual = Evidence(LongTable.of(scores), floors, networks(), expectations, signed, lines, chance=0.1)
     return replace(usual, **changes)
 
 

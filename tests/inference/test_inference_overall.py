@@ -1,14 +1,15 @@
 """The overall verdict: controls, the primary similarity and those that disagree with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from helpers import evidence as helpers
 from helpers.evidence import (
     ABSOLUTE,
     SIGNED,
-    TWINS,
     evidence,
     floored,
-    networks,
     scored,
     verdict,
     verdicts,
@@ -27,23 +28,27 @@ CONTROLS = {
 }
 PANEL = [scored(name, **settings) for name, (_, settings) in CONTROLS.items()]
 EXPECTED = {name: expected for name, (expected, _) in CONTROLS.items()}
+KINDS = {name: "".join(map(str.capitalize, name.split("_"))) for name in CONTROLS}
 
 
 def test_every_control_gets_its_verdict():
-    found = verdicts(*PANEL, controls=EXPECTED)
+    found = verdicts(*PANEL, controls=KINDS)
     assert tuple(found.columns) == VERDICTS
     assert dict(zip(found["explainer"], found["verdict"], strict=True)) == EXPECTED
     assert problems(found) == ()
 
 
 def test_a_control_with_another_verdict_is_a_problem():
-    (line,) = problems(verdicts(scored("edge_detector"), controls=EXPECTED))
+    (line,) = problems(verdicts(scored("edge_detector"), controls=KINDS))
     assert line.startswith("redraw: control edge_detector must be fail, got pass (retained 0.02")
 
 
-@pytest.mark.parametrize("changes", [{"networks": networks(changed=0)}, {"expectations": TWINS}])
-def test_weight_hash_is_held_to_pass_only_where_weights_are_redrawn(changes):
-    found = verdict(scored("weight_hash", score=1.0), controls=EXPECTED, **changes)
+def test_a_control_must_get_what_the_check_says_and_nothing_where_it_says_nothing():
+    table = scored("weight_hash", score=1.0)
+    found = verdict(table, controls=KINDS)
+    assert (found["verdict"], found["control"], found["ok"]) == ("fail", "pass", False)
+    silent = replace(helpers.EXPECTED, controls={"EdgeDetector": "fail"})
+    found = verdict(table, controls=KINDS, expectations={helpers.CHECK: silent})
     assert (found["verdict"], found["control"], found["ok"]) == ("fail", "", True)
 
 
@@ -89,13 +94,13 @@ def test_what_two_unrelated_networks_do_not_share_is_not_said_to_be(cause, score
 
 def test_maps_without_a_sign_get_no_verdict_on_it():
     both = scored(score=0.8), scored(similarity=ABSOLUTE)
-    found = evidence(*both, signed={"mine": False}, controls={"mine": "pass"})
+    found = evidence(*both, signed={"mine": False}, controls={"mine": "WeightHash"})
     summary = summarize(found)
     areas = summary[summary["stage"] == -1]
     assert dict(zip(areas["similarity"], areas["verdict"], strict=True)) == {
         SIGNED: "", ABSOLUTE: "pass",
     }  # fmt: skip
-    assert "1 decisions (1 explainers, 1 similarities" in false_verdicts(summary)
+    assert "0 decisions" in false_verdicts(judge(found, summary), found.controls)
     answer = judge(found, summary).iloc[0]
     assert (answer["similarity"], answer["verdict"], answer["ok"]) == (ABSOLUTE, "pass", True)
     assert "sign" not in answer["reason"]
@@ -110,9 +115,10 @@ def test_maps_without_a_sign_are_judged_by_whatever_else_has_a_threshold():
 
 
 def test_expected_false_verdicts():
-    # Forty decisions at 2.5 % each.
-    tables = [scored(f"e{i}", name) for i in range(20) for name in (SIGNED, ABSOLUTE)]
-    summary = summarize(evidence(*tables, scored("e0", "ssim")))
-    assert "40 decisions (20 explainers, 2 similarities" in false_verdicts(summary)
-    assert "nominally 2.5% (more at 3 draws" in false_verdicts(summary)
-    assert "about 1.0 false" in false_verdicts(summary)
+    # Forty decisions at 2.5 % each: correlated similarities and controls are none.
+    tables = [scored(f"e{i}", name) for i in range(40) for name in (SIGNED, ABSOLUTE)]
+    found = evidence(*tables, *PANEL, controls=KINDS)
+    text = false_verdicts(judge(found, summarize(found)), found.controls)
+    assert text.startswith("40 decisions (explainers: 40, checks: 1;")
+    assert "nominally at most 2.5% (more at 3 draws" in text
+    assert "at most about 1.0 false" in text
