@@ -137,7 +137,7 @@ class Gate:
         place = folder_name("-".join((*named([chosen]), name)))
         if place in self._places:
             raise ValueError(
-                f"name must be unique among the calls of a test with the same check; got {name!r} twice"
+                f"name must be unique among a test's calls with a check; got {name!r} twice"
             )
         self._places.add(place)
         return _Call(name, chosen, place, tolerance, similarities, Options(**options))

@@ -1,6 +1,6 @@
 """The loop: every explainer under every condition, scored and saved cell by cell.
 
-Knows neither which check runs nor what a model is; imports no TensorFlow.
+It is independent of checks and of the kind of model, and imports no TensorFlow.
 """
 
 from saliency_bench.engine.loop import EXAMPLES, Loop, bind

@@ -1,4 +1,4 @@
-"""Work done in a thread behind the caller, so that two things overlap."""
+"""Runs work in a background thread, so that it overlaps with the caller's work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any, Self
 
 
 class Background:
-    """A thread that works behind the caller, in order and at most `lag` calls late."""
+    """A background thread that runs calls in order.
+
+    Args:
+        lag: most calls that may wait; one more blocks the caller.
+    """
 
     def __init__(self, lag: int = 2) -> None:
         self._lag = lag
@@ -19,19 +23,19 @@ class Background:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Finishes what was begun, also when the caller was interrupted: it is paid for."""
+        """Finish all submitted calls, also after an interruption: no computed map is lost."""
         self._pool.shutdown()
 
     def do(self, work: Callable[..., None], *args: Any) -> None:
-        """Call `work(*args)` soon; raises what an earlier call raised."""
+        """Submit a call `work(*args)`; raises the error of an earlier call."""
         self.catch_up(self._lag)
         self._pending.append(self._pool.submit(work, *args))
 
     def catch_up(self, lag: int = 0) -> None:
-        """Wait until at most `lag` calls are open; raises what one of them raised."""
+        """Wait until at most `lag` calls are open; raises the error of a finished call."""
         while len(self._pending) > lag:
             self._pending.pop(0).result()
 
     def settle(self) -> None:
-        """Wait until nothing is open, whatever became of it."""
+        """Wait until no call is open; raises no error."""
         wait(self._pending)

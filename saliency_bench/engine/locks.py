@@ -1,4 +1,4 @@
-"""Who does what where several processes work in one run folder."""
+"""Locks by which several processes share the work of one run folder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ except ImportError:  # there are no such locks on Windows
 
 
 class Claims:
-    """Claims on parts of a run; the system gives back those of a process that dies.
+    """Claims on units of a run; the system releases those of a process that dies.
 
-    One byte of a file is locked for each. Where files cannot be locked (an object store, Windows)
-    every claim is granted: work may then be done twice, with the same result.
+    Each claim locks one byte of a file. Where files cannot be locked (object stores, Windows)
+    every claim is granted: then work may be done twice, with the same result.
 
     Args:
-        folder: of the run.
+        folder: the run folder.
     """
 
     def __init__(self, folder: Any) -> None:
@@ -40,7 +40,7 @@ class Claims:
             self._file.close()
 
     def take(self, key: str) -> bool:
-        """Whether this process may do what `key`, a hexadecimal hash, stands for."""
+        """Claim the unit with this key, a hexadecimal hash; False if another process has it."""
         if self._file is None:
             return True
         try:
@@ -52,7 +52,7 @@ class Claims:
         return True
 
     def give_back(self, key: str) -> None:
-        """What `key` stands for is done."""
+        """Release the claim on the unit with this key."""
         if self._file is not None:
             with suppress(OSError):
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(key))

@@ -1,6 +1,6 @@
 """The loop: every explainer under every condition, scored and saved cell by cell.
 
-Knows neither which check runs nor what a model is; imports no TensorFlow.
+It is independent of checks and of the kind of model, and imports no TensorFlow.
 """
 
 from __future__ import annotations
@@ -18,19 +18,9 @@ from numpy.typing import NDArray
 from saliency_bench.engine.background import Background
 from saliency_bench.engine.locks import Claims
 from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES_ONLY, MapsToSave, Outcome
-from saliency_bench.engine.plan import (
-    NETWORK,
-    Step,
-    Task,
-    Unit,
-    columns,
-    figure_stages,
-    maps_name,
-    remaining_tasks,
-    span,
-    units,
-)
-from saliency_bench.engine.references import Maps, Mark, Window, mark, require_maps
+from saliency_bench.engine.plan import NETWORK, Step, columns, figure_stages, maps_name, span
+from saliency_bench.engine.references import Maps, Mark, Window, mark_of, require_maps
+from saliency_bench.engine.schedule import Task, Unit, remaining_tasks, units
 from saliency_bench.engine.scoring import Scorer
 from saliency_bench.protocols import (
     Bound,
@@ -44,14 +34,14 @@ from saliency_bench.protocols import (
 from saliency_bench.storage.store import Store
 
 EXAMPLES = 3
-"""Images whose maps are kept for the figures."""
+"""Number of images whose maps are saved for the figures."""
 
 PATIENCE = 0.2
-"""Seconds after which a claim that another process holds is asked for again."""
+"""Seconds until a unit that another process has claimed is tried again."""
 
 
 def bind(study: Study) -> tuple[dict[str, Bound], dict[str, str]]:
-    """Every explainer bound to the study's model, and why those are missing that do not apply."""
+    """Bind every explainer to the study's model; and the reasons why others do not apply."""
     bound: dict[str, Bound] = {}
     refused: dict[str, str] = {}
     for name, explainer in study.explainers.items():
@@ -63,15 +53,15 @@ def bind(study: Study) -> tuple[dict[str, Bound], dict[str, str]]:
 
 
 class Loop:
-    """Computes the missing cells of a plan, beside other processes that do the same.
+    """Computes the missing cells of a plan, possibly beside other processes.
 
     Args:
-        study: what is run.
-        store: where cells are saved.
-        bound: the explainers that apply.
-        progress: is told what is being done.
+        study: the study to run.
+        store: saves the cells.
+        bound: the explainers that apply, bound to the model.
+        progress: shows the steps.
         maps_to_save: which maps are saved beside their scores.
-        place: where in the plan this process begins, as a share of it; the others elsewhere.
+        place: where in the plan this process begins, a share in [0, 1); differs between processes.
     """
 
     def __init__(
@@ -92,28 +82,30 @@ class Loop:
         self._place = place
         self._columns = columns(study)
         self._scorer = Scorer(self._columns)
-        self._there: set[str] = set()
-        self._shown: set[tuple[str, int]] = set()
-        self._referred: set[Mark] = set()
+        self._complete_keys: set[str] = set()
+        self._figure_stages: set[tuple[str, int]] = set()
+        self._reference_marks: set[Mark] = set()
         self._shapes: dict[str, tuple[int, ...]] = {}
         self.outcome = Outcome()
 
     def run(self, steps: Sequence[Step]) -> Outcome:
-        """Compute what is missing. Scoring and saving overlap with explaining.
+        """Compute the missing cells of some steps. Scoring and saving overlap with explaining.
 
         Raises:
             ProofError: if a change of the network did not happen or was not undone.
-            OSError: if a cell cannot be saved; the cells saved so far stay.
+            OSError: if a cell cannot be saved; cells saved earlier stay.
         """
-        self._shown = figure_stages(steps) if self._maps_to_save.examples else set()
-        self._referred = {mark(s.check, reference) for s in steps for reference in s.references}
+        self._figure_stages = figure_stages(steps) if self._maps_to_save.examples else set()
+        self._reference_marks = {
+            mark_of(s.check, reference) for s in steps for reference in s.references
+        }
         missing = self._missing(steps)
         self._progress.start(sum(missing.values()))
         try:
             with Background(4) as queue, Claims(self._store.folder) as claims:
                 waiting = list(missing)
                 while waiting:
-                    others = self._pass(waiting, missing, claims, queue)
+                    others = self._compute_units(waiting, missing, claims, queue)
                     queue.catch_up()
                     if len(others) == len(waiting):
                         time.sleep(PATIENCE)
@@ -123,19 +115,19 @@ class Loop:
         return self.outcome
 
     def _missing(self, steps: Sequence[Step]) -> dict[Unit, int]:
-        """How many cells of each unit are missing, where any are; in the order of the work."""
+        """Number of missing cells of each incomplete unit, in the order of the work."""
         pixels = int(np.prod(self._study.scene.images.shape[1:3]))
         counted = {u: _count(self._tasks(u)) for u in units(steps, pixels * len(self._bound))}
         missing = [(unit, count) for unit, count in counted.items() if count]
         keys = {key for unit, _ in missing for step in unit.steps for key in step.keys.values()}
-        self.outcome.damaged = sum(map(self._store.damaged, keys - self._there))
+        self.outcome.damaged = sum(map(self._store.damaged, keys - self._complete_keys))
         first = int(self._place * len(missing))
         return dict(missing[first:] + missing[:first])
 
-    def _pass(
+    def _compute_units(
         self, waiting: list[Unit], missing: Mapping[Unit, int], claims: Claims, queue: Background
     ) -> list[Unit]:
-        """Work through the units that wait; returns those that other processes are at."""
+        """Compute the waiting units; return those that other processes have claimed."""
         others = []
         for _, units_of_one in groupby(waiting, lambda unit: unit.window):
             with Window(self._study.network, self._scorer, queue) as window:
@@ -143,7 +135,7 @@ class Loop:
                     if not claims.take(unit.key):
                         others.append(unit)
                         continue
-                    self._work(unit, missing[unit], window, queue)
+                    self._compute_unit(unit, missing[unit], window, queue)
                     queue.do(claims.give_back, unit.key)  # once its cells are saved
         return others
 
@@ -151,62 +143,64 @@ class Loop:
         return remaining_tasks(unit.steps, [NETWORK, *self._bound], self._complete)
 
     def _complete(self, step: Step, name: str) -> bool:
-        """Whether a cell is there with all its columns, and its maps if they are wanted."""
+        """Whether a cell exists with all its columns, and its maps if they are to be saved."""
         key = step.keys[name]
-        if key not in self._there:
+        if key not in self._complete_keys:
             have = self._store.columns(key)
-            wanted = self._columns.keys() | ({EXAMPLE} if self._shows(step) else set())
+            wanted = self._columns.keys() | ({EXAMPLE} if self._is_in_figures(step) else set())
             if have is None or not (name == NETWORK or have >= wanted):
                 return False
             if self._maps_to_save.maps and name and not self._store.has_maps(maps_name(step, name)):
                 return False
-            self._there.add(key)
+            self._complete_keys.add(key)
         return True
 
-    def _work(self, unit: Unit, expected: int, window: Window, queue: Background) -> None:
-        """Compute what is missing of a unit; another process may have done so by now."""
+    def _compute_unit(self, unit: Unit, expected: int, window: Window, queue: Background) -> None:
+        """Compute the missing cells of a unit, except those another process has saved meanwhile."""
         tasks = self._tasks(unit)
         self._progress.skip(expected - _count(tasks))
         for task in tasks:
-            self._take(task, window, queue)
+            self._run_task(task, window, queue)
 
-    def _take(self, task: Task, window: Window, queue: Background) -> None:
+    def _run_task(self, task: Task, window: Window, queue: Background) -> None:
         network, step = self._study.network, task.step
         scene = self._study.scene.rows(slice(step.start, step.stop))
         for reference in step.references or (None,):
-            self._refer(task, reference, scene, window)
-        # The network's own outputs are computed while the first explainer is at work.
+            self._make_reference(task, reference, scene, window)
+        # The network's own outputs are computed while the first explainer runs.
         observed: dict[str, NDArray[Any]] = {}
         logits = window.logits(step, scene) if NETWORK in task.names else None
-        with step.condition.applied(network, scene) as changed, Background() as beside:
+        with step.condition.applied(network, scene) as changed, Background() as background:
             for name in task.names:
                 self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
                 if name == NETWORK:
-                    beside.do(self._observe, step, logits, changed, observed)
-                elif name not in self.outcome.gone:
+                    background.do(self._observe, step, logits, changed, observed)
+                elif name not in self.outcome.unavailable:
                     self._explain(task, name, scene, changed, window, queue)
-            beside.catch_up()
+            background.catch_up()
         if observed:
             queue.do(self._save, step.keys[NETWORK], observed)
 
-    def _refer(self, task: Task, reference: Condition | None, scene: Scene, window: Window) -> None:
-        """Make the maps of a condition, or the untouched ones, ready to be compared with."""
-        step, its = task.step, mark(task.step.check, reference)
-        asked = [n for n in task.missing if n != NETWORK and not window.knows(step, n, its)]
-        lacking = [name for name in asked if name not in self.outcome.gone]
-        if not lacking:
+    def _make_reference(
+        self, task: Task, reference: Condition | None, scene: Scene, window: Window
+    ) -> None:
+        """Compute the reference maps of a condition, or of the unchanged network if None."""
+        step, mark = task.step, mark_of(task.step.check, reference)
+        missing = [n for n in task.missing if n != NETWORK and not window.knows(step, n, mark)]
+        names = [name for name in missing if name not in self.outcome.unavailable]
+        if not names:
             return
         change: AbstractContextManager[Scene] = nullcontext(scene)
         if reference is not None:
             change = reference.applied(self._study.network, scene)
         with change as changed:
-            for name in lacking:
+            for name in names:
                 maps = self._maps(name, changed)
                 if maps is None:
                     continue
-                window.refer(step, name, its, maps)
+                window.add_reference(step, name, mark, maps)
                 if reference is not None:
-                    window.set_aside(step, name, its, maps)
+                    window.set_aside(step, name, mark, maps)
 
     def _explain(
         self,
@@ -218,77 +212,81 @@ class Loop:
         queue: Background,
     ) -> None:
         step = task.step
-        its = mark(step.check, step.condition)
-        maps = window.ahead(step, name, its)
+        mark = mark_of(step.check, step.condition)
+        maps = window.take_early(step, name, mark)
         if maps is None:
             if not self._study.explainers[name].stochastic:
                 changed = replace(changed, keys=scene.keys)
             maps = self._maps(name, changed)
             if maps is None:
                 return
-            if its in self._referred:
-                window.refer(step, name, its, maps)
+            if mark in self._reference_marks:
+                window.add_reference(step, name, mark, maps)
         scene = replace(scene, targets=changed.targets)
         if name in task.missing:
             queue.do(self._score, step, name, maps, scene, window)
         else:
-            window.hold(step, name, maps)
+            window.store_for_floor(step, name, maps)
 
     def _score(self, step: Step, name: str, maps: Maps, scene: Scene, window: Window) -> None:
-        marks = [mark(step.check, reference) for reference in step.references or (None,)]
+        marks = [mark_of(step.check, reference) for reference in step.references or (None,)]
         columns = window.columns(step, name, maps, marks)
         columns["target"] = scene.targets
-        if self._shows(step):
+        if self._is_in_figures(step):
             columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
         if self._maps_to_save.maps:
             self._store.save_maps(maps_name(step, name), maps)
         self._save(step.keys[name], columns)
 
-    def _shows(self, step: Step) -> bool:
-        """Whether maps of this step stand in a figure."""
+    def _is_in_figures(self, step: Step) -> bool:
+        """Whether a figure shows maps of this step."""
         first = step.start == 0 and step.condition.draw == 0
-        return first and (step.check, step.condition.stage) in self._shown
+        return first and (step.check, step.condition.stage) in self._figure_stages
 
     def _save(self, key: str, columns: Mapping[str, NDArray[Any]]) -> None:
         self._store.save_cell(key, columns)
         self.outcome.computed += 1
 
     def _maps(self, name: str, scene: Scene) -> Maps | None:
-        """Maps of all images of a shard; None, and a note why, if there are none."""
+        """Maps of all images of a shard; None if the explainer fails (`outcome` says why)."""
         try:
-            maps = np.concatenate([self._call(name, part) for part in self._parts(scene)])
+            maps = np.concatenate([self._call(name, part) for part in self._calls(scene)])
             require_maps(maps, len(scene), self._shapes.setdefault(name, maps.shape[1:]))
             return maps
         except NotApplicable as refusal:
             self.outcome.refused[name] = refusal.reason
         except Exception as error:
-            # An explainer of the user's may raise anything; its neighbours must go on.
+            # A user's explainer may raise anything; the others must still run.
             self.outcome.failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
         return None
 
-    def _parts(self, scene: Scene) -> list[Scene]:
-        """What is explained in one call: it depends neither on shards nor on what is missing."""
+    def _calls(self, scene: Scene) -> list[Scene]:
+        """The images of each call; independent of shards and of what is missing."""
         size = span(self._study.batch_size)
         return [scene.rows(slice(start, start + size)) for start in range(0, len(scene), size)]
 
     def _call(self, name: str, part: Scene) -> Maps:
-        # Copies: an explainer that writes into its arguments must not spoil its neighbours'.
+        # Copies: an explainer that writes into its arguments must not change those of others.
         images, targets, keys = part.images.copy(), part.targets.copy(), part.keys.copy()
         return np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
 
     def _observe(
         self, step: Step, logits: Maps, changed: Scene, observed: dict[str, NDArray[Any]]
     ) -> None:
-        """Fill in what the network itself does under a condition; proves that it moved."""
+        """Fill in the network's own outputs under a condition.
+
+        Raises:
+            ProofError: if the condition must change the outputs and does not.
+        """
         moved = self._study.network.outputs(changed.images)
         if step.condition.moves_output and np.array_equal(moved, logits):
             raise ProofError(
                 f"the output did not move under {step.condition.name!r}: "
                 "the model does not use the weights that were changed; exclude such layers"
             )
-        alike = moved.std(axis=0).max() < 1e-5 * np.abs(moved).mean()
+        equal = moved.std(axis=0).max() < 1e-5 * np.abs(moved).mean()
         observed["predicted"] = moved.argmax(axis=1)
-        observed["input_independent"] = np.array(len(moved) > 1 and bool(alike))
+        observed["input_independent"] = np.array(len(moved) > 1 and bool(equal))
         for name, value in self._study.network.evidence().items():
             observed[name] = np.array(value)
 

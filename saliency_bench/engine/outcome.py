@@ -1,4 +1,4 @@
-"""What the loop leaves behind, and what it keeps of the maps."""
+"""What a loop reports, and which maps it saves."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Outcome:
-    """What a loop left behind besides its cells.
+    """What a loop reports besides its cells.
 
     Attributes:
-        refused: why an explainer does not apply.
-        failed: what an explainer raised.
-        checks: why a check does not apply.
-        computed: how many cells were computed now; the others were there.
-        damaged: how many cells were there but damaged, and so computed anew.
+        refused: reasons why explainers do not apply, by name.
+        failed: errors that explainers raised, by name.
+        checks: reasons why checks do not apply, by name.
+        computed: number of cells computed now; the others existed.
+        damaged: number of damaged cells, which were computed again.
     """
 
     refused: dict[str, str] = field(default_factory=dict)
@@ -24,8 +24,8 @@ class Outcome:
     damaged: int = 0
 
     @property
-    def gone(self) -> set[str]:
-        """The explainers that are not asked again."""
+    def unavailable(self) -> set[str]:
+        """The explainers that are not called again."""
         return {*self.refused, *self.failed}
 
 
@@ -35,11 +35,11 @@ EXAMPLE = "example"
 
 @dataclass(frozen=True)
 class MapsToSave:
-    """What a run keeps of the maps beside their scores.
+    """Which maps a run saves beside their scores.
 
     Attributes:
-        maps: all of them, as files.
-        examples: those of a few images, for the figures.
+        maps: whether to save all maps, as files.
+        examples: whether to save maps of a few images, for the figures.
     """
 
     maps: bool = False
@@ -47,4 +47,4 @@ class MapsToSave:
 
 
 EXAMPLES_ONLY = MapsToSave()
-"""Maps are scored, and those of the figures kept."""
+"""The default: only maps for the figures are saved."""

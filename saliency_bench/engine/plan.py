@@ -1,8 +1,8 @@
-"""What is to be done: the steps of a study in order, each with the names of its cells."""
+"""The plan of a study: its steps in order, each with the keys of its cells."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -31,16 +31,13 @@ SHARD = 1024
 """Most images in a shard."""
 
 SHARD_PIXELS = 100_000
-"""About how many pixels a shard's images have at most: bounds what is worked on at once."""
-
-WINDOW_PIXELS = 2**25
-"""About how many pixels the maps have that are kept of all shards of a window; see `units`."""
+"""Approximate limit of the pixels of a shard's images; bounds the memory in use."""
 
 EXAMPLE_STAGES = 7
-"""Most stages of a cascade that the figures show."""
+"""Most stages of a cascade in the figures."""
 
 NETWORK = ""
-"""The cell of a condition that holds what the network itself did."""
+"""Name of the cell with the network's own outputs under a condition."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +46,14 @@ class Step:
 
     Attributes:
         check: name of the check.
-        condition: the change.
+        condition: the change of network or images.
         start: first image of the shard.
         stop: one past its last.
-        keys: of its cells, by explainer; `NETWORK` for the network's own outputs.
-        continues: whether the step before is the draw before of the same stage; the floor is the
-            similarity of their maps.
-        references: conditions with whose maps those of this step are compared.
+        keys: keys of its cells, by explainer; `NETWORK`: of the network's own outputs.
+        continues: whether the previous step is the previous draw of the same stage; the floor is
+            the similarity of their maps.
+        references: conditions whose maps are compared with those of this step; empty: the maps
+            of the unchanged network.
     """
 
     check: str
@@ -71,48 +69,13 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is left to do of a step.
-
-    Attributes:
-        step: the step.
-        missing: the explainers (and `NETWORK`) whose cells are missing.
-        held: further explainers, whose maps the floor of the next step needs.
-    """
-
-    step: Step
-    missing: list[str]
-    held: list[str]
-
-    @property
-    def names(self) -> list[str]:
-        """All that are run."""
-        return self.missing + self.held
-
-
-@dataclass(frozen=True, eq=False)
-class Unit:
-    """What one process does in one go: the draws of a stage on consecutive shards.
-
-    Attributes:
-        window: which shards; what is kept of them serves all units of the window.
-        steps: draw by draw, so that weights are redrawn once for all shards and explainers.
-    """
-
-    window: int
-    steps: tuple[Step, ...]
-
-    @property
-    def key(self) -> str:
-        """A hash of what it is: the name of its first cell."""
-        return self.steps[0].keys[NETWORK]
-
-
-@dataclass(frozen=True)
 class _Change:
-    """A condition in its place among those of its check.
+    """A condition with what precedes it in its check.
 
     Attributes:
+        condition: the condition.
+        continues: see `Step`.
+        references: see `Step`.
         identity: everything of it that can change a number.
     """
 
@@ -123,7 +86,7 @@ class _Change:
 
 
 def families(study: Study) -> tuple[dict[str, tuple[Condition, ...]], dict[str, str]]:
-    """The conditions of every check that applies to a study, and why the others do not."""
+    """The conditions of every check that applies to a study; and why other checks do not apply."""
     conditions: dict[str, tuple[Condition, ...]] = {}
     refused: dict[str, str] = {}
     for name, check in study.checks.items():
@@ -137,15 +100,15 @@ def families(study: Study) -> tuple[dict[str, tuple[Condition, ...]], dict[str, 
 def make_steps(
     study: Study, conditions: Mapping[str, Sequence[Condition]] | None = None
 ) -> tuple[Step, ...]:
-    """Every step of a study, in the order in which they are taken: shard by shard.
+    """Make all steps of a study, shard by shard.
 
     Args:
-        study: what is run.
+        study: the study to plan.
         conditions: by check; default: those of every check that applies.
 
     Raises:
-        ValueError: if two conditions of a check share stage and draw, one is compared with a
-            condition that is not there, or a measure's repr is an address and not its settings.
+        ValueError: if two conditions of a check share stage and draw, if a condition's reference
+            does not exist, or if a similarity's repr is an address and not its settings.
     """
     _require_settings(columns(study))
     if conditions is None:
@@ -179,72 +142,23 @@ def make_steps(
     return tuple(steps)
 
 
-def units(steps: Sequence[Step], kept: int) -> list[Unit]:
-    """The steps of a plan in the order in which they cost least.
-
-    Weights are redrawn once for all shards of a window, as many as `WINDOW_PIXELS` allows. Of an
-    image, the maps that are kept have `kept` pixels.
-    """
-    shards = list(dict.fromkeys((step.start, step.stop) for step in steps))
-    size = max((stop - start for start, stop in shards), default=1)
-    together = max(1, WINDOW_PIXELS // (size * kept))
-    windows = {shard: place // together for place, shard in enumerate(shards)}
-    grouped: dict[tuple[int, str, int], list[Step]] = {}
-    for step in steps:
-        window = windows[step.start, step.stop]
-        grouped.setdefault((window, step.check, step.condition.stage), []).append(step)
-    ordered = sorted(grouped.items(), key=lambda entry: entry[0][0])
-    return [
-        Unit(window, tuple(sorted(group, key=lambda step: (step.condition.draw, step.start))))
-        for (window, _, _), group in ordered
-    ]
-
-
-def remaining_tasks(
-    steps: Sequence[Step], names: Sequence[str], complete: Callable[[Step, str], bool]
-) -> list[Task]:
-    """What is left to do of each step, in order.
-
-    Args:
-        steps: of a plan, or of a unit.
-        names: the explainers that apply, and `NETWORK`.
-        complete: whether a step's cell of that name is there.
-    """
-    missing = [[name for name in names if not complete(step, name)] for step in steps]
-    # The floor of a draw needs the maps of the draw before, whose own cells may be there.
-    floors = {
-        _spot(step, step.condition.draw - 1): own
-        for step, own in zip(steps, missing, strict=True)
-        if step.continues
-    }
-    tasks = []
-    for step, own in zip(steps, missing, strict=True):
-        after = floors.get(_spot(step, step.condition.draw), [])
-        tasks.append(Task(step, own, [name for name in after if name not in (NETWORK, *own)]))
-    return [task for task in tasks if task.names]
-
-
-def _spot(step: Step, draw: int) -> tuple[str, int, int, int]:
-    return step.check, step.condition.stage, draw, step.start
-
-
 def figure_stages(steps: Sequence[Step]) -> set[tuple[str, int]]:
-    """Check and stage of what the figures show: a few, evenly, with the first and the last."""
-    shown = set()
+    """Check and stage of the maps in figures: a few stages, evenly spaced, with first and last."""
+    chosen = set()
     for check in {step.check for step in steps}:
         stages = sorted({s.condition.stage for s in steps if s.check == check})
         places = np.linspace(0, len(stages) - 1, min(len(stages), EXAMPLE_STAGES + 1)).round()
-        shown |= {(check, stages[int(place)]) for place in places}
-    return shown
+        chosen |= {(check, stages[int(place)]) for place in places}
+    return chosen
 
 
 def columns(study: Study) -> dict[str, Any]:
-    """The measures by the name of their column in every cell."""
-    return {column(measure): measure for measure in study.similarities.values()}
+    """The similarities by the name of their column in every cell."""
+    return {column(similarity): similarity for similarity in study.similarities.values()}
 
 
 def shards(scene: Scene, batch_size: int) -> list[tuple[int, int]]:
-    """First and one past last image of each shard: whole blocks and whole batches."""
+    """Split images into shards: whole blocks and whole batches; `(start, stop)` of each."""
     count, pixels = len(scene), int(np.prod(scene.images.shape[1:3]))
     whole = span(batch_size)
     size = min(SHARD, max(BLOCK, SHARD_PIXELS // pixels))
@@ -254,7 +168,7 @@ def shards(scene: Scene, batch_size: int) -> list[tuple[int, int]]:
 
 
 def span(batch_size: int) -> int:
-    """How many images are explained in one call: whole blocks, whole batches if those are more."""
+    """Number of images explained in one call: whole blocks that hold at least a batch."""
     return -(-batch_size // BLOCK) * BLOCK
 
 
@@ -262,7 +176,7 @@ def _require_settings(names: Iterable[str]) -> None:
     for name in names:
         if is_address(name):
             raise ValueError(
-                f"a measure's repr must say its settings, as a dataclass's does; got {name}"
+                f"a similarity's repr must show its settings, as a dataclass's does; got {name}"
             )
 
 
@@ -284,12 +198,12 @@ def _changes(check: str, conditions: Sequence[Condition]) -> list[_Change]:
         stage, draw = _place(condition)
         continues = before is not None and _place(before) == (stage, draw - 1)
         references = tuple(places[place] for place in condition.references)
-        told = {
+        content = {
             "condition": identity(condition),
             "draw_before": identity(before) if continues else "",
             "references": [identity(reference) for reference in references],
         }
-        changes.append(_Change(condition, continues, references, told))
+        changes.append(_Change(condition, continues, references, content))
     return changes
 
 
@@ -298,8 +212,8 @@ def _place(condition: Condition) -> Place:
 
 
 def maps_name(step: Step, name: str) -> str:
-    """Of the file of an explainer's maps under a step."""
+    """Name of the file with an explainer's maps of a step."""
     folder = "/".join(quote(part, safe=" ") for part in (step.check, name))
     stage, draw = _place(step.condition)
-    # The key's head tells apart the maps of two studies in one folder.
+    # The start of the key distinguishes the maps of two studies in one folder.
     return f"{folder}/{stage:03d}-{draw:02d}-{step.start:06d}-{step.keys[name][:8]}"

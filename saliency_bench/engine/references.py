@@ -1,4 +1,4 @@
-"""What is kept of a few consecutive shards while they go through the conditions together."""
+"""Stores the reference maps of a window: consecutive shards that share redrawn weights."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from saliency_bench.engine.spill import Shelf
 from saliency_bench.protocols import Condition, Network, Scene
 
 Mark = tuple[str, int, int] | None
-"""Check, stage and draw of the condition whose maps are compared with; None: the untouched."""
+"""Check, stage and draw of a reference condition; None: the unchanged network."""
 
 Maps = NDArray[np.float32]
 
 
-def mark(check: str, condition: Condition | None) -> Mark:
-    """What the maps of a condition are known by; None for the untouched maps."""
+def mark_of(check: str, condition: Condition | None) -> Mark:
+    """The mark of a condition's maps; None for those of the unchanged network."""
     return None if condition is None else (check, condition.stage, condition.draw)
 
 
 class Window:
-    """The maps of some shards that others are compared with, and the networks' own outputs.
+    """The reference maps of a window, and the outputs of its unchanged network.
 
     Args:
-        network: untouched when it is asked here.
-        scorer: makes maps ready and compares them.
-        queue: does so queue the caller, in the order in which it is asked.
+        network: must be unchanged whenever `logits` is called.
+        scorer: prepares maps and compares them.
+        queue: runs the preparation in the background, in order.
     """
 
     def __init__(self, network: Network, scorer: Scorer, queue: Background) -> None:
         self._network = network
         self._scorer = scorer
-        self._behind = queue
+        self._queue = queue
         self._shelf = Shelf()
-        self._known: set[tuple[int, str, Mark]] = set()
+        self._stored: set[tuple[int, str, Mark]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -48,65 +48,79 @@ class Window:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Forgets everything, once nothing queue needs it."""
-        self._behind.settle()
+        """Delete all stored maps, once no background call needs them."""
+        self._queue.settle()
         self._shelf.close()
 
     def logits(self, step: Step, scene: Scene) -> NDArray[np.float32]:
-        """`[N, K]` of the untouched network, for the images of a shard."""
+        """Scores `[N, K]` of the unchanged network for the images of a shard."""
         key = step.start
         if key not in self._shelf:
             self._shelf[key] = self._network.outputs(scene.images)
         return np.asarray(self._shelf[key])
 
-    def knows(self, step: Step, name: str, its: Mark) -> bool:
-        """Whether there are maps of that explainer and mark to compare with."""
-        return (step.start, name, its) in self._known
+    def knows(self, step: Step, name: str, mark: Mark) -> bool:
+        """Whether the reference maps of an explainer and mark are stored for the step's shard."""
+        return (step.start, name, mark) in self._stored
 
-    def refer(self, step: Step, name: str, its: Mark, maps: Maps) -> None:
-        """Take maps `[N, H, W, C']` of a shard as those that others are compared with."""
-        key = step.start, name, its
-        self._known.add(key)
-        self._behind.do(self._keep, key, maps)
+    def add_reference(self, step: Step, name: str, mark: Mark, maps: Maps) -> None:
+        """Store maps of a shard as reference maps.
 
-    def set_aside(self, step: Step, name: str, its: Mark, maps: Maps) -> None:
-        """Keep maps whose own step is still to come."""
-        self._shelf["ahead", step.start, name, its] = maps
+        Args:
+            step: gives the shard.
+            name: the explainer.
+            mark: of the maps' condition.
+            maps: `[N, H, W, C']`.
+        """
+        key = step.start, name, mark
+        self._stored.add(key)
+        self._queue.do(self._store, key, maps)
 
-    def ahead(self, step: Step, name: str, its: Mark) -> Maps | None:
-        """The maps set aside for this step, once; None if there are none."""
-        maps: Maps | None = self._shelf.pop(("ahead", step.start, name, its))
+    def set_aside(self, step: Step, name: str, mark: Mark, maps: Maps) -> None:
+        """Store maps whose own step comes later.
+
+        Args:
+            step: gives the shard.
+            name: the explainer.
+            mark: of the maps' condition.
+            maps: `[N, H, W, C']`.
+        """
+        self._shelf["ahead", step.start, name, mark] = maps
+
+    def take_early(self, step: Step, name: str, mark: Mark) -> Maps | None:
+        """Remove and return the maps set aside for this step; None if there are none."""
+        maps: Maps | None = self._shelf.pop(("ahead", step.start, name, mark))
         return maps
 
     def columns(
         self, step: Step, name: str, maps: Maps, marks: Sequence[Mark]
     ) -> dict[str, NDArray[Any]]:
-        """A column per similarity, from maps under the step's condition; to be called queue.
+        """A column per similarity, from maps under the step's condition; for background calls.
 
-        They are held for the draw that comes next.
+        The maps are also stored for the floor of the next draw.
 
         Args:
-            step: what they are of.
+            step: the step of the maps.
             name: the explainer.
             maps: `[N, H, W, C']`.
-            marks: with what they are compared.
+            marks: of the reference maps.
         """
         changed = self._scorer.prepare(maps)
         before = self._shelf["before", step.start, name] if step.continues else None
-        references = [self._shelf[step.start, name, its] for its in marks]
+        references = [self._shelf[step.start, name, mark] for mark in marks]
         self._shelf["before", step.start, name] = changed
         return self._scorer.columns(changed, references, before)
 
-    def hold(self, step: Step, name: str, maps: Maps) -> None:
-        """Keep maps for the draw that comes next, without comparing them."""
-        self._behind.do(self._keep, ("before", step.start, name), maps)
+    def store_for_floor(self, step: Step, name: str, maps: Maps) -> None:
+        """Store maps for the floor of the next draw, without comparing them."""
+        self._queue.do(self._store, ("before", step.start, name), maps)
 
-    def _keep(self, key: Hashable, maps: Maps) -> None:
+    def _store(self, key: Hashable, maps: Maps) -> None:
         self._shelf[key] = self._scorer.prepare(maps)
 
 
 def require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:
-    """Raises `ValueError` unless maps are `[count, H, W, C]`, each of one shape."""
+    """Raise `ValueError` unless maps are `[count, *shape]` with `shape` (H, W, C)."""
     if maps.ndim != 4 or len(maps) != count or maps.size == 0:
         raise ValueError(f"maps must be [{count}, H, W, C]; got shape {maps.shape}")
     if maps.shape[1:] != shape:

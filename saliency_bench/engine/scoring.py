@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from saliency_bench.protocols import BLOCK, CONSTANT, DIED, NAN, OK, NotApplicable, Similarity
 
 PARTNERS = 4
-"""How many other images of its block make an image's null."""
+"""Number of other images of its block from which an image's null is computed."""
 
 PAIR = np.dtype([("score", "f8"), ("null", "f8"), ("floor", "f8"), ("status", "i1")])
-"""One entry of a similarity's column: an image's changed map against its reference."""
+"""An entry of a similarity's column: an image's changed map compared with its reference."""
 
 
 @dataclass(frozen=True)
 class ComparableMaps:
-    """Maps of a shard, ready to be compared.
+    """Maps of a shard, prepared for comparison.
 
     Attributes:
         shape: `[N, H, W, C']` of the maps.
-        finite: `[N]`.
-        prepared: by column, as the similarity made them ready.
-        refused: by column, why the similarity cannot serve them.
+        finite: `[N]`, whether a map is finite.
+        prepared: the result of the similarity's `prepare`, by column.
+        refused: the reason why a similarity does not apply to the maps, by column.
     """
 
     shape: tuple[int, ...]
@@ -46,7 +46,7 @@ class Scorer:
     similarities: Mapping[str, Similarity]
 
     def prepare(self, maps: NDArray[np.float32]) -> ComparableMaps:
-        """Maps `[N, H, W, C']`, ready to be compared."""
+        """Prepare maps `[N, H, W, C']` for comparison."""
         prepared: dict[str, Any] = {}
         refused: dict[str, str] = {}
         for name, similarity in self.similarities.items():
@@ -64,12 +64,12 @@ class Scorer:
     ) -> dict[str, NDArray[Any]]:
         """A column per similarity: `[N]` of `PAIR`.
 
-        The column of a similarity that cannot serve these maps is the reason why, a text.
+        If a similarity does not apply to the maps, its column is the reason, a text.
 
         Args:
             changed: maps under a condition.
             references: maps to compare them with; the scores are means over these.
-            before: maps of the draw before; with them there is a floor.
+            before: maps of the previous draw, for the floor; None: no floor.
         """
         columns: dict[str, NDArray[Any]] = {}
         for name, similarity in self.similarities.items():
@@ -77,7 +77,7 @@ class Scorer:
             if why:
                 columns[name] = np.array(why[0])
                 continue
-            columns[name] = _averaged([_pairs(name, similarity, r, changed) for r in references])
+            columns[name] = _average([_pairs(name, similarity, r, changed) for r in references])
             if before is not None and name in before.prepared:
                 floor = similarity.compare(before.prepared[name], changed.prepared[name])
                 columns[name]["floor"] = floor
@@ -99,32 +99,34 @@ def _pairs(
     return column
 
 
-def _averaged(columns: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
-    """Several references' columns as one: the mean where any is known, the mildest status."""
+def _average(columns: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Combine the columns of several references: mean of finite values, mildest status."""
     if len(columns) == 1:
         return columns[0]
-    averaged = columns[0].copy()
+    average = columns[0].copy()
     for name in ("score", "null"):
-        averaged[name] = _known_mean([column[name] for column in columns])
-    averaged["status"] = np.min([column["status"] for column in columns], axis=0)
-    return averaged
+        average[name] = _finite_mean([column[name] for column in columns])
+    average["status"] = np.min([column["status"] for column in columns], axis=0)
+    return average
 
 
-def _known_mean(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """`[N]` mean of what is known of each; NaN where nothing is."""
+def _finite_mean(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """`[N]` mean of each column's finite values; NaN if there are none."""
     table = np.stack(rows)
-    known = np.isfinite(table)
-    sums = np.where(known, table, 0).sum(axis=0)
-    return np.asarray(np.where(known.any(axis=0), sums / np.maximum(1, known.sum(axis=0)), np.nan))
+    finite = np.isfinite(table)
+    sums = np.where(finite, table, 0).sum(axis=0)
+    return np.asarray(
+        np.where(finite.any(axis=0), sums / np.maximum(1, finite.sum(axis=0)), np.nan)
+    )
 
 
 def block_starts(count: int) -> list[int]:
-    """Where the blocks of `count` images begin; a rest too short for a null joins the last one."""
+    """First image of each block; a remainder too short for a null joins the last block."""
     return [BLOCK * block for block in range(max(0, count - PARTNERS - 1) // BLOCK + 1)]
 
 
 def partners(count: int) -> list[NDArray[np.int64]]:
-    """For each of the next `PARTNERS` images, cyclic in each block, the `[count]` rows of them."""
+    """Rows `[count]` of each image's first, second, ... partner: the next images of its block."""
     starts = np.array(block_starts(count))
     sizes = np.diff(starts, append=count)
     block = np.searchsorted(starts, np.arange(count), side="right") - 1
@@ -134,10 +136,10 @@ def partners(count: int) -> list[NDArray[np.int64]]:
 
 
 def _null(similarity: Similarity, reference: Any, changed: Any) -> NDArray[np.float64]:
-    """`[N]` mean similarity with the partners' changed maps; NaN where no partner is defined."""
+    """`[N]` mean similarity with the partners' changed maps; NaN if no partner is defined."""
     count = len(reference.defined)
     scores = [similarity.compare(reference, changed.take(rows)) for rows in partners(count)]
-    return _known_mean(scores) if scores else np.full(count, np.nan)
+    return _finite_mean(scores) if scores else np.full(count, np.nan)
 
 
 def _status(
@@ -146,7 +148,7 @@ def _status(
     reference: NDArray[np.bool_],
     changed: NDArray[np.bool_],
 ) -> NDArray[np.int8]:
-    """`[N]` indices into `STATUSES`, the first that applies."""
+    """`[N]` indices into `STATUSES`: the first status that applies."""
     wrong = [~finite, ~reference, ~changed, ~np.isfinite(score)]
     return np.select(wrong, [NAN, CONSTANT, DIED, NAN], OK).astype(np.int8)
 

@@ -1,4 +1,4 @@
-"""Where things lie that are needed again later: in memory while there is room, else in a file."""
+"""A store for values that are needed again: in memory up to a limit, beyond it in a file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from threading import Lock
 from typing import Any
 
 ROOM = 2**24
-"""Bytes that are kept in memory."""
+"""Default limit of the bytes in memory."""
 
 
 @dataclass(frozen=True)
-class _Filed:
-    """What lies in a file.
+class _FileEntry:
+    """A value in the file.
 
     Attributes:
-        start: of the arrays' bytes, one after the other.
-        head: everything else, pickled.
-        sizes: of the arrays, in bytes.
+        start: position of its arrays' bytes, one array after the other.
+        head: everyvalue else, pickled.
+        sizes: sizes of the arrays, in bytes.
     """
 
     start: int
@@ -30,22 +30,22 @@ class _Filed:
 
 
 class _File:
-    """Bytes in a file without a name: the system frees it with the process, however that ends."""
+    """Bytes in a file without a name; the system frees it when the process ends, also by a kill."""
 
     def __init__(self) -> None:
-        # Unbuffered: a full disk is told by the write that it meets, and not again at the end.
+        # Unbuffered: a full disk raises an error at once, and no second one when the file closes.
         self._file = tempfile.TemporaryFile(prefix="saliency-bench-", buffering=0)  # noqa: SIM115
         self._end = 0
         self._free: dict[int, list[int]] = defaultdict(list)
 
     def put(self, buffers: Sequence[memoryview]) -> int:
-        """Write bytes; returns where they begin.
+        """Write bytes; return the position of the first one.
 
         Raises:
             OSError: if the disk is full.
         """
         size = sum(buffer.nbytes for buffer in buffers)
-        # Most have one of few sizes: what is freed of one is soon used again.
+        # Values have few different sizes, so a freed place is soon used again.
         start = self._free[size].pop() if self._free[size] else self._end
         self._end = max(self._end, start + size)
         self._file.seek(start)
@@ -55,7 +55,7 @@ class _File:
         return start
 
     def get(self, start: int, sizes: Sequence[int]) -> list[bytearray]:
-        """What was put there."""
+        """Read the bytes that `put` wrote."""
         self._file.seek(start)
         buffers = [bytearray(size) for size in sizes]
         for buffer in buffers:
@@ -65,72 +65,71 @@ class _File:
         return buffers
 
     def free(self, start: int, size: int) -> None:
-        """What lies there is no longer needed."""
+        """Free a place for later values."""
         self._free[size].append(start)
 
     def close(self) -> None:
-        """Give the room back."""
+        """Close the file, which frees its disk space."""
         self._file.close()
 
 
 class Shelf:
-    """Values by key, so that what is kept may be larger than the memory; for several threads.
+    """Values by key, which together may be larger than the memory; safe for several threads.
 
-    A value is not changed once it lies here. The file lasts until it is closed and is read by
-    nobody else.
+    A stored value must not be changed. The file belongs to this object alone.
 
     Args:
-        room: bytes that are kept in memory, first come, first served.
+        room: limit of the bytes in memory; values that do not fit go to the file.
     """
 
     def __init__(self, room: int = ROOM) -> None:
         self._room = room
-        self._things: dict[Hashable, tuple[Any, int]] = {}
+        self._values: dict[Hashable, tuple[Any, int]] = {}
         self._file: _File | None = None
         self._lock = Lock()
 
     def close(self) -> None:
-        """Forget everything."""
-        self._things.clear()
+        """Delete all values."""
+        self._values.clear()
         if self._file is not None:
             self._file.close()
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._things
+        return key in self._values
 
     def __getitem__(self, key: Hashable) -> Any:
-        """The value of a key, or a copy of it.
+        """The value of a key, or a copy from the file.
 
         Raises:
             KeyError: if there is none.
         """
         with self._lock:
-            thing, _ = self._things[key]
-            if not isinstance(thing, _Filed) or self._file is None:
-                return thing
-            buffers = self._file.get(thing.start, thing.sizes)
-        return pickle.loads(thing.head, buffers=buffers)
+            value, _ = self._values[key]
+            if not isinstance(value, _FileEntry) or self._file is None:
+                return value
+            buffers = self._file.get(value.start, value.sizes)
+        return pickle.loads(value.head, buffers=buffers)
 
-    def __setitem__(self, key: Hashable, thing: Any) -> None:
-        """Keep a value, instead of the one that had its key.
+    def __setitem__(self, key: Hashable, value: Any) -> None:
+        """Store a value; it replaces an earlier one of the same key.
 
         Raises:
             OSError: if it does not fit into memory and the disk is full.
         """
         self._forget(key)
-        head, buffers = _pickled(thing)
+        head, buffers = _pickle(value)
         sizes = tuple(buffer.nbytes for buffer in buffers)
         with self._lock:
             if not buffers or sum(sizes) <= self._room:
                 self._room -= sum(sizes)
-                self._things[key] = thing, sum(sizes)
+                self._values[key] = value, sum(sizes)
                 return
             self._file = self._file or _File()
-            self._things[key] = _Filed(self._file.put(buffers), head, sizes), 0
+            self._values[key] = _FileEntry(self._file.put(buffers), head, sizes), 0
 
     def pop(self, key: Hashable) -> Any:
-        """The value of a key, which is forgotten; None if there is none."""
-        if key not in self._things:
+        """Remove and return the value of a key; None if there is none."""
+        if key not in self._values:
             return None
         value = self[key]
         self._forget(key)
@@ -138,17 +137,17 @@ class Shelf:
 
     def _forget(self, key: Hashable) -> None:
         with self._lock:
-            thing, size = self._things.pop(key, (None, 0))
+            value, size = self._values.pop(key, (None, 0))
             self._room += size
-            if isinstance(thing, _Filed) and self._file is not None:
-                self._file.free(thing.start, sum(thing.sizes))
+            if isinstance(value, _FileEntry) and self._file is not None:
+                self._file.free(value.start, sum(value.sizes))
 
 
-def _pickled(thing: Any) -> tuple[bytes, list[memoryview]]:
-    """The bytes of a value's arrays, not copied, and of the rest; no arrays if it has no bytes."""
+def _pickle(value: Any) -> tuple[bytes, list[memoryview]]:
+    """Pickle a value: the rest, and its arrays' bytes without a copy; no arrays if impossible."""
     buffers: list[pickle.PickleBuffer] = []
     try:
-        head = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
+        head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     except (pickle.PicklingError, AttributeError, TypeError):
-        return b"", []  # a class made in a function, say: it has to stay in memory
+        return b"", []  # e.g. a class defined in a function: the value stays in memory
     return head, [buffer.raw() for buffer in buffers]

@@ -13,8 +13,9 @@ from typing import TypeVar
 import numpy as np
 
 from saliency_bench import engine, network
-from saliency_bench.engine.plan import NETWORK, Step, columns, span, units
+from saliency_bench.engine.plan import NETWORK, Step, columns, span
 from saliency_bench.engine.references import Maps
+from saliency_bench.engine.schedule import units
 from saliency_bench.engine.scoring import PAIR, Scorer
 from saliency_bench.engine.spill import ROOM
 from saliency_bench.protocols import Bound, Scene, Study

@@ -20,7 +20,7 @@ from helpers.numpy_study import (
 
 from saliency_bench import engine
 from saliency_bench.engine import plan as planning
-from saliency_bench.engine import references, scoring, spill
+from saliency_bench.engine import references, schedule, scoring, spill
 from saliency_bench.similarities import SSIM, Spearman
 from saliency_bench.storage.store import Store
 
@@ -179,7 +179,7 @@ def test_weights_are_redrawn_once_for_all_explainers_and_shards_of_a_window(
     """Windows of one shard, of two, and of all four."""
     monkeypatch.setattr(planning, "SHARD", 32)
     whole = run(make_study(128), "whole")
-    monkeypatch.setattr(planning, "WINDOW_PIXELS", pixels)
+    monkeypatch.setattr(schedule, "WINDOW_PIXELS", pixels)
     applied = []
 
     @dataclass(frozen=True)

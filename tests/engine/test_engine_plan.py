@@ -8,7 +8,8 @@ import pytest
 from helpers import numpy_study
 
 from saliency_bench.engine import plan as planning
-from saliency_bench.engine.plan import NETWORK, make_steps, remaining_tasks, shards
+from saliency_bench.engine.plan import NETWORK, make_steps, shards
+from saliency_bench.engine.schedule import remaining_tasks
 from saliency_bench.explainers import Function
 from saliency_bench.protocols import Scene
 from saliency_bench.similarities import Spearman
@@ -242,7 +243,7 @@ def test_a_measure_known_by_its_address_only_is_refused(make_study):
     class Nameless(Spearman):
         __repr__ = object.__repr__
 
-    with pytest.raises(ValueError, match="repr must say its settings"):
+    with pytest.raises(ValueError, match="repr must show its settings"):
         make_steps(make_study(similarities={"mine": Nameless()}))
 
 

@@ -107,7 +107,7 @@ def test_a_baseline_is_made_held_and_refreshed(suite, pytester):
             "E   *REGRESSED: 1 of 1 rows (1 regressed)",
             "E   *explainer, spearman_abs: regressed: pass -> fail, retained +*",
             "E   *setting explainers.explainer: Gradient(*",
-            "E   *baseline: *saliency_baselines*; if the change is intended: pytest --saliency-update",
+            "E   *baseline: *baselines*; if the change is intended: pytest --saliency-update",
         ]
     )
 
