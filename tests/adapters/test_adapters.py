@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from saliency_bench import adapters
 from saliency_bench import explainers as ex
-from saliency_bench.adapters.base import seeded
+from saliency_bench.adapters.base import seed_globally
 from saliency_bench.network import ends_in_scores, swapped
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import NotApplicable
@@ -188,10 +188,10 @@ def test_global_random_states_are_given_back():
     from tensorflow.python.eager.context import global_seed
 
     before, seed = str(np.random.get_state()), global_seed()  # noqa: NPY002
-    with seeded(7):
+    with seed_globally(7):
         first = np.random.random(), float(tf.random.uniform([]))  # noqa: NPY002
     assert (str(np.random.get_state()), global_seed()) == (before, seed)  # noqa: NPY002
-    with seeded(7):
+    with seed_globally(7):
         assert (np.random.random(), float(tf.random.uniform([]))) == first  # noqa: NPY002
 
 
@@ -208,7 +208,7 @@ def test_an_unknown_method_is_answered_with_near_ones(xplique, functional):
     ("explainer", "reason"),
     [
         (adapters.Xplique("GradCAM"), "GradCAM needs the layers of the model"),
-        (adapters.Xplique("Lime"), "Lime cuts up images of 1 or 3 channels, not of 2"),
+        (adapters.Xplique("Lime"), "Lime segments images of 1 or 3 channels; got 2"),
         (adapters.Xplique("HsicAttributionMethod"), "masks that no seed repeats"),
         (adapters.SHAP("none.npz", "DeepExplainer"), "DeepExplainer changes single operations"),
         (adapters.SHAP("none.npz", "KernelExplainer"), "takes each pixel for a column"),

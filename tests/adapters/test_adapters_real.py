@@ -6,7 +6,7 @@ import pytest
 import saliency_bench as sb
 from saliency_bench import adapters
 from saliency_bench import explainers as ex
-from saliency_bench.adapters.base import seeded
+from saliency_bench.adapters.base import seed_globally
 from saliency_bench.network import swapped
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import NotApplicable
@@ -74,7 +74,7 @@ def test_the_mean_over_noise_is_the_mean_of_our_gradients(functional, images, ta
     explain = ex.Gradient().bind(functional)
     theirs = RANDOM["pair smoothgrad"].bind(functional)(images, targets, keys=keys)
     for i, (image, key) in enumerate(zip(images, keys, strict=True)):
-        with seeded(int(stream("adapters", 0, int(key)).integers(2**32))):
+        with seed_globally(int(stream("adapters", 0, int(key)).integers(2**32))):
             noise = np.random.normal(0, 0.15 * np.ptp(image), (4, *image.shape))  # noqa: NPY002
         ours = explain(np.float32(image + noise), np.repeat(targets[i : i + 1], 4)).mean(axis=0)
         np.testing.assert_allclose(theirs[i], ours, rtol=1e-3, atol=1e-4)

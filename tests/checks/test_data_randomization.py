@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from saliency_bench.checks import DataRandomization, Repeated
+from saliency_bench.checks.data_randomization import TWINS
 from saliency_bench.network import KerasNetwork, fingerprint
 from saliency_bench.protocols import (
-    TWINS,
     NetworkName,
     NotApplicable,
     ProofError,
@@ -175,7 +175,8 @@ def guards(study, **accuracies):
 
 def test_good_networks_trip_no_guard(study):
     promise = DataRandomization().expectation(study)
-    assert (promise.anchor, promise.statistic, promise.no_verdict) == ("twins", "last", "")
+    assert (promise.ceiling.stage, promise.statistic, promise.no_verdict) == (TWINS, "last", "")
+    assert promise.learned == 0.95
     assert promise.guards == ()
 
 

@@ -252,9 +252,8 @@ def test_the_repeat_changes_keys_only(study):
 )
 def test_a_verdict_needs_an_even_top_down_cascade(study, settings, reason):
     expectation = ParameterRandomization(**settings).expectation(study)
-    assert (expectation.expects, expectation.anchor, expectation.statistic) == (
-        "change", "self", "area",
-    )  # fmt: skip
+    ceiling = expectation.ceiling.stage
+    assert (expectation.expects, ceiling, expectation.statistic) == ("change", None, "area")
     assert bool(expectation.no_verdict) == bool(reason)
     assert reason in expectation.no_verdict
 

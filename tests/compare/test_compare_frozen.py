@@ -1,14 +1,14 @@
 """A frozen baseline: small, without paths, and as good as the run itself."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.evidence import ABSOLUTE, CHECK, SIGNED, scored
+from helpers.evidence import ABSOLUTE, CHECK, EXPECTED, SIGNED, scored
 from helpers.runs import made, noisy, saved
 
 from saliency_bench.compare import compare, freeze
-from saliency_bench.protocols import Expectation
 from saliency_bench.results.read import measured
 
 EDGES = {"edge_detector": "fail"}
@@ -83,7 +83,7 @@ def test_an_invalid_run_makes_no_baseline(tmp_path):
 
 
 def test_a_run_without_a_verdict_makes_no_baseline(tmp_path):
-    silent = made(noisy(0.02), expectations={CHECK: Expectation(no_verdict="descriptive")})
+    silent = made(noisy(0.02), expectations={CHECK: replace(EXPECTED, no_verdict="descriptive")})
     with pytest.raises(ValueError, match="must have given a verdict; it gave none"):
         freeze(silent, tmp_path)
 

@@ -5,14 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.evidence import ABSOLUTE, CHECK, SIGNED, scored
+from helpers.evidence import ABSOLUTE, CHECK, EXPECTED, MEASURED, SIGNED, scored
 from helpers.runs import made, noisy
 
 from saliency_bench.compare import compare
-from saliency_bench.protocols import Expectation
 
 OTHER_NETWORK = {"weights_hash": "another"}
-KEEP = {"expectations": {CHECK: Expectation(expects="keep")}}
+KEEP = {"expectations": {CHECK: replace(EXPECTED, expects="keep")}}
 
 
 def only(baseline, run, **settings):
@@ -213,8 +212,8 @@ def test_a_run_without_the_controls_of_its_baseline_proves_nothing():
 
 def test_a_guard_of_a_check_that_is_left_out_does_not_close_the_gate():
     later = noisy(0.02).assign(check="later")
-    promises = {CHECK: Expectation(), "later": Expectation()}
-    guarded = {**promises, "later": Expectation(guards=("overlap",))}
+    promises = {CHECK: EXPECTED, "later": EXPECTED}
+    guarded = {**promises, "later": replace(EXPECTED, guards=("overlap",))}
     before = made(noisy(0.02), later, expectations=promises)
     after = made(noisy(0.02), later, expectations=guarded)
     assert compare(before, after).problems == ("later: overlap",)
@@ -222,7 +221,7 @@ def test_a_guard_of_a_check_that_is_left_out_does_not_close_the_gate():
 
 
 def test_a_failed_guard_closes_the_gate():
-    guarded = {CHECK: Expectation(guards=("train and explain overlap",))}
+    guarded = {CHECK: replace(EXPECTED, guards=("train and explain overlap",))}
     found = compare(made(), made(noisy(0.02), expectations=guarded))
     assert found.problems == ("redraw: train and explain overlap",)
     assert found.regressed
@@ -238,7 +237,7 @@ def test_settings_that_are_not_the_same_are_told():
 
 def test_one_check_alone():
     later = noisy(0.6).assign(check="later")
-    expectations = {CHECK: Expectation(), "later": Expectation()}
+    expectations = {CHECK: EXPECTED, "later": EXPECTED}
     before = made(noisy(0.02), later.assign(score=0.0), expectations=expectations)
     after = made(noisy(0.02), later, expectations=expectations)
     assert compare(before, after).regressed
@@ -275,7 +274,7 @@ def test_under_other_settings_of_the_check_scores_need_not_repeat():
 
 
 def test_where_other_twins_were_trained_scores_need_not_repeat():
-    twins = {"expectations": {CHECK: Expectation(anchor="twins")}}
+    twins = {"expectations": {CHECK: MEASURED}}
     levels = {"ceiling": 0.9}
     before, after = (made(noisy(0.02, seed=seed, **levels), **twins) for seed in (0, 1))
     assert compare(before, after).rows[0].moved > 0.5

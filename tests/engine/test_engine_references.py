@@ -8,11 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from helpers import numpy_study
+from helpers.evidence import MEASURED
 from helpers.numpy_study import Gradient, Noisy, require_same
 
 from saliency_bench import engine
-from saliency_bench.protocols import TWINS, Expectation, NotApplicable, Scene
+from saliency_bench.protocols import Expectation, NotApplicable, Scene
 from saliency_bench.similarities import Spearman
+
+TWINS = 1
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Other:
     draw: int
     seed: int
     references: tuple = ()
+    destroys: bool = False
     moves_output: bool = True
     depth: float = 1.0
 
@@ -45,9 +49,8 @@ class Other:
 class Twins:
     """Three twins, and a stage of three others, each compared with one of them."""
 
-    expects: ClassVar[str] = "change"
-    anchor: ClassVar[str] = "twins"
-    statistic: ClassVar[str] = "last"
+    declares: ClassVar[Expectation] = MEASURED
+    trains: ClassVar[bool] = False
 
     def conditions(self, study):
         marks = [(TWINS, draw) for draw in range(3)]
@@ -59,7 +62,7 @@ class Twins:
         return (numpy_study.Repeat(references=(marks[2],)), *twins, *others)
 
     def expectation(self, study):
-        return Expectation("change", "twins", "last")
+        return self.declares
 
 
 def maps(a_study, seed, explainer):

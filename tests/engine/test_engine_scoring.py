@@ -2,11 +2,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers import numpy_study
 
 from saliency_bench.engine import scoring
-from saliency_bench.engine.scoring import STATUSES, Scorer, block_starts, partners
-from saliency_bench.protocols import NotApplicable
+from saliency_bench.engine.scoring import Scorer, block_starts, partners
+from saliency_bench.protocols import STATUSES, NotApplicable
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
 
@@ -28,7 +27,7 @@ class Product:
 
     threshold = None
 
-    def prepare(self, maps, scene=None):
+    def prepare(self, maps):
         return Values(maps[:, 0, 0, 0].astype(np.float64))
 
     def compare(self, reference, changed):
@@ -42,10 +41,10 @@ def maps_of(values):
 
 def columns(measures, changed, *references, before=None):
     """The columns of maps, compared with those of `references`."""
-    scorer, scene = Scorer(measures), numpy_study.scene(len(changed))
-    ready = [scorer.prepare(maps, scene) for maps in references]
-    held = None if before is None else scorer.prepare(before, scene)
-    return scorer.columns(scorer.prepare(changed, scene), ready, held)
+    scorer = Scorer(measures)
+    ready = [scorer.prepare(maps) for maps in references]
+    held = None if before is None else scorer.prepare(before)
+    return scorer.columns(scorer.prepare(changed), ready, held)
 
 
 def column(reference, changed, **settings):
@@ -149,10 +148,10 @@ def test_a_measure_that_refuses_leaves_its_reason_and_the_others_their_scores():
 
 
 class Picky(Product):
-    def prepare(self, maps, scene=None):
+    def prepare(self, maps):
         if (maps < 0).any():
             raise NotApplicable("it takes no negative maps")
-        return super().prepare(maps, scene)
+        return super().prepare(maps)
 
 
 def test_a_measure_may_refuse_changed_maps_only():

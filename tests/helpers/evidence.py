@@ -62,6 +62,7 @@ MEASURED = replace(
     EXPECTED,
     words=replace(WORDS, draws="networks of a kind", destroyed="network trained on random labels"),
     ceiling=Ceiling(stage=1, name="twins"),
+    learned=0.95,
 )
 """The same of one whose first stage measures the ceilings."""
 
@@ -80,7 +81,9 @@ def evidence(*tables, **changes):
     lines = {SIGNED: 0.15, ABSOLUTE: 0.25, "ssim": None}
     floors = LongTable.of(changes.pop("floors", FLOORS))
     expectations = changes.pop("expectations", {CHECK: EXPECTED})
-    usual = Evidence(LongTable.of(scores), floors, networks(), expectations, signed, lines, chance=0.1)
+    usual = Evidence(
+        LongTable.of(scores), floors, networks(), expectations, signed, lines, chance=0.1
+    )
     return replace(usual, **changes)
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from helpers.evidence import EXPECTED
 from saliency_bench import engine
 from saliency_bench.protocols import Expectation, NotApplicable, Scene, Study
 from saliency_bench.results import tables
@@ -64,6 +65,7 @@ class Redrawn:
     stage: int
     draw: int
     works: bool = True
+    destroys: bool = False
     moves_output: bool = True
     references: tuple = ()
 
@@ -96,6 +98,7 @@ class Repeat:
     stage: int = 0
     depth: float = 0.0
     draw: int = 0
+    destroys: bool = False
     moves_output: bool = False
     references: tuple = ()
 
@@ -108,9 +111,8 @@ class Repeat:
 class Cascade:
     """Conditions draw by draw, which is not the order in which they are to be taken."""
 
-    expects: ClassVar[str] = "change"
-    anchor: ClassVar[str] = "self"
-    statistic: ClassVar[str] = "area"
+    declares: ClassVar[Expectation] = EXPECTED
+    trains: ClassVar[bool] = False
 
     draws: int = 3
     works: bool = True
@@ -120,7 +122,7 @@ class Cascade:
         return (*drawn, Repeat())
 
     def expectation(self, study):
-        return Expectation()
+        return self.declares
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from saliency_bench.protocols import CONSTANT, OK
 L, D, I = 2, 5, 12  # noqa: E741
 
 
-def counted(score, *, draws=D, null=0.0, kind=OK, measured_at=1 if False else None):
+def counted(score, *, draws=D, null=0.0, kind=OK, measured_at=None):
     """What counts of scores and kinds that broadcast against `[L, D, I]`."""
     shape = (L, draws, I)
     score, null, ceiling = (np.broadcast_to(v, shape) for v in (score, null, 1.0))
@@ -83,7 +83,10 @@ def test_the_more_decisions_the_wider_as_bonferroni_has_it():
 
 
 def test_where_one_side_has_no_interval_there_is_no_difference():
-    few, whole = counted(random(0, draws=2), draws=2, measured_at=1), counted(random(1), measured_at=1 if True else None)
+    few, whole = (
+        counted(random(0, draws=2), draws=2, measured_at=1),
+        counted(random(1), measured_at=1),
+    )
     found = difference(few, whole, "retained", paired=False)
     assert np.isnan([found.value, found.interval().low]).all()
 

@@ -112,4 +112,7 @@ def test_a_signal_to_the_command_ends_every_job(bench, launcher, number):
     assert left == []
     said = started.communicate(timeout=60)[1]
     if number != signal.SIGKILL:
-        assert said.count("saliency_bench: interrupted; the same command computes what is missing") == 1
+        assert (
+            said.count("saliency_bench: interrupted; the same command computes what is missing")
+            == 1
+        )

@@ -163,7 +163,7 @@ def test_weights_that_do_not_come_back_are_an_error(network, own):
         ):
             other.assign(before + 1)
         with (
-            pytest.raises(ProofError, match="not untouched before"),
+            pytest.raises(ProofError, match="must be untouched before"),
             network.changed(ones_more(own, position)),
         ):
             pass

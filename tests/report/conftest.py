@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench.protocols import TWINS, NetworkName
+from saliency_bench.checks.data_randomization import DECLARED as LABELS_DECLARED
+from saliency_bench.checks.data_randomization import TWINS
+from saliency_bench.checks.param_randomization import DECLARED
+from saliency_bench.protocols import NetworkName
 from saliency_bench.results import TRAININGS, Examples, Results
 from saliency_bench.storage.longtable import LongTable
 
@@ -66,6 +69,7 @@ class Recipe:
                 "command": "python -m saliency_bench +experiment=param_randomization",
                 "seed": np.int64(3),
                 "chance": 0.1,
+                "expectations": {self.check: asdict(DECLARED)},
                 "false_verdicts": "Expect 0.6 false verdicts among 12.",
                 "versions": {"numpy": "2.4"},
                 "not_a_number": float("nan"),
@@ -138,6 +142,7 @@ class Recipe:
                 {
                     "check": self.check, "stage": stage, "condition": condition, "draw": draw,
                     "depth": stage / len(self.stages),
+                    "destroyed": stage == len(self.stages),
                     "accuracy": 0.98 if stage == 0 else 0.1 + 0.05 * rng.random(),
                     "input_independent": stage == len(self.stages) and draw == 0,
                     "variables_changed": 2 * stage, "variables_exempt": 0,
@@ -195,13 +200,8 @@ def twins_of(levels: tuple[float, ...] = (1.0,), **settings: object) -> Results:
     )
     facts = {
         "checks": {TWIN_CHECK: "DataRandomization(labels='permuted', min_train_accuracy=0.95)"},
-        "expectations": {
-            TWIN_CHECK: {
-                "expects": "change", "anchor": "twins", "statistic": "last", "no_verdict": "",
-                "guards": [],
-            }
-        },
-    }  # fmt: skip
+        "expectations": {TWIN_CHECK: asdict(replace(LABELS_DECLARED, learned=0.95))},
+    }
     return replace(
         results, networks=networks, long_scores=LongTable.of(scores),
         summary=_anchored(results.summary, len(levels)),
@@ -252,7 +252,9 @@ def both_of(**settings: object) -> Results:
         {**one.examples.conditions, **two.examples.conditions},
     )  # fmt: skip
     joined |= {f"long_{name}": LongTable.of(joined.pop(name)) for name in tables[:2]}
-    return replace(two, **joined, examples=examples)
+    expectations = {**one.provenance["expectations"], **two.provenance["expectations"]}
+    facts = {**two.provenance, "expectations": expectations}
+    return replace(two, **joined, examples=examples, provenance=facts)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@ import pytest
 import saliency_bench as sb
 from saliency_bench.explainers import Gradient, Mixture
 from saliency_bench.protocols import AREA
-from saliency_bench.report.figures.calibration import dose_figure, dose_sentences, doses
+from saliency_bench.report.figures.calibration import dose_figure
 from saliency_bench.report.figures.planned import planned
 from saliency_bench.report.text import markdown
+from saliency_bench.report.text.calibration import dose_sentences, doses
 from saliency_bench.results import Results
 from saliency_bench.storage.longtable import KEYS, LongTable
 from saliency_bench.study.defaults import default_similarities

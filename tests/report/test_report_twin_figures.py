@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.colors import to_hex
 
-from saliency_bench.protocols import TWINS
+from saliency_bench.checks.data_randomization import TWINS
 from saliency_bench.report.figures.bars import bar_figure
 from saliency_bench.report.figures.curves import level_figure
 from saliency_bench.report.figures.heatmap import retained_figure

@@ -35,7 +35,8 @@ def with_facts(results, **facts):
 
 
 def guarded(results):
-    told = {LABELS: {"anchor": "twins", "statistic": "last", "guards": [GUARD]}}
+    told = {**results.provenance["expectations"]}
+    told[LABELS] = {**told[LABELS], "guards": [GUARD]}
     return replace(with_facts(results, expectations=told), guards=(GUARD,))
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.evidence import EXPECTED
 
 from saliency_bench.inference import Evidence
-from saliency_bench.protocols import Expectation
 from saliency_bench.report import command
 from saliency_bench.results import merge
 from saliency_bench.results.conclude import concluded
@@ -44,7 +44,7 @@ def made(*names, draws=range(3), **facts):
     floors = table[(table["draw"] > 0)].assign(floor=0.1)
     places = [(0, 0), *((stage, draw) for stage in (1, 2) for draw in draws)]
     networks = pd.DataFrame(places, columns=["stage", "draw"]).assign(
-        check=CHECK, condition="c", depth=lambda t: t["stage"] / 2, accuracy=np.nan,
+        check=CHECK, condition="c", depth=lambda t: t["stage"] / 2, accuracy=np.nan, destroyed=False,
         input_independent=False, variables_changed=1, variables_exempt=0,
     )  # fmt: skip
     evidence = Evidence(
@@ -53,7 +53,7 @@ def made(*names, draws=range(3), **facts):
             floors[["check", "explainer", "similarity", "stage", "draw", "image", "floor"]]
         ),
         networks,
-        expectations={CHECK: Expectation()},
+        expectations={CHECK: EXPECTED},
         signed=dict.fromkeys(names, True),
         thresholds={SIGNED: 0.15},
     )

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from saliency_bench.results import provenance
+from saliency_bench.storage import source
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_without_git_there_is_no_commit(monkeypatch, tmp_path):
 
 
 def test_everything_that_decided_the_numbers_is_named(make_study):
-    a_study = make_study(settings=provenance.numerics())
+    a_study = make_study(settings=source.numerics())
     facts = provenance.of_study(a_study)
     json.dumps(facts)
     assert facts["n_images"] == 40
@@ -48,35 +49,21 @@ def test_everything_that_decided_the_numbers_is_named(make_study):
     assert {"numpy", "tensorflow", "saliency-bench"} <= facts["versions"].keys()
 
 
-def test_our_own_source_is_part_of_the_numerics_where_it_decides_a_score(tmp_path):
-    (tmp_path / "explainers").mkdir()
-    for name in ("explainers/one.py", "randomize.py", "app.py"):
-        (tmp_path / name).write_text("A = 1\n")
-    first = provenance.source_hash(tmp_path)
-    (tmp_path / "app.py").write_text("A = 2\n")
-    assert provenance.source_hash(tmp_path) == first
-    for name in ("explainers/one.py", "randomize.py"):
-        (tmp_path / name).write_text("A = 2\n")
-        changed = provenance.source_hash(tmp_path)
-        assert changed != first
-        first = changed
-    assert provenance.numerics()["source"] == provenance.source_hash()
-
-
-def test_every_part_that_decides_a_score_exists():
-    package = Path(provenance.__file__).parents[1]
-    assert all((package / name).exists() for name in provenance.DECISIVE)
-
-
 @pytest.mark.parametrize(
     ("accuracies", "facts"),
     [
-        ([0.9, 0.5, 0.1, 0.3], {"accuracy": 0.9, "accuracy_redrawn": {"cascade": 0.2}}),
-        ([np.nan] * 4, {"accuracy": None, "accuracy_redrawn": None}),
+        ([0.9, 0.5, 0.1, 0.3], {"accuracy": 0.9, "accuracy_destroyed": {"cascade": 0.2}}),
+        ([np.nan] * 4, {"accuracy": None, "accuracy_destroyed": None}),
     ],
 )
 def test_accuracies_before_and_after_the_full_redraw(accuracies, facts):
     networks = pd.DataFrame(
-        {"check": "cascade", "stage": [0, 1, 2, 2], "depth": [0, 0.5, 1, 1], "accuracy": accuracies}
+        {
+            "check": "cascade",
+            "stage": [0, 1, 2, 2],
+            "depth": [0, 0.5, 1, 1],
+            "destroyed": [False, False, True, True],
+            "accuracy": accuracies,
+        }
     )
     assert provenance.accuracies(networks) == facts

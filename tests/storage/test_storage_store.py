@@ -5,7 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from saliency_bench.storage.store import Store, content_key, read_json, write_atomic, write_json
+from saliency_bench.storage.fingerprint import content_key
+from saliency_bench.storage.store import Store, read_json, write_atomic, write_json
 
 CELL = {"score": np.arange(5.0), "why": np.array("too small"), "code": np.array([1, 2], np.int8)}
 
