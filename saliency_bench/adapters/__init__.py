@@ -1,8 +1,8 @@
-"""Explainers of other libraries behind our protocol: each is imported only when it is bound.
+"""Explainers of other libraries; a library is imported only when its explainer is bound.
 
-They get a model that ends in the logits, whatever the user's ends in, and reads its live weights;
-they give back raw maps. What a library can only do to a whole model, layer by layer, is refused:
-`explainers.GradCAM` and `explainers.GuidedBackprop` do it for every kind of model.
+A library receives a model that ends in logits, whatever the user's model ends in, and that reads
+the user's current weights. It returns raw maps. Methods that need the layers of the model raise
+`NotApplicable`: `explainers.GradCAM` and `explainers.GuidedBackprop` serve every kind of model.
 """
 
 from saliency_bench.adapters.base import Adapter

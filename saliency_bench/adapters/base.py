@@ -1,4 +1,4 @@
-"""What all adapters share: the model they hand over, batches, seeds, and the checks of maps."""
+"""What all adapters share: the model for the library, batches, seeds, and checks of maps."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Settings = Mapping[str, Any]
 """Keyword arguments of the other library's function."""
 
 Explain = Callable[[NDArray[np.float32], NDArray[np.int64]], Any]
-"""Images `[N, H, W, C]` and targets `[N]` to maps."""
+"""From images `[N, H, W, C]` and targets `[N]` to maps."""
 
 
 @dataclass(frozen=True)
 class Adapter(Method):
     """An explainer of another library: its raw maps, in batches.
 
-    What its maps are cannot be known, so they are taken as signed and as class specific.
+    Its maps count as signed and class specific, since the library does not declare it.
 
     Attributes:
         settings: keyword arguments of the library's own function.
@@ -41,80 +41,89 @@ class Adapter(Method):
     output: Output = field(default="logit", kw_only=True)
 
     @property
-    def drawn(self) -> int | None:
+    def library_seed(self) -> int | None:
         """Seed of the random numbers that the library draws; None if it draws none."""
         return None
 
     @property
     def stochastic(self) -> bool:  # type: ignore[override]
         """Whether the library draws random numbers."""
-        return self.drawn is not None
+        return self.library_seed is not None
 
     @abstractmethod
     def explain(self, scores: Any) -> Explain:
-        """Images and targets to maps, for a Keras model `scores` that ends in logits `[N, K]`."""
+        """The library's function from images and targets to maps.
+
+        Args:
+            scores: a Keras model that ends in logits `[N, K]`.
+        """
 
     def bind(self, model: Any) -> Bound:
-        """Import the library and hand it the model.
+        """Import the library and pass it the model.
 
         Raises:
-            NotApplicable: if it cannot serve the model.
-            ValueError: if it is not installed, or has no such method or setting.
+            NotApplicable: if the method cannot serve the model.
+            ValueError: if the library is not installed, or has no such method or setting.
         """
         scores = network.ends_in_scores(model, self.output)
-        explain = self.explain(scores)
-        foreign = ForeignMaps(self, model)
-        # Noise is an image's own only if each is explained by itself.
+        explain_batch = self.explain(scores)
+        check = ForeignMaps(self, model)
+        # An image has noise of its own only if it is explained alone.
         rows = 1 if self.stochastic else network.rows_at_once()
 
-        def bound(
+        def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
-            images, wanted = np.asarray(images, np.float32), np.asarray(targets, np.int64)
-            _require_classes(wanted, scores.output_shape[-1])
+            images, classes = np.asarray(images, np.float32), np.asarray(targets, np.int64)
+            _require_classes(classes, scores.output_shape[-1])
             seeds = image_keys(images) if keys is None else keys
-            found = []
+            maps = []
             for start in range(0, len(images), rows):
                 part = slice(start, start + rows)
-                with self._drawing(int(seeds[start])):
-                    maps = explain(images[part], wanted[part])
-                found.append(foreign.in_shape(maps, images[part]))
-            return foreign.finite(np.concatenate(found))
+                with self._seeded_by(int(seeds[start])):
+                    batch = explain_batch(images[part], classes[part])
+                maps.append(check.in_shape(batch, images[part]))
+            return check.finite(np.concatenate(maps))
 
-        return bound
+        return explain
 
-    def _drawing(self, key: int) -> AbstractContextManager[None]:
-        """The library's random numbers are those of an image, if it draws any."""
-        if self.drawn is None:
+    def _seeded_by(self, key: int) -> AbstractContextManager[None]:
+        """A block in which the library's random numbers depend on `key`, if it draws any."""
+        if self.library_seed is None:
             return nullcontext()
-        return seeded(int(stream("adapters", self.drawn, key).integers(2**32)))
+        return seed_globally(int(stream("adapters", self.library_seed, key).integers(2**32)))
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Global random states at `seed`; afterwards NumPy's is what it was, TensorFlow's at its seed.
+def seed_globally(seed: int) -> Iterator[None]:
+    """Seed NumPy and TensorFlow inside the block.
 
-    Functions of TensorFlow run step by step inside: a compiled one keeps the seed it was made with.
+    Afterwards NumPy's state is as before; TensorFlow's starts anew from its former seed. Inside the
+    block TensorFlow functions run eagerly, as a compiled one would keep the seed of its first run.
     """
     import tensorflow as tf
     from tensorflow.python.eager.context import global_seed
 
-    numpys, tensorflows = np.random.get_state(), global_seed()  # noqa: NPY002
+    numpy_state, tensorflow_seed = np.random.get_state(), global_seed()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
     tf.random.set_seed(seed)
     try:
         with network.inlined():
             yield
     finally:
-        np.random.set_state(numpys)  # noqa: NPY002
-        tf.random.set_seed(tensorflows)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        tf.random.set_seed(tensorflow_seed)
 
 
 def library(name: str, package: str) -> Any:
-    """A module of another library.
+    """Import a module of another library.
+
+    Args:
+        name: the module.
+        package: the name under which pip installs it.
 
     Raises:
-        ValueError: if it is not there, with what to install.
+        ValueError: if it is not installed; the message names the package.
     """
     try:
         return importlib.import_module(name)
@@ -123,13 +132,18 @@ def library(name: str, package: str) -> Any:
         raise ValueError(f"{package} must be installed: pip install {package}{missing}") from error
 
 
-def named(module: Any, name: str, package: str) -> Any:
+def class_of(module: Any, name: str, package: str) -> Any:
     """A class of another library.
 
+    Args:
+        module: where it is defined.
+        name: its name.
+        package: the library, for an error message.
+
     Raises:
-        ValueError: if there is none of this name, with those that look like it.
+        ValueError: if there is no such class; the message suggests similar names.
     """
-    known = {n: thing for n, thing in vars(module).items() if n[0].isupper() and callable(thing)}
+    known = {n: value for n, value in vars(module).items() if n[0].isupper() and callable(value)}
     if name not in known:
         raise ValueError(
             f"method must be one of {package}'s ({network.near(name, known)}); got {name!r}"

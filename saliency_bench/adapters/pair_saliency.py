@@ -1,4 +1,4 @@
-"""PAIR saliency: methods that ask for the gradients of one image at a time."""
+"""PAIR saliency: methods that request the gradients of one image at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.adapters.base import Adapter, Explain, library, named
+from saliency_bench.adapters.base import Adapter, Explain, class_of, library
 from saliency_bench.protocols import NotApplicable
 
 
@@ -19,12 +19,13 @@ from saliency_bench.protocols import NotApplicable
 class PAIRSaliency(Adapter):
     """A method of PAIR `saliency`: `GradientSaliency`, `IntegratedGradients`, `XRAI`, ...
 
-    It asks for gradients image by image; ours are compiled.
+    It requests gradients image by image; our compiled gradients serve it.
 
     Attributes:
         method: name of a class of `saliency.core`.
-        smooth: average it over noisy copies (`GetSmoothedMask`), by default of its squares.
-        settings: of `GetMask`, such as `x_steps`, and of `GetSmoothedMask`.
+        smooth: whether the map is averaged over noisy copies by `GetSmoothedMask`, which by default
+            squares it.
+        settings: keyword arguments of `GetMask`, such as `x_steps`, and of `GetSmoothedMask`.
         seed: of the noise.
         output: what is explained.
     """
@@ -34,16 +35,16 @@ class PAIRSaliency(Adapter):
     seed: int = field(default=0, kw_only=True)
 
     @property
-    def drawn(self) -> int | None:
-        """Its seed, if there is noise."""
+    def library_seed(self) -> int | None:
+        """The seed, if there is noise."""
         return self.seed if self.smooth else None
 
     def explain(self, scores: Any) -> Explain:
-        """Its class, and a function that gives it what it asks for."""
+        """The library's method, with a function that returns the gradients it requests."""
         core = library("saliency.core", "saliency")
-        method = named(core, self.method, "saliency")()
-        self._require_served()
-        call = _answers(core, scores)
+        method = class_of(core, self.method, "saliency")()
+        self._require_supported()
+        call = _call_model(core, scores)
         run = method.GetSmoothedMask if self.smooth else method.GetMask
 
         def explain(images: NDArray[np.float32], targets: NDArray[np.int64]) -> Any:
@@ -52,24 +53,24 @@ class PAIRSaliency(Adapter):
 
         return explain
 
-    def _require_served(self) -> None:
+    def _require_supported(self) -> None:
         if self.method == "GradCam":
-            raise NotApplicable("GradCam needs a layer of the model; use GradCAM of ours")
-        if self.method == "GuidedIG" and "interpolation" not in _settings_of(np.quantile):
+            raise NotApplicable("GradCam needs a layer of the model; use explainers.GradCAM")
+        if self.method == "GuidedIG" and "interpolation" not in _parameters(np.quantile):
             raise NotApplicable(
-                f"GuidedIG needs a NumPy whose quantile takes interpolation=, {np.__version__} "
-                "does not; use GuidedIG of ours"
+                f"GuidedIG needs a NumPy with quantile(interpolation=...); got {np.__version__}; "
+                "use explainers.GuidedIG"
             )
 
 
-def _settings_of(function: Callable[..., Any]) -> set[str]:
+def _parameters(function: Callable[..., Any]) -> set[str]:
     return set(inspect.signature(function).parameters)
 
 
-def _answers(core: Any, scores: Any) -> Callable[..., dict[str, NDArray[np.float32]]]:
-    """The library's `call_model_function`: what it expects to know of a batch, for one target."""
-    # What `scores` returns is what is explained: there is no logit to look for behind it.
-    known = {
+def _call_model(core: Any, scores: Any) -> Callable[..., dict[str, NDArray[np.float32]]]:
+    """The library's `call_model_function`: the values it requests for a batch and one target."""
+    # `scores` returns the explained output itself: there is no softmax to look behind.
+    kernels = {
         core.OUTPUT_LAYER_VALUES: network.target_score(scores, lambda output: output.head()),
         core.INPUT_OUTPUT_GRADIENTS: network.input_gradient(scores, lambda output: output.head()),
     }
@@ -79,6 +80,6 @@ def _answers(core: Any, scores: Any) -> Callable[..., dict[str, NDArray[np.float
     ) -> dict[str, NDArray[np.float32]]:
         rows = np.asarray(batch, np.float32)
         targets = np.full(len(rows), call_model_args)
-        return {key: known[key](rows, targets) for key in expected_keys}
+        return {key: kernels[key](rows, targets) for key in expected_keys}
 
     return call

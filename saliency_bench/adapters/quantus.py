@@ -14,11 +14,11 @@ from saliency_bench.storage.fingerprint import describe
 class QuantusStyle(Adapter):
     """A function in the style of Quantus: `explain_func(model, inputs, targets, **settings)`.
 
-    Whether it draws random numbers is not known; it seeds them itself.
+    Whether it draws random numbers is not known; it must seed them itself.
 
     Attributes:
-        function: takes and returns NumPy arrays; its model ends in logits.
-        settings: its keyword arguments.
+        function: takes and returns NumPy arrays; the model that it receives ends in logits.
+        settings: keyword arguments of the function.
         output: what is explained.
     """
 

@@ -1,4 +1,4 @@
-"""tf-explain: the functions below the pictures it draws."""
+"""tf-explain: the raw maps behind its pictures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from saliency_bench.adapters.base import Adapter, Explain, library
 
 @dataclass(frozen=True)
 class TFExplain(Adapter):
-    """A method of tf-explain that has raw maps; what its `explain` draws are pictures.
+    """A method of tf-explain that has raw maps; its own `explain` draws pictures.
 
-    Its integrated gradients are the mean gradient on the way from black to the image, both ends
-    included, and are not multiplied by the image.
+    Its integrated gradients are the mean gradient on the line from black to the image, both ends
+    included; they are not multiplied by the image.
 
     Attributes:
         method: `vanilla_gradients`, `gradients_inputs` or `integrated_gradients`.
-        settings: `n_steps` of integrated gradients.
+        settings: `n_steps` for integrated gradients.
         output: what is explained.
     """
 
@@ -31,15 +31,15 @@ class TFExplain(Adapter):
         "gradients_inputs": "GradientsInputs",
         "integrated_gradients": "IntegratedGradients",
     }
-    """Of the modules that have raw maps."""
+    """The library's class for each method with raw maps."""
 
     STEPS: ClassVar[int] = 10
-    """Of integrated gradients, unless settings say another number."""
+    """Default number of steps of integrated gradients."""
 
     method: str
 
     def explain(self, scores: Any) -> Explain:
-        """The functions below its pictures, each image with its own class."""
+        """The library's functions for raw maps, with a target for each image."""
         if self.method not in self.CLASSES:
             raise ValueError(
                 f"method must be one of {', '.join(self.CLASSES)}, those that have raw maps; "
@@ -50,7 +50,7 @@ class TFExplain(Adapter):
         core = vars(module)[self.CLASSES[self.method]]
 
         def explain(images: NDArray[np.float32], targets: NDArray[np.int64]) -> Any:
-            # Step by step: its compiled functions would be made anew for each model and class.
+            # Eagerly: its functions would be compiled anew for each model and class.
             with network.inlined():
                 if steps is None:
                     return core.compute_gradients(images, _target_of(scores, targets), 0)
@@ -61,10 +61,10 @@ class TFExplain(Adapter):
         return explain
 
     def _steps(self) -> int | None:
-        """Gradients per image of integrated gradients; None for the others.
+        """Gradients per image of integrated gradients; None for the other methods.
 
         Raises:
-            ValueError: if a setting is unknown or no number of steps.
+            ValueError: if a setting is unknown, or the number of steps is below 2.
         """
         known = {"n_steps"} if self.method == "integrated_gradients" else set()
         if unknown := set(self.settings) - known:
@@ -78,7 +78,7 @@ class TFExplain(Adapter):
 
 
 def _target_of(scores: Any, targets: NDArray[np.int64]) -> Callable[[Any], Any]:
-    """A model with one class: the target of each row."""
+    """A model with a single class: the target of each row."""
     import tensorflow as tf
 
     return lambda images: tf.gather(scores(images), targets, batch_dims=1)[:, None]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from saliency_bench import network
-from saliency_bench.adapters.base import Adapter, Explain, library, named
+from saliency_bench.adapters.base import Adapter, Explain, class_of, library
 from saliency_bench.protocols import NotApplicable
 
 
@@ -16,20 +16,21 @@ from saliency_bench.protocols import NotApplicable
 class Xplique(Adapter):
     """A method of Xplique: `Saliency`, `GradientInput`, `IntegratedGradients`, `Rise`, ...
 
-    Its `output_layer` is ignored by gradient methods and its metrics swap models under traced
-    graphs; here the model ends in the logit and reads the live weights.
+    The model that it receives ends in the logit and reads the current weights. Xplique's own
+    `output_layer` is ignored by its gradient methods.
 
     Attributes:
         method: name of a class of `xplique.attributions`.
-        settings: of its constructor; `reducer=None` keeps the channels of gradient methods.
-        seed: of what it draws.
+        settings: keyword arguments of its constructor; `reducer=None` keeps the channels of
+            gradient methods.
+        seed: of its random numbers.
         output: what is explained.
     """
 
     WHOLE_MODEL: ClassVar[frozenset[str]] = frozenset(
         {"DeconvNet", "FEM", "GradCAM", "GradCAMPP", "GuidedBackprop"}
     )
-    """Methods that change or ask single layers, which a model that ends in scores hides."""
+    """Methods that need single layers, which a model that ends in logits hides."""
 
     RANDOM: ClassVar[frozenset[str]] = frozenset(
         {"KernelShap", "Lime", "Rise", "SmoothGrad", "SquareGrad", "VarGrad"}
@@ -40,36 +41,38 @@ class Xplique(Adapter):
     seed: int = field(default=0, kw_only=True)
 
     @property
-    def drawn(self) -> int | None:
-        """Its seed, if it draws."""
+    def library_seed(self) -> int | None:
+        """The seed, if the method draws random numbers."""
         return self.seed if self.method in self.RANDOM else None
 
     @property
     def axioms(self) -> frozenset[str]:  # type: ignore[override]
-        """Its RISE is a mean of scores, not of differences."""
+        """As other adapters; its RISE is a mean of scores, which shifts with the logit."""
         return Adapter.axioms - ({"shift_invariance"} if self.method == "Rise" else set())
 
     def explain(self, scores: Any) -> Explain:
-        """Its explainer; targets are one-hot, as it wants them."""
-        self._require_served(scores.input_shape[-1])
+        """The library's explainer, with one-hot targets."""
+        self._require_supported(scores.input_shape[-1])
         attributions = library("xplique.attributions", "xplique")
-        made = named(attributions, self.method, "xplique")
-        explainer = made(scores, **{"batch_size": network.rows_at_once(), **self.settings})
-        # It would keep every model it ever saw.
-        kept = getattr(made, "_cache_models", {})
-        kept.pop((id(scores.inputs), id(scores.outputs)), None)
+        method = class_of(attributions, self.method, "xplique")
+        explainer = method(scores, **{"batch_size": network.rows_at_once(), **self.settings})
+        # Its cache would keep every model in memory.
+        cache = getattr(method, "_cache_models", {})
+        cache.pop((id(scores.inputs), id(scores.outputs)), None)
         classes = np.eye(scores.output_shape[-1], dtype=np.float32)
         return lambda images, targets: np.asarray(explainer.explain(images, classes[targets]))
 
-    def _require_served(self, channels: int) -> None:
+    def _require_supported(self, channels: int) -> None:
         if self.method in self.WHOLE_MODEL:
-            raise NotApplicable(f"Xplique's {self.method} needs the layers of the model; use ours")
+            raise NotApplicable(
+                f"Xplique's {self.method} needs the layers of the model; use the one of explainers"
+            )
         if self.method in {"KernelShap", "Lime"} and channels not in (1, 3):
             raise NotApplicable(
-                f"Xplique's {self.method} cuts up images of 1 or 3 channels, not of {channels}"
+                f"Xplique's {self.method} segments images of 1 or 3 channels; got {channels}"
             )
         if self.method == "HsicAttributionMethod" and "sampler" not in self.settings:
             raise NotApplicable(
                 "Xplique's HsicAttributionMethod draws masks that no seed repeats; "
-                "use HSIC of ours, or name a sampler in its settings"
+                "use explainers.HSIC, or name a sampler in its settings"
             )

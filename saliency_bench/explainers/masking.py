@@ -161,6 +161,4 @@ def require_room(cells: int, image: Floats) -> None:
     """Raise `ValueError` if an image has fewer pixels than a grid has cells."""
     height, width = image.shape[:2]
     if cells > min(height, width):
-        raise ValueError(
-            f"cells must be at most the image's short side, {height}x{width}; got {cells}"
-        )
+        raise ValueError(f"cells must fit the image of {height}x{width}; got {cells}")

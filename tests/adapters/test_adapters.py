@@ -97,7 +97,9 @@ def with_nan(model, inputs, targets):
 
 @pytest.mark.parametrize("explainer", FOREIGN)
 def test_nan_on_an_untouched_network_is_one_line(functional, images, targets, explainer):
-    told = "must return finite maps of an untouched network; that of image 1 is not"
+    told = (
+        "must return finite maps of an untouched network; got NaN or infinity in the map of image 1"
+    )
     with pytest.raises(ValueError, match=told):
         explainer(with_nan)(functional, images, targets)
 
@@ -210,8 +212,8 @@ def test_an_unknown_method_is_answered_with_near_ones(xplique, functional):
         (adapters.Xplique("GradCAM"), "GradCAM needs the layers of the model"),
         (adapters.Xplique("Lime"), "Lime segments images of 1 or 3 channels; got 2"),
         (adapters.Xplique("HsicAttributionMethod"), "masks that no seed repeats"),
-        (adapters.SHAP("none.npz", "DeepExplainer"), "DeepExplainer changes single operations"),
-        (adapters.SHAP("none.npz", "KernelExplainer"), "takes each pixel for a column"),
+        (adapters.SHAP("none.npz", "DeepExplainer"), "DeepExplainer needs the model's operations"),
+        (adapters.SHAP("none.npz", "KernelExplainer"), "treats each pixel as a column"),
     ],
 )
 def test_what_a_library_cannot_do_has_a_reason(xplique, functional, explainer, reason):
@@ -231,7 +233,9 @@ def test_a_shap_background_must_fit(functional, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"background must be an \.npz file with images x; got"):
         adapters.SHAP("none.npz").bind(functional)
     np.savez(tmp_path / "small.npz", x=np.zeros((3, 4, 4, 2), np.float32))
-    with pytest.raises(ValueError, match=r"must hold x \('B', 12, 12, 2\); got \(3, 4, 4, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"must hold x of shape \('B', 12, 12, 2\); got \(3, 4, 4, 2\)"
+    ):
         adapters.SHAP(str(tmp_path / "small.npz")).bind(functional)
 
 
