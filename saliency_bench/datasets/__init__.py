@@ -1,4 +1,4 @@
-"""Images to explain and to train on. Each class holds settings; its `load()` does the work."""
+"""Images to explain and to train on. A class holds settings; its `load()` reads the images."""
 
 from saliency_bench.datasets.base import Source
 from saliency_bench.datasets.digits import Digits

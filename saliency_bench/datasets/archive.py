@@ -1,6 +1,6 @@
-"""Zip archives that came from elsewhere (.npz, .keras): what is not as it should be is refused.
+"""Reads zip archives of unknown origin (.npz, .keras) and refuses malformed ones.
 
-Nothing is unpacked, or given memory, before its size was looked at; no pickle is ever read.
+Sizes are checked before anything is unpacked or memory is allocated; pickles are never read.
 """
 
 from __future__ import annotations
@@ -19,50 +19,49 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 FREE = 2**30
-"""Bytes that any archive may unpack to."""
+"""Unpacked size in bytes that every archive may have."""
 
 EXPANSION = 200
-"""How many times its own size a larger one may; deflate reaches 1032."""
+"""Largest expansion of an archive that unpacks to more; deflate reaches 1032."""
 
 PIECE = 2**20
-"""Bytes that are unpacked at a time."""
+"""Bytes unpacked at a time."""
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""What NumPy and Keras write; others unpack a piece whole, whatever size it is said to have."""
+"""The methods NumPy and Keras use; others unpack a piece whole, whatever its stated size."""
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-"""Those of arrays of numbers."""
+"""Readers of the .npy header, by version of the format."""
 
 
 @contextmanager
 def open_checked(file: Path) -> Iterator[zipfile.ZipFile]:
-    """The archive; what its members are said to be was checked.
+    """Open an archive and check the stated names, methods and sizes of its members.
 
     Raises:
-        ValueError: a member lies outside the archive, is packed in another way, or they unpack to
-            far more than the archive holds.
-        zipfile.BadZipFile: it is no archive.
+        ValueError: if a member's path leads outside the archive, its compression method is not
+            allowed, or the members unpack to far more bytes than the archive has.
+        zipfile.BadZipFile: if the file is no archive.
     """
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         for member in members:
             _check(member)
-            archive.open(member).close()  # its name here is the one that stands before its bytes
-        unpacked, held = sum(member.file_size for member in members), file.stat().st_size
-        if unpacked > max(FREE, EXPANSION * held):
-            raise ValueError(f"its {held} bytes would unpack to {unpacked}")
+            archive.open(member).close()  # raises if the name before its bytes is another one
+        unpacked, packed = sum(member.file_size for member in members), file.stat().st_size
+        if unpacked > max(FREE, EXPANSION * packed):
+            raise ValueError(f"its {packed} bytes would unpack to {unpacked}")
         yield archive
 
 
 def check_content(file: Path) -> None:
-    """Raise unless every member's bytes are those that were written, and no more.
+    """Check the size and the checksum of every member.
 
-    A reader that asks for all of a member unpacks all there is, and cuts it to what it is said to
-    be.
+    `zipfile` itself cuts a member that is too long to its stated size, without an error.
 
     Raises:
-        ValueError: a member is longer or shorter than it is said to be.
-        zipfile.BadZipFile: its bytes are not those that were written.
+        ValueError: if a member is longer or shorter than stated.
+        zipfile.BadZipFile: if a checksum is wrong.
     """
     with open_checked(file) as archive:
         for member in archive.infolist():
@@ -71,20 +70,20 @@ def check_content(file: Path) -> None:
             with archive.open(one_more) as stream:
                 size = sum(len(part) for part in iter(partial(stream.read, PIECE), b""))
             if size != member.file_size:
-                raise ValueError(f"its member {member.filename!r} is not as long as it says")
+                raise ValueError(f"its member {member.filename!r} does not have its stated size")
 
 
 def array_names(archive: zipfile.ZipFile) -> list[str]:
-    """Of the arrays in an .npz file."""
+    """The names of the arrays in an .npz file."""
     return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """An array of an .npz file.
+    """Read an array of an .npz file.
 
     Raises:
-        ValueError: it is not as long as its header says, or holds objects.
-        zipfile.BadZipFile: its bytes are not those that were written.
+        ValueError: if its size differs from its header, or it holds objects.
+        zipfile.BadZipFile: if its checksum is wrong.
     """
     member = archive.getinfo(f"{name}.npy")
     with archive.open(member) as stream:
@@ -95,8 +94,8 @@ def read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 def _check(member: zipfile.ZipInfo) -> None:
     name = member.filename
-    ways = (PurePosixPath(name), PureWindowsPath(name))
-    if any(way.is_absolute() or way.drive or ".." in way.parts for way in ways):
+    paths = (PurePosixPath(name), PureWindowsPath(name))
+    if any(path.is_absolute() or path.drive or ".." in path.parts for path in paths):
         raise ValueError(f"its member {name!r} lies outside it")
     if member.compress_type not in METHODS:
         raise ValueError(f"its member {name!r} must be stored or deflated")
@@ -107,6 +106,6 @@ def _check_header(stream: IO[bytes], size: int) -> None:
     if version not in HEADERS:
         raise ValueError(f"its header must be of version 1.0 or 2.0, got {version}")
     shape, _, dtype = HEADERS[version](stream)
-    told = stream.tell() + math.prod(shape) * dtype.itemsize
-    if told != size and not dtype.hasobject:  # objects are refused by their own name
-        raise ValueError(f"its header says {told} bytes, it has {size}")
+    stated = stream.tell() + math.prod(shape) * dtype.itemsize
+    if stated != size and not dtype.hasobject:  # NumPy refuses objects with a better message
+        raise ValueError(f"its header states {stated} bytes; got {size}")

@@ -1,4 +1,4 @@
-"""Arrays of any origin, checked and brought to the units of a `Dataset`."""
+"""Checks arrays of any origin and converts them to the units of a `Dataset`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def as_pixels(array: Array, *, name: str = "x") -> NDArray[np.float32]:
     """Pixels `[N, H, W, C]` in [0, 1] from bytes or floats `[N, H, W]` or `[N, H, W, C]`.
 
     Raises:
-        ValueError: wrong rank, dtype or range, NaN, or nothing in it.
+        ValueError: if rank, dtype or range is wrong, a value is NaN, or the array is empty.
     """
     if array.ndim not in (3, 4):
         raise ValueError(f"{name} must be [N, H, W] or [N, H, W, C], got shape {array.shape}")
@@ -31,7 +31,7 @@ def as_labels(array: Array, n_images: int, *, name: str = "y") -> NDArray[np.int
     """Labels `[N]`, one class index per image.
 
     Raises:
-        ValueError: wrong rank or length, or a value that is not a whole number from 0 on.
+        ValueError: if rank or length is wrong, or a value is not a whole number from 0 on.
     """
     if array.ndim != 1:
         raise ValueError(f"{name} must be [N], one class index per image, got shape {array.shape}")
@@ -50,7 +50,7 @@ def preprocessing(mean: float | Sequence[float], std: float | Sequence[float]) -
 
 
 def check_channels(applied: Preprocessing, n_channels: int) -> None:
-    """Raises `ValueError` unless mean and std serve images of so many channels."""
+    """Raise `ValueError` unless mean and std fit images of `n_channels` channels."""
     for name, values in (("mean", applied.mean), ("std", applied.std)):
         if len(values) not in (1, n_channels):
             raise ValueError(
@@ -59,13 +59,15 @@ def check_channels(applied: Preprocessing, n_channels: int) -> None:
 
 
 def check_classes(classes: Sequence[str], labels: NDArray[np.int64] | None) -> None:
-    """Raises `ValueError` if a label has no name although others have one."""
+    """Raise `ValueError` if there are class names, but none for a label."""
     if classes and labels is not None and labels.max() >= len(classes):
-        raise ValueError(f"{len(classes)} class names are too few for label {labels.max()}")
+        raise ValueError(
+            f"classes must name every label; got {len(classes)} names and label {labels.max()}"
+        )
 
 
 def split_rows(n_images: int, n_test: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Training and test rows: the last `n_test` of one fixed permutation are for the test."""
+    """Training and test rows: the last `n_test` of a fixed permutation are the test rows."""
     order = np.random.default_rng(0).permutation(n_images)
     return order[:-n_test], order[-n_test:]
 

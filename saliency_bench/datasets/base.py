@@ -1,4 +1,4 @@
-"""What a dataset group member offers."""
+"""The interface of a dataset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Source(Protocol):
     """Settings from which images are loaded."""
 
     def load(self, *, train: bool = True) -> Dataset:
-        """The images; `train` says whether those to train on are wanted too."""
+        """Load the images; with `train`, also those to train on."""
         ...
 
     def fingerprint(self) -> str:

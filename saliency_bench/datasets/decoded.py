@@ -1,4 +1,4 @@
-"""Photos that are decoded when they are first looked at."""
+"""Photos that are decoded at their first use."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Photo = NDArray[np.uint8]
 
 
 class DecodedImages:
-    """Photos `[N, H, W, C]` uint8, each decoded once and kept in a file of this process's own.
+    """Photos `[N, H, W, C]` uint8; each is decoded once and stored in a temporary file.
 
-    Memory holds those only that are asked for.
+    Memory holds only the photos of the current index.
 
     Args:
         shape: `(N, H, W, C)`.
-        decode: the photo of a row, `[H, W, C]`.
+        decode: returns the photo `[H, W, C]` of a row.
     """
 
     def __init__(self, shape: tuple[int, ...], decode: Callable[[int], Photo]) -> None:
         self.shape = shape
         self._decode = decode
-        self._known = np.zeros(shape[0], np.bool_)
-        # Unbuffered: a full disk is told by the photo that it meets, and not again at the end.
+        self._stored = np.zeros(shape[0], np.bool_)
+        # Unbuffered: a full disk raises an error at once, and no second one when the file closes.
         self._file = tempfile.TemporaryFile(prefix="saliency-bench-", buffering=0)  # noqa: SIM115
         self._lock = Lock()
         weakref.finalize(self, self._file.close)
@@ -40,8 +40,8 @@ class DecodedImages:
         """The photos of an index on the first axis.
 
         Raises:
-            ValueError: one cannot be read.
-            OSError: if there is no room for them.
+            ValueError: if a photo cannot be read.
+            OSError: if the disk is full.
         """
         places = np.arange(len(self))[rows]
         photos = np.empty((places.size, *self.shape[1:]), np.uint8)
@@ -50,9 +50,9 @@ class DecodedImages:
         return photos.reshape(*places.shape, *self.shape[1:])
 
     def _read(self, place: int, photo: Photo) -> None:
-        """Fill in a photo."""
+        """Fill in the photo of a row."""
         with self._lock:
-            if self._known[place]:
+            if self._stored[place]:
                 self._file.seek(place * photo.nbytes)
                 photo[...] = np.frombuffer(self._file.read(photo.nbytes), np.uint8).reshape(
                     photo.shape
@@ -63,4 +63,4 @@ class DecodedImages:
             left = memoryview(photo.tobytes())
             while left:
                 left = left[self._file.write(left) :]
-            self._known[place] = True
+            self._stored[place] = True

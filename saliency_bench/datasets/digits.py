@@ -1,4 +1,4 @@
-"""Handwritten digits that come with scikit-learn: real data, no download."""
+"""Handwritten digits that come with scikit-learn: real data without a download."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ SIDE = 28
 class Digits:
     """The 1797 digits of the UCI test set (Alpaydin and Kaynak, 1998), 28x28, grey, 10 classes.
 
-    The 8x8 originals are enlarged bilinearly. 360 images in a fixed random order are to be
-    explained, the other 1437 to be trained on.
+    The 8x8 originals are enlarged bilinearly. 360 images, in a fixed random order, are for
+    explanation; the other 1437 are for training.
     """
 
     def load(self, *, train: bool = True) -> Dataset:
-        """The images; `train` says whether those to train on are wanted too."""
+        """Load the images; with `train`, also those to train on."""
         pixels, labels = _originals()
         learn, test = split_rows(len(labels), N_TEST)
         return Dataset(
             name="digits",
-            pixels=_enlarged(pixels[test]),
+            pixels=_enlarge(pixels[test]),
             labels=labels[test],
-            train_pixels=_enlarged(pixels[learn]) if train else None,
+            train_pixels=_enlarge(pixels[learn]) if train else None,
             train_labels=labels[learn] if train else None,
             classes=tuple("0123456789"),
         )
@@ -48,7 +48,7 @@ def _originals() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     return (images.reshape(-1, 8, 8) / 16).astype(np.float32), labels.astype(np.int64)
 
 
-def _enlarged(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+def _enlarge(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     from skimage.transform import resize
 
     shape = (len(pixels), SIDE, SIDE)

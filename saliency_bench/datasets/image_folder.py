@@ -1,4 +1,4 @@
-"""A user's own photos from a folder."""
+"""A user's photos from a folder."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 FORMATS = ("JPEG", "PNG")
 
 Photos = list[tuple[str, Path]]
-"""The name of its sub-folder and its path, for every photo; the name is empty in a flat folder."""
+"""Sub-folder name and path of every photo; the name is empty in a flat folder."""
 
 
 @dataclass(frozen=True)
 class ImageFolder:
     """JPEG and PNG files, as RGB: a sub-folder per class, or a flat folder without labels.
 
-    The short side is resized to `size`, then the centre is cut out. The order is mixed: any first
-    images are spread over the classes.
+    The short side is resized to `size`, then the centre is cut out. The order is random and fixed,
+    with the classes in turn: the first n images spread over the classes.
 
     Attributes:
         path: the folder of the images to explain.
@@ -37,8 +37,9 @@ class ImageFolder:
         limit: how many images to explain; None: all.
         classes: a JSON file `{"0": ["sub-folder", "name"], ...}` such as Keras' class index of
             ImageNet; None: the sub-folders are the classes, in alphabetical order.
-        mean: subtracted from pixels in [0, 1] before they enter the model; one or one per channel.
-        std: divided by afterwards.
+        mean: subtracted from pixels in [0, 1] before they enter the model; one number, or one per
+            channel.
+        std: pixels are divided by it afterwards; one number, or one per channel.
     """
 
     path: str
@@ -57,13 +58,13 @@ class ImageFolder:
             raise ValueError(f"limit must be at least 1, got {self.limit}")
 
     def load(self, *, train: bool = True) -> Dataset:
-        """The images; `train` says whether those to train on are wanted too.
+        """Load the images; with `train`, also those to train on.
 
-        They are decoded when they are looked at, and raise then if they cannot be.
+        Photos are decoded at their first use; a damaged one raises `ValueError` then.
 
         Raises:
-            ValueError: a folder without images, an unknown class or an unreadable file.
-            FileNotFoundError: there is no such folder.
+            ValueError: if a folder has no images, or a sub-folder is no class.
+            FileNotFoundError: if a folder or the file of classes does not exist.
         """
         photos = _photos(self.path, self.limit)
         learn = _photos(self.train_path) if train and self.train_path is not None else []
@@ -79,7 +80,7 @@ class ImageFolder:
         )
 
     def fingerprint(self) -> str:
-        """Hash of the settings and of the chosen photos."""
+        """Hash of the settings and of the chosen photos' content."""
         photos = _photos(self.path, self.limit)
         learn = [] if self.train_path is None else _photos(self.train_path)
         units = preprocessing(self.mean, self.std)
@@ -94,7 +95,7 @@ class ImageFolder:
         return digest(settings, [path for _, path in photos + learn])
 
     def _classes(self) -> tuple[list[str], tuple[str, ...]]:
-        """The sub-folder and the name of every class."""
+        """Sub-folders and names of all classes."""
         if self.classes is not None:
             return _index(self.classes)
         folders = sorted(name for name in _by_class(self.path) if name)
@@ -114,7 +115,7 @@ def _unit(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _photos(path: str, limit: int | None = None) -> Photos:
-    """The first photo of every class in a fixed random order, then the second ones, and so on."""
+    """The first photo of every class, in a fixed random order, then the second ones, and so on."""
     by_class = _by_class(path)
     turns = np.random.default_rng(0).permutation(len(by_class))
     ranked = sorted(
@@ -167,8 +168,8 @@ def _index(path: str) -> tuple[list[str], tuple[str, ...]]:
 def _image(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
-    # Of other formats, whatever the file's name is, some are handed to other programs. A warning
-    # of an image half as large as one that is refused is not for the reader of a run.
+    # Pillow hands some other formats to external programs, whatever the file's name. Its warning
+    # about large images is hidden: it refuses images that are too large.
     with (
         as_value_error(f"{path} is not a readable image"),
         warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),

@@ -1,4 +1,4 @@
-"""The data sets that Keras downloads."""
+"""Data sets that Keras downloads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from saliency_bench.datasets.arrays import as_labels, as_pixels
-from saliency_bench.datasets.content import digest
+from saliency_bench.datasets.content import as_value_error, digest
 from saliency_bench.protocols import Dataset
 
 CLASSES = MappingProxyType(
@@ -40,7 +40,7 @@ CLASSES = MappingProxyType(
         "cifar100": (),
     }
 )
-"""The class names of each data set; empty: only numbers."""
+"""Class names of each data set; empty: classes have numbers only."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class KerasDataset:
             raise ValueError(f"name must be one of {', '.join(CLASSES)}, got {self.name}")
 
     def load(self, *, train: bool = True) -> Dataset:
-        """The images; `train` says whether those to train on are wanted too.
+        """Load the images; with `train`, also those to train on.
 
         Raises:
-            ValueError: they are not on this computer and could not be downloaded.
+            ValueError: if they are not on this computer and cannot be downloaded.
         """
-        (x_train, y_train), (x_test, y_test) = self._downloaded()
+        (x_train, y_train), (x_test, y_test) = self._download()
         return Dataset(
             name=self.name,
             pixels=as_pixels(x_test),
@@ -74,17 +74,14 @@ class KerasDataset:
         )
 
     def fingerprint(self) -> str:
-        """Hash of what decides the images: Keras checks each file's own hash."""
+        """Hash of the settings; Keras itself checks the hash of each file."""
         return digest({"dataset": self.name})
 
-    def _downloaded(self) -> Any:
+    def _download(self) -> Any:
         import keras
 
-        try:
+        with as_value_error(
+            f"{self.name} could not be downloaded; give your own file with dataset=npz "
+            "dataset.path=FILE"
+        ):
             return getattr(keras.datasets, self.name).load_data()
-        except Exception as error:  # Keras raises the bare class if a download fails
-            reason = str(error).partition("\n")[0]
-            raise ValueError(
-                f"{self.name} could not be downloaded; give a file of your own with dataset=npz "
-                f"dataset.path=FILE ({reason})"
-            ) from error

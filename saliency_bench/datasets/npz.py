@@ -1,4 +1,4 @@
-"""A user's own arrays from NumPy's .npz files."""
+"""A user's arrays from NumPy's .npz files."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ class Npz:
     Attributes:
         path: the images to explain.
         train_path: the images to train on.
-        mean: subtracted from pixels in [0, 1] before they enter the model; one or one per channel.
-        std: divided by afterwards.
+        mean: subtracted from pixels in [0, 1] before they enter the model; one number, or one per
+            channel.
+        std: pixels are divided by it afterwards; one number, or one per channel.
         train_limit: how many images to train on, the first ones; None: all.
-        test_fraction: share to explain where one file has to serve for training as well.
-        classes: a name per class.
+        test_fraction: share to explain if `path` must also give the images to train on.
+        classes: the names of the classes, in the order of the labels.
     """
 
     path: str
@@ -57,13 +58,13 @@ class Npz:
             raise ValueError(f"train_limit must be at least 1, got {self.train_limit}")
 
     def load(self, *, train: bool = True) -> Dataset:
-        """The images; if nothing is to be trained, all images of `path` are to be explained.
+        """Load the images; without `train`, all images of `path` are for explanation.
 
         Raises:
-            ValueError: a file does not hold such arrays.
-            FileNotFoundError: there is no such file.
+            ValueError: if a file does not hold such arrays.
+            FileNotFoundError: if a file does not exist.
         """
-        dataset = self._explained()
+        dataset = self._load_explained()
         if not train:
             return dataset
         if self.train_path is not None:
@@ -85,7 +86,7 @@ class Npz:
         }
         return digest(settings, [Path(p) for p in (self.path, self.train_path) if p is not None])
 
-    def _explained(self) -> Dataset:
+    def _load_explained(self) -> Dataset:
         pixels, labels = _read(self.path)
         units = preprocessing(self.mean, self.std)
         check_channels(units, pixels.shape[-1])
@@ -103,7 +104,7 @@ def _with_training(dataset: Dataset, path: str) -> Dataset:
     pixels, labels = _read(path)
     if pixels.shape[1:] != dataset.pixels.shape[1:]:
         raise ValueError(
-            f"images to train on must be as large as those to explain, got "
+            f"images to train on must have the shape of those to explain, got "
             f"{pixels.shape[1:]} and {dataset.pixels.shape[1:]}"
         )
     check_classes(dataset.classes, labels)
@@ -146,7 +147,7 @@ def _read(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
     with as_value_error(f"{path} must be an .npz file"), archive.open_checked(file) as stored:
         names = archive.array_names(stored)
     if "x" not in names:
-        raise ValueError(f"{path} must hold an array x, it holds {names}")
+        raise ValueError(f"{path} must hold an array x; got {names}")
     pixels = as_pixels(_array(file, "x"), name=f"x in {path}")
     if "y" not in names:
         return pixels, None

@@ -1,4 +1,4 @@
-"""Models to explain maps of. Each class holds settings; its `load()` does the work."""
+"""Models under test. A class holds settings; its `load()` builds, trains or reads the model."""
 
 from saliency_bench.models.adebayo2018 import CNN, MLP
 from saliency_bench.models.application import Application

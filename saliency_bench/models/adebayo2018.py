@@ -1,4 +1,4 @@
-"""Small networks that are trained on the dataset of the run."""
+"""The small networks of Adebayo et al. (2018), trained on the run's dataset."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class CNN:
     """The convolutional network of (Adebayo et al., 2018, appendix B), ending in logits.
 
     Attributes:
-        filters: of each convolution; every convolution is followed by a 2x2 max-pooling.
-        kernel: side of the convolutions, in pixels.
-        units: of the one hidden dense layer.
+        filters: number of filters of each convolution; a 2x2 max-pooling follows each.
+        kernel: side of the convolution kernels, in pixels.
+        units: size of the hidden dense layer.
         training: how it is trained.
     """
 
@@ -38,7 +38,7 @@ class CNN:
         _widths("kernel and units", (self.kernel, self.units))
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The network trained on the dataset, or found in `cache`."""
+        """The network, trained on the dataset or read from `cache`."""
         return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:
@@ -71,7 +71,7 @@ class MLP:
     """The multilayer perceptron of (Adebayo et al., 2018, appendix B), ending in logits.
 
     Attributes:
-        units: of each hidden layer.
+        units: sizes of the hidden layers.
         training: how it is trained.
     """
 
@@ -84,7 +84,7 @@ class MLP:
         object.__setattr__(self, "units", _widths("units", self.units))
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The network trained on the dataset, or found in `cache`."""
+        """The network, trained on the dataset or read from `cache`."""
         return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:
@@ -111,12 +111,12 @@ def _head(units: Sequence[int], n_classes: int, start: Iterator[Any]) -> list[An
 
 
 def _initializers(seed: int) -> Iterator[Any]:
-    """Glorot-uniform initialisers, each with its own seed: equal ones give equal weights."""
+    """Glorot-uniform initialisers with different seeds: equal seeds would give equal weights."""
     from keras.initializers import GlorotUniform
 
-    drawn = stream("first weights", seed)
+    seeds = stream("first weights", seed)
     while True:
-        yield GlorotUniform(seed=int(drawn.integers(2**31)))
+        yield GlorotUniform(seed=int(seeds.integers(2**31)))
 
 
 def _widths(name: str, values: Sequence[int]) -> tuple[int, ...]:

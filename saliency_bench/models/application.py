@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from saliency_bench.datasets.content import as_value_error, digest, require_file
-from saliency_bench.models.base import LoadedModel, check_fit, one_line
+from saliency_bench.datasets.content import as_value_error, digest, quote, require_file
+from saliency_bench.models.base import LoadedModel, check_fit
 from saliency_bench.models.seeding import fresh_keras
 from saliency_bench.protocols import Dataset, Preprocessing
 
@@ -41,12 +41,12 @@ FAMILIES: Mapping[str, Preprocessing] = MappingProxyType(
         "xception": _MINUS_ONE_TO_ONE,
     }
 )
-"""What pixels in [0, 1] go through, by module of `keras.applications`."""
+"""Preprocessing of pixels in [0, 1], by module of `keras.applications`."""
 
 OWN_OPTIONS = frozenset(
     {"classes", "include_preprocessing", "include_top", "input_shape", "weights"}
 )
-"""Arguments that are set here, or that would part a network from its preprocessing."""
+"""Constructor arguments that `options` must not set."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Application:
         name: the name of its constructor.
         weights: "imagenet" (downloaded), a file of weights (.weights.h5 or .h5), or None: random.
         input_shape: height, width and channels; None: those of the dataset.
-        classes: how many the network tells apart.
-        options: further arguments of the constructor, e.g. `alpha`.
+        classes: number of classes.
+        options: other arguments of the constructor, e.g. `alpha`.
     """
 
     trains: ClassVar[bool] = False
@@ -70,20 +70,27 @@ class Application:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if taken := OWN_OPTIONS.intersection(self.options):
-            raise ValueError(f"options must not set {', '.join(sorted(OWN_OPTIONS))}, got {taken}")
+        if forbidden := OWN_OPTIONS.intersection(self.options):
+            names = ", ".join(sorted(OWN_OPTIONS))
+            raise ValueError(f"options must not set {names}, got {forbidden}")
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The network; `seed` draws its weights if it has no others, `cache` is of no use here.
+        """Build the network and load its weights.
+
+        Args:
+            dataset: the images that it must accept.
+            seed: of random weights, if `weights` is None.
+            cache: not used.
 
         Raises:
-            ValueError: no such network, its weights cannot be had, or it does not fit the dataset.
-            FileNotFoundError: there is no such file of weights.
+            ValueError: if there is no such network, its weights cannot be loaded, or it does not
+                fit the dataset.
+            FileNotFoundError: if the file of weights does not exist.
         """
         constructor = _constructor(self.name)
         units = _preprocessing(constructor)
         with fresh_keras(seed):
-            model = self._built(constructor, self.input_shape or dataset.pixels.shape[1:])
+            model = self._build(constructor, self.input_shape or dataset.pixels.shape[1:])
         file = self._weights_file()
         if file is not None:
             _read_weights(model, file)
@@ -106,7 +113,7 @@ class Application:
     def _weights_file(self) -> Path | None:
         return None if self.weights in (None, "imagenet") else require_file(str(self.weights))
 
-    def _built(self, constructor: Any, shape: Sequence[int]) -> Any:
+    def _build(self, constructor: Any, shape: Sequence[int]) -> Any:
         try:
             return constructor(
                 weights="imagenet" if self.weights == "imagenet" else None,
@@ -115,11 +122,11 @@ class Application:
                 **self.options,
             )
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{self.name} cannot be built: {one_line(error)}") from error
-        except Exception as error:  # Keras raises the bare class if a download fails
+            raise ValueError(f"{self.name} cannot be built: {quote(error)}") from error
+        except Exception as error:  # Keras raises `Exception` itself if a download fails
             raise ValueError(
                 f"ImageNet weights of {self.name} could not be downloaded; give a file with "
-                f"model.weights=FILE ({one_line(error)})"
+                f"model.weights=FILE ({quote(error)})"
             ) from error
 
 
@@ -138,7 +145,7 @@ def _preprocessing(constructor: Any) -> Preprocessing:
     if family not in FAMILIES:
         raise ValueError(
             f"name must be of a family with known preprocessing ({', '.join(FAMILIES)}), "
-            f"got {constructor.__name__} of {family}; save it and take model=saved"
+            f"got {constructor.__name__} of {family}; save the model and use model=saved"
         )
     return FAMILIES[family]
 
@@ -146,6 +153,6 @@ def _preprocessing(constructor: Any) -> Preprocessing:
 def _read_weights(model: Any, file: Path) -> None:
     rule = f"{file} does not hold weights of this network"
     with as_value_error(rule), warnings.catch_warnings():
-        # Keras only warns of layers that the file has no weights for.
+        # For layers without weights in the file, Keras only warns.
         warnings.simplefilter("error", UserWarning)
         model.load_weights(file)

@@ -1,8 +1,7 @@
-"""What a model group member offers, and the check that a model fits its images."""
+"""The interface of a model, and the check that a model fits its images."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.datasets.arrays import check_channels
+from saliency_bench.datasets.content import quote
 from saliency_bench.protocols import Dataset, Preprocessing
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A built Keras model, ready to be looked at.
+    """A built Keras model with its preprocessing.
 
     Attributes:
-        model: the Keras model; images in model units to class scores `[N, K]`.
-        preprocessing: pixels in [0, 1] to model units, or None: the dataset's.
-        name: what the report calls it.
-        facts: where the weights come from, for the provenance.
+        model: the Keras model; maps images in model units to class scores `[N, K]`.
+        preprocessing: from pixels in [0, 1] to model units; None: the dataset's.
+        name: its name in the report.
+        facts: origin of the weights, for the provenance.
     """
 
     model: Any
@@ -37,13 +37,19 @@ class Model(Protocol):
     """Settings from which a model is trained or loaded.
 
     Attributes:
-        trains: whether the dataset must bring labelled images to train on.
+        trains: whether the dataset must have labelled images to train on.
     """
 
     trains: ClassVar[bool]
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The model for this dataset; whatever is trained is kept in `cache`."""
+        """Build, train or read the model for a dataset.
+
+        Args:
+            dataset: the images to explain and to train on.
+            seed: root of the random numbers.
+            cache: folder of trained networks.
+        """
         ...
 
     def fingerprint(self) -> str:
@@ -52,11 +58,17 @@ class Model(Protocol):
 
 
 def as_loaded(model: Any, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-    """The model of a config's `_target_`: ours, or any callable's that returned a Keras model.
+    """Load a model of this package, or check a Keras model that a user's function returned.
+
+    Args:
+        model: either of them.
+        dataset: the images that it must accept.
+        seed: root of the random numbers.
+        cache: folder of trained networks.
 
     Raises:
-        TypeError: it is neither.
-        ValueError: it cannot be had, or does not fit the dataset.
+        TypeError: if it is neither.
+        ValueError: if it cannot be loaded or does not fit the dataset.
     """
     if isinstance(model, Model):
         return model.load(dataset, seed=seed, cache=cache)
@@ -68,10 +80,10 @@ def as_loaded(model: Any, dataset: Dataset, *, seed: int, cache: Path) -> Loaded
 
 
 def check_fit(loaded: LoadedModel, dataset: Dataset) -> LoadedModel:
-    """The same model, once one image has passed through it.
+    """Check a model with one image and return it.
 
     Raises:
-        ValueError: it does not take such images, or does not give a score for every class.
+        ValueError: if it does not accept such images, or has no score for some class.
     """
     units = loaded.preprocessing or dataset.preprocessing
     check_channels(units, dataset.pixels.shape[-1])
@@ -86,16 +98,16 @@ def check_fit(loaded: LoadedModel, dataset: Dataset) -> LoadedModel:
     return loaded
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message, or its start, on one line."""
-    return textwrap.shorten(str(error), width=240, placeholder=" ...")
-
-
 def outputs_of(model: Any, images: NDArray[np.float32], *, name: str) -> NDArray[Any]:
-    """What a model gives for images `[N, H, W, C]`.
+    """Outputs of a model for images `[N, H, W, C]`.
+
+    Args:
+        model: the Keras model.
+        images: in model units.
+        name: of the model, for messages.
 
     Raises:
-        ValueError: it does not take such images.
+        ValueError: if the model does not accept such images.
     """
     from tensorflow import errors
 
@@ -103,5 +115,5 @@ def outputs_of(model: Any, images: NDArray[np.float32], *, name: str) -> NDArray
         return np.asarray(model(images, training=False))
     except (ValueError, errors.InvalidArgumentError) as error:
         raise ValueError(
-            f"model {name} must take images of shape {images.shape[1:]}: {one_line(error)}"
+            f"model {name} must take images of shape {images.shape[1:]}: {quote(error)}"
         ) from error

@@ -1,4 +1,4 @@
-"""What tells architectures apart, so that the cache never gives one network for another."""
+"""Identifies architectures, so that the cache never confuses two networks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from saliency_bench.storage.fingerprint import DIGEST, describe, digest, source_
 
 
 def of_function(build: Callable[..., Any]) -> Iterator[str]:
-    """Name and source of a function, and the arguments that are bound to it."""
+    """Name and source of a function, and its bound arguments."""
     while isinstance(build, functools.partial):
         yield repr((build.args, sorted(build.keywords.items())))
         build = build.func
@@ -27,9 +27,9 @@ def of_function(build: Callable[..., Any]) -> Iterator[str]:
 
 
 def of_network(model: Any) -> dict[str, Any]:
-    """Of a network not yet trained: its configuration, its classes' sources, its first weights.
+    """Identity of an untrained network: configuration, sources of its classes, initial weights.
 
-    Its names are part of it: it was built by `fresh`, so they do not depend on other networks.
+    Layer names are included: under `fresh_keras` they do not depend on other networks.
     """
     classes = {type(layer) for layer in model._flatten_layers()}
     foreign = sorted(_named(c) for c in classes if c.__module__.partition(".")[0] != "keras")
@@ -41,7 +41,7 @@ def of_network(model: Any) -> dict[str, Any]:
 
 
 def of_first_weights(model: Any) -> Iterator[tuple[str, str]]:
-    """Path and hash of each variable of a network not yet trained, constant ones apart."""
+    """Path and hash of each variable of an untrained network, except for constant ones."""
     for variable in model.variables:
         value = np.asarray(variable.numpy())
         if value.size > 1 and (value != value.flat[0]).any():
@@ -53,19 +53,20 @@ def _named(layer: type) -> tuple[str, str]:
 
 
 def _source(thing: Any) -> str:
-    """Hash of a source; of what has no file, a function's code; else it is never met again."""
-    found = source_digest(thing)
-    if found is not None:
-        return found
+    """Hash of a source; without a file: of a function's code, else random."""
+    known = source_digest(thing)
+    if known is not None:
+        return known
     return describe(thing) if inspect.isfunction(thing) else secrets.token_hex(DIGEST)
 
 
 def _configuration(model: Any) -> str | None:
-    """None for a subclassed model that does not say: its source stands for it."""
+    """The configuration as JSON; None for a subclassed model without: its source identifies it."""
     import keras
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # it will not be read back
+        # Warnings tell that a configuration cannot be loaded; this one is only hashed.
+        with warnings.catch_warnings(action="ignore"):
             config = keras.saving.serialize_keras_object(model)
         return json.dumps(config, sort_keys=True, default=repr)
     except Exception:  # a user's `get_config` may raise anything

@@ -1,4 +1,4 @@
-"""A user's own function as an architecture that is trained here."""
+"""A user's function as an architecture that this package trains."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from saliency_bench.datasets.content import digest
+from saliency_bench.datasets.content import LONGEST, as_value_error, digest
 from saliency_bench.models import fingerprint
-from saliency_bench.models.base import LoadedModel, one_line, outputs_of
+from saliency_bench.models.base import LoadedModel, outputs_of
 from saliency_bench.models.trainer import Trainer
 from saliency_bench.models.training import Training
 from saliency_bench.protocols import Dataset
@@ -21,14 +21,14 @@ from saliency_bench.protocols import Dataset
 
 @dataclass(frozen=True)
 class Function:
-    """A function that returns a Keras model, called anew for every network that is trained.
+    """A function that returns a Keras model; it is called for every network to train.
 
-    The model may be Sequential, Functional, nested or subclassed, and end in logits or in
-    probabilities. If it is compiled, its own optimizer and loss are not used: `training` decides.
+    The model may be Sequential, Functional, nested or subclassed, and end in logits or
+    probabilities. A compiled model's optimizer and loss are not used: `training` decides.
 
     Attributes:
-        build: returns the model, not trained; where it takes a `seed` it is given another one for
-            every network. What Keras draws by itself differs from network to network without.
+        build: returns the untrained model. If it has a parameter `seed`, every network gets
+            another seed. Keras's own initialisers differ between networks in any case.
         training: how the networks are trained.
     """
 
@@ -38,7 +38,7 @@ class Function:
     training: Training = field(default_factory=Training)
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The network trained on the dataset, or found in `cache`."""
+        """The network, trained on the dataset or read from `cache`."""
         return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:
@@ -52,35 +52,39 @@ class Function:
         )
 
     def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
-        """The untrained network for images `[H, W, C]`; its classes are its own.
+        """Build the untrained network; the function itself decides the number of classes.
+
+        Args:
+            shape: `(H, W, C)` of an image.
+            n_classes: not used.
+            seed: for the function's parameter `seed`, if it has one.
 
         Raises:
-            ValueError: if the function raises, or its model does not take such images.
+            ValueError: if the function raises, or its model does not accept such images.
             TypeError: if it returns no Keras model.
         """
         import keras
 
-        model = self._called(seed)
+        model = self._call(seed)
         if not isinstance(model, keras.Model):
             raise TypeError(f"{self.name} must return a Keras model, got {type(model).__name__}")
-        # Builds what is not yet built.
+        # The first call builds layers that are not built yet.
         outputs_of(model, np.zeros((1, *shape), np.float32), name=self.name)
         return model
 
     @property
     def name(self) -> str:
-        """Of the function."""
+        """The function's name."""
         build = self.build
         while isinstance(build, functools.partial):
             build = build.func
         return str(getattr(build, "__name__", type(build).__name__))
 
-    def _called(self, seed: int) -> Any:
-        try:
+    def _call(self, seed: int) -> Any:
+        with as_value_error(f"{self.name} must return a Keras model", _with_class):
             takes_seed = "seed" in inspect.signature(self.build).parameters
             return self.build(seed=seed) if takes_seed else self.build()
-        except Exception as error:  # a function of the user's may raise anything
-            raise ValueError(
-                f"{self.name} must return a Keras model, it raised {type(error).__name__}: "
-                f"{one_line(error)}"
-            ) from error
+
+
+def _with_class(error: Exception) -> str:
+    return f"it raised {type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"

@@ -1,4 +1,4 @@
-"""What keeps a network from learning labels by heart, which random labels ask of it."""
+"""Finds what keeps a network from memorizing its labels, as random labels require."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Iterator
 from typing import Any
 
 STRENGTHS = ("rate", "stddev", "drop_rate", "dropout", "recurrent_dropout")
-"""Settings of layers that drop values or add noise; none at 0."""
+"""Settings of layers that drop values or add noise; 0 means no effect."""
 
 AUGMENTATION = re.compile(r"^Random[A-Z]|Augment|^AugMix|^MixUp|^CutMix")
-"""In the name of a layer's class: it changes images at random."""
+"""Class names of layers that change images at random."""
 
 MEMORIZED = 0.95
-"""Training accuracy from which on labels count as learned by heart."""
+"""Training accuracy from which labels count as memorized."""
 
 
 def of_network(model: Any) -> Iterator[str]:
-    """Dropout, noise, augmentation, penalties and frozen layers, at any depth, in words."""
+    """Dropout, noise, augmentation, penalties and frozen layers, at any depth; a text for each."""
     for layer in model._flatten_layers():
         kind = type(layer).__name__
         yield from (f"{kind} {word}" for word in _strengths(layer))
         if any(AUGMENTATION.search(base.__name__) for base in type(layer).__mro__):
             yield kind
-        if penalty := _described(layer.activity_regularizer):
+        if penalty := _describe(layer.activity_regularizer):
             yield f"{kind} activity_regularizer {penalty}"
         if layer._trainable_variables and not layer.trainable:
             yield f"{kind} frozen"
     for variable in model.trainable_variables:
         for role in ("regularizer", "constraint"):
-            if rule := _described(getattr(variable, role, None)):
+            if rule := _describe(getattr(variable, role, None)):
                 yield f"{variable.name} {role} {rule}"
 
 
 def of_training(training: Any, optimizer: Any) -> Iterator[str]:
-    """Weight decay, also that of the optimizer itself, and stopping before all is learned."""
+    """Weight decay, also the optimizer's own, and a stop before labels are memorized."""
     if optimizer.weight_decay:
         yield f"weight_decay {optimizer.weight_decay:g}"
     if training.stop_accuracy is not None and training.stop_accuracy < MEMORIZED:
@@ -48,8 +48,8 @@ def _strengths(layer: Any) -> Iterator[str]:
             yield f"{name} {strength:g}"
 
 
-def _described(rule: Any) -> str:
-    """E.g. "L2 l2 0.01"; empty for none, and for one without weight."""
+def _describe(rule: Any) -> str:
+    """A regularizer or constraint as text, e.g. "L2 l2 0.01"; empty if None or of weight 0."""
     if rule is None:
         return ""
     numbers = {k: v for k, v in _settings(rule).items() if isinstance(v, int | float)}
@@ -62,5 +62,5 @@ def _described(rule: Any) -> str:
 def _settings(rule: Any) -> dict[str, Any]:
     try:
         return dict(rule.get_config())
-    except (AttributeError, NotImplementedError):  # a plain function, or a class that says none
+    except (AttributeError, NotImplementedError):  # a function, or no configuration
         return {}

@@ -1,4 +1,4 @@
-"""A user's own model from a .keras file, and how such files are read."""
+"""A user's model from a .keras file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Saved:
 
     Attributes:
         path: the .keras file.
-        mean: subtracted from pixels in [0, 1] before they enter the model; one or one per channel.
-            Without `mean` and `std` the dataset's own apply.
-        std: divided by afterwards.
+        mean: subtracted from pixels in [0, 1] before they enter the model; one number, or one per
+            channel. Without `mean` and `std` the dataset's preprocessing applies.
+        std: pixels are divided by it afterwards; one number, or one per channel.
     """
 
     trains: ClassVar[bool] = False
@@ -37,11 +37,16 @@ class Saved:
         self._preprocessing()
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The saved model; `seed` and `cache` are of no use here.
+        """Read the model.
+
+        Args:
+            dataset: the images that it must accept.
+            seed: not used.
+            cache: not used.
 
         Raises:
-            ValueError: the file cannot be read, or the model does not fit the dataset.
-            FileNotFoundError: there is no such file.
+            ValueError: if the file cannot be read, or the model does not fit the dataset.
+            FileNotFoundError: if the file does not exist.
         """
         file = Path(self.path)
         facts = {"file": file.name, "fingerprint": self.fingerprint()}
@@ -62,17 +67,18 @@ class Saved:
 
 
 def read(path: Path) -> Any:
-    """The Keras model in a .keras file; code in it is never run.
+    """Read the Keras model of a .keras file; code in the file never runs.
 
     Raises:
-        ValueError: not such a file, damaged, or it needs code that is not there or not allowed.
-        FileNotFoundError: there is no such file.
+        ValueError: if the file is damaged or no .keras file, holds code, or needs a class that
+            is not registered.
+        FileNotFoundError: if the file does not exist.
     """
     import keras
 
     file = _keras_file(path)
     with as_value_error(f"{path} cannot be loaded", _reason):
-        archive.check_content(file)  # Keras itself would load other bytes than were saved
+        archive.check_content(file)  # Keras itself does not check checksums
         model = keras.models.load_model(file, compile=False, safe_mode=True)
     if not isinstance(model, keras.Model):
         raise ValueError(f"{path} must hold a Keras model, got {type(model).__name__}")

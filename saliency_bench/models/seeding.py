@@ -1,4 +1,4 @@
-"""Keras as a new process has it, so that a network does not depend on what was built before it."""
+"""Resets Keras's state, so that a network does not depend on networks built before it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def fresh_keras(seed: int) -> Iterator[None]:
-    """Keras' own seeds follow from `seed`, its names count from the start; restored on leaving.
+    """Inside the block Keras's own seeds follow from `seed` and its layer names start anew.
 
-    It draws the seeds of what has none (initialisers, dropout) from Python's generator, those of
-    operations without a seed from a generator of its own, and numbers the layers it has to name.
+    Keras draws the seeds of initialisers and dropout layers from Python's generator, and those of
+    other operations from a generator of its own; it numbers unnamed layers. All three states are
+    restored at the end.
     """
     from keras.src.backend.common import global_state as state
 
-    drawn = random.getstate()
-    kept = {name: state.get_global_attribute(name) for name in _PER_PROCESS}
+    python_state = random.getstate()
+    keras_state = {name: state.get_global_attribute(name) for name in _PER_PROCESS}
     random.seed(seed)
-    for name in kept:
+    for name in keras_state:
         state.set_global_attribute(name, None)
     try:
         yield
     finally:
-        for name, value in kept.items():
+        for name, value in keras_state.items():
             state.set_global_attribute(name, value)
-        random.setstate(drawn)
+        random.setstate(python_state)
 
 
 _PER_PROCESS = ("global_seed_generator", "object_name_uids")

@@ -1,4 +1,4 @@
-"""Networks of one architecture on true or randomized labels, each trained once and then found."""
+"""Trains networks of one architecture on true or randomized labels, each once: files keep them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from saliency_bench import randomize
 from saliency_bench.models import fingerprint, regularizers, weights_file
 from saliency_bench.models.base import LoadedModel, as_loaded, check_fit
+from saliency_bench.models.cache_keys import CacheKeys
 from saliency_bench.models.seeding import fresh_keras
 from saliency_bench.models.training import Training, accuracy, fit, optimizer_of, scores
 from saliency_bench.models.weights_file import StoredWeights
@@ -30,22 +30,26 @@ from saliency_bench.protocols import (
     TrainedNetwork,
     Untrainable,
 )
-from saliency_bench.storage import source
-from saliency_bench.storage.fingerprint import content_key, digest_of_array
 from saliency_bench.storage.store import read_json, remove_partial_files, write_json
 
 
 @runtime_checkable
 class Trainable(Protocol):
-    """The settings of networks that are trained here."""
+    """Settings of networks that this package trains."""
 
     @property
     def training(self) -> Training:
-        """How they are trained."""
+        """How to train them."""
         ...
 
     def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
-        """The untrained Keras model for images `[H, W, C]`."""
+        """Build the untrained Keras model.
+
+        Args:
+            shape: `(H, W, C)` of an image.
+            n_classes: number of classes.
+            seed: of the initial weights.
+        """
         ...
 
     def fingerprint(self) -> str:
@@ -54,16 +58,16 @@ class Trainable(Protocol):
 
 
 class Trainer:
-    """Trains networks by name, or finds them in the cache: the files are the networks.
+    """Trains networks by name, or reads them from the cache.
 
-    What was trained in this process and what an earlier one left give the same numbers.
+    A network from the cache gives the same numbers as one that is trained now.
 
     Args:
         settings: architecture and training.
-        dataset: all of it, not only the images that will be explained.
-        seed: of the network under test; every other network's follows from it and its name.
-        cache: the folder of trained networks, shared by all runs.
-        progress: is told how far a training is; default: nobody is.
+        dataset: the whole dataset, not only the images to explain.
+        seed: of the network under test; seeds of other networks follow from it and their names.
+        cache: the folder of trained networks, which all runs share.
+        progress: shows the training; default: nothing is shown.
 
     Raises:
         ValueError: if the dataset has no labelled images to train on.
@@ -90,38 +94,39 @@ class Trainer:
         self._seed = seed
         self._cache = Path(cache)
         self._progress = progress or Silent()
+        self._keys = CacheKeys(dataset, settings.training)
         self._starts: dict[str, NetworkName] = {}
         self._alike: dict[str, None] = {}
         self._trained: dict[NetworkName, TrainedNetwork] = {}
 
     @property
     def trained(self) -> Mapping[NetworkName, TrainedNetwork]:
-        """Those that were asked for so far."""
+        """The networks that have been requested so far."""
         return MappingProxyType(self._trained)
 
     @cached_property
     def regularizers(self) -> tuple[str, ...]:
-        """What in the architecture or the training hinders memorizing, in words."""
+        """What in the architecture or the training hinders memorizing; a text for each."""
         training = self._settings.training
-        words = [
+        texts = [
             *regularizers.of_network(self._network(NetworkName())),
             *regularizers.of_training(training, optimizer_of(training)),
         ]
-        return tuple(dict.fromkeys(words))
+        return tuple(dict.fromkeys(texts))
 
     @property
     def alike(self) -> tuple[str, ...]:
-        """Variables that start alike in several networks, though not constant."""
+        """Paths of variables with the same initial values, not constant, in several networks."""
         return tuple(self._alike)
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
-        """The network of this name.
+        """Train the network of this name, or read it from the cache.
 
         Raises:
-            ValueError: if it cannot be built or trained, or starts as another one does.
+            ValueError: if it cannot be built or trained, or has another network's initial weights.
         """
         if name not in self._trained:
-            self._trained[name] = self._found_or_trained(name)
+            self._trained[name] = self._find_or_train(name)
         return self._trained[name]
 
     def load(self) -> LoadedModel:
@@ -139,22 +144,24 @@ class Trainer:
         }
         return check_fit(LoadedModel(model, None, model.name, facts), self._dataset)
 
-    def _found_or_trained(self, name: NetworkName) -> TrainedNetwork:
+    def _find_or_train(self, name: NetworkName) -> TrainedNetwork:
         network = self._network(name)
         labels = self._labels_of(name)
         start = fingerprint.of_network(network)
         self._require_own_start(network, name)
-        file = self._cache / f"{self._key(name, labels, start)}.npz"
+        model, seed = self._settings.fingerprint(), self._seed_of(name)
+        key = self._keys.weights(model, start, labels, seed=seed)
+        file = self._cache / f"{key}.npz"
         remove_partial_files(self._cache)
-        stored = self._found(file)
+        stored = self._read_stored(file)
         if stored is None:
-            stored = self._fitted(network, labels, name)
+            stored = self._train(network, labels, name)
             weights_file.save(stored, file)
         else:
             self._assign(network, stored)
-        tested, chance = self._tested(network, file)
+        test_accuracy, chance = self._test(network, file)
         return TrainedNetwork(
-            stored.fingerprint, file, stored.train_accuracy, tested, chance,
+            stored.fingerprint, file, stored.train_accuracy, test_accuracy, chance,
             train_chance=_most_frequent(labels), seen=self._seen, history=stored.history,
         )  # fmt: skip
 
@@ -167,7 +174,7 @@ class Trainer:
         return network
 
     def _seed_of(self, name: NetworkName) -> int:
-        """No two networks start, or see the images, alike."""
+        """The seed of a network, different for each: of initial weights and order of images."""
         if name == NetworkName():
             return self._seed
         key = (name.labels, str(float(name.fraction)), name.draw)
@@ -185,17 +192,17 @@ class Trainer:
         )
 
     def _require_own_start(self, network: Any, name: NetworkName) -> None:
-        drawn = dict(fingerprint.of_first_weights(network))
-        others = {path: self._starts.setdefault(print_, name) for path, print_ in drawn.items()}
+        hashes = dict(fingerprint.of_first_weights(network))
+        others = {path: self._starts.setdefault(hash_, name) for path, hash_ in hashes.items()}
         alike = [path for path, other in others.items() if other != name]
-        if alike and len(alike) == len(drawn):
+        if alike and len(alike) == len(hashes):
             raise ValueError(
-                f"networks must start from weights of their own, got the same ones for {name} and "
-                f"{others[alike[0]]}; a seed that is fixed in the model must not be"
+                f"networks must start from different weights, got the same ones for {name} and "
+                f"{others[alike[0]]}; the model must not fix a seed"
             )
         self._alike.update(dict.fromkeys(alike))
 
-    def _found(self, file: Path) -> StoredWeights | None:
+    def _read_stored(self, file: Path) -> StoredWeights | None:
         try:
             return weights_file.read(file)
         except FileNotFoundError:
@@ -204,8 +211,8 @@ class Trainer:
             self._progress.tell(f"training again: {error}")
             return None
 
-    def _fitted(self, network: Any, labels: NDArray[np.int64], name: NetworkName) -> StoredWeights:
-        history, reached = fit(
+    def _train(self, network: Any, labels: NDArray[np.int64], name: NetworkName) -> StoredWeights:
+        history, final_accuracy = fit(
             network,
             Rows(self._pixels, self._dataset.preprocessing),
             labels,
@@ -214,81 +221,42 @@ class Trainer:
             name=f"{network.name}, {name}",
             progress=self._progress,
         )
-        return StoredWeights([v.numpy() for v in network.variables], reached, history)
+        return StoredWeights([v.numpy() for v in network.variables], final_accuracy, history)
 
     @staticmethod
     def _assign(network: Any, stored: StoredWeights) -> None:
         for variable, value in zip(network.variables, stored.values, strict=True):
             variable.assign(value)
 
-    def _tested(self, network: Any, file: Path) -> tuple[float, float]:
-        """Accuracy on the images to explain, kept beside the weights, and that of guessing."""
+    def _test(self, network: Any, file: Path) -> tuple[float, float]:
+        """Accuracy on the images to explain, stored beside the weights; and that of guessing."""
         pixels, labels = self._dataset.pixels, self._dataset.labels
         if labels is None:
             return math.nan, math.nan
         chance = _most_frequent(labels)
-        beside = file.with_name(f"{file.stem}-{self._test_key}.json")
+        result_file = file.with_name(f"{file.stem}-{self._keys.test}.json")
         try:
-            known = read_json(beside)
-        except ValueError:  # damaged: no more is lost than a few seconds
+            known = read_json(result_file)
+        except ValueError:  # damaged: computing it again takes seconds
             known = None
         if known is None:
             outputs = scores(network, self._settings.training)
-            right = accuracy(outputs, pixels, labels, units=self._dataset.preprocessing)
-            known = {"test_accuracy": right}
-            write_json(beside, known)
+            test_accuracy = accuracy(outputs, pixels, labels, units=self._dataset.preprocessing)
+            known = {"test_accuracy": test_accuracy}
+            write_json(result_file, known)
         return float(known["test_accuracy"]), chance
-
-    def _key(self, name: NetworkName, labels: NDArray[np.int64], start: Mapping[str, Any]) -> str:
-        """Hash of all that decides the weights."""
-        return content_key(
-            {
-                "model": self._settings.fingerprint(),
-                "start": start,
-                "images": self._images_key,
-                "labels": digest_of_array(labels),
-                "training": asdict(self._settings.training),
-                "seed": self._seed_of(name),
-                **compute(),
-                "source": source.of_training(),
-                "versions": [
-                    version(n) for n in ("saliency-bench", "keras", "tensorflow", "numpy")
-                ],
-            }
-        )
-
-    @cached_property
-    def _images_key(self) -> list[Any]:
-        units = repr(self._dataset.preprocessing)
-        return [self._pixels.shape, digest_of_array(self._pixels), units]
-
-    @cached_property
-    def _test_key(self) -> str:
-        units = repr(self._dataset.preprocessing)
-        arrays = [self._dataset.pixels, self._dataset.labels]
-        return content_key(
-            {"test": [units, *(digest_of_array(a) for a in arrays if a is not None)]}
-        )
 
     @cached_property
     def _seen(self) -> float:
-        """Share of the images to explain that are among those to train on."""
+        """Share of the images to explain that are also training images."""
         known = set(randomize.image_keys(self._pixels).tolist())
         return float(np.mean([key in known for key in randomize.image_keys(self._dataset.pixels)]))
 
     @cached_property
     def _n_classes(self) -> int:
-        """Of the true labels: a network's shape does not depend on what it is taught."""
+        """Number of classes of the true labels, so that all networks have the same shape."""
         explained = -1 if self._dataset.labels is None else int(self._dataset.labels.max())
         return max(len(self._dataset.classes), int(self._labels.max()) + 1, explained + 1)
-
-
-def compute() -> dict[str, Any]:
-    """What of the process decides the bits of a training: its threads, if not one."""
-    import tensorflow as tf
-
-    threads = tf.config.threading.get_intra_op_parallelism_threads()
-    return {} if threads == 1 else {"threads": threads}
 
 
 def _most_frequent(labels: NDArray[np.int64]) -> float:
@@ -299,14 +267,21 @@ def _most_frequent(labels: NDArray[np.int64]) -> float:
 def with_others(
     model: Any, dataset: Dataset, *, seed: int, cache: Path, progress: Progress | None = None
 ) -> tuple[LoadedModel, Networks]:
-    """The model of a config's `_target_`, and what trains others like it.
+    """Load the model under test, and the trainer of further networks of its architecture.
+
+    Args:
+        model: a model of this package, or a Keras model that a user's function returned.
+        dataset: the whole dataset, not only the images to explain.
+        seed: of the model; seeds of further networks follow from it.
+        cache: the folder of trained networks.
+        progress: shows the training; default: nothing is shown.
 
     Raises:
-        TypeError: it is neither a model of ours nor a Keras model.
-        ValueError: it cannot be had, or does not fit the dataset.
+        TypeError: if it is neither.
+        ValueError: if it cannot be loaded or does not fit the dataset.
     """
     if not isinstance(model, Trainable):
-        why = "it needs the training data and how to train on it, and this model is finished"
+        why = "it needs training data and a way to train on it; this model is already trained"
         return as_loaded(model, dataset, seed=seed, cache=cache), Untrainable(why)
     trainer = Trainer(model, dataset, seed=seed, cache=cache, progress=progress)
     return trainer.load(), trainer

@@ -1,4 +1,4 @@
-"""How a network is trained, and the training itself: one call of Keras' `fit`."""
+"""Settings of a training, and the training itself: one call of Keras's `fit`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from saliency_bench.network import Kernel
 
 Images = NDArray[np.float32] | Rows
-"""`[N, H, W, C]`, all there or read when indexed."""
+"""`[N, H, W, C]`, in memory or read when indexed."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained: cross-entropy, whole epochs, every epoch in a new order.
+    """How to train a network: cross-entropy, whole epochs, every epoch in a new order.
 
     Attributes:
         optimizer: the name of a Keras optimizer.
         learning_rate: its constant step size.
-        epochs: passes over the images, at most.
+        epochs: most passes over the images.
         batch_size: images per step.
         stop_accuracy: stop after the epoch that reaches this accuracy on all training images, in
             inference mode; None: after all epochs.
-        weight_decay: share of the weights taken away per step and unit of learning rate, apart
-            from the loss (Loshchilov & Hutter, 2019); None: as the optimizer does by itself.
+        weight_decay: decoupled weight decay per step and unit of learning rate (Loshchilov &
+            Hutter, 2019); None: the optimizer's default.
     """
 
     optimizer: str = "adam"
@@ -60,7 +60,7 @@ def optimizer_of(training: Training) -> Any:
     """The Keras optimizer.
 
     Raises:
-        ValueError: Keras has none of that name.
+        ValueError: if Keras has no optimizer of that name.
     """
     import keras
 
@@ -86,13 +86,19 @@ def fit(
     name: str,
     progress: Progress | None = None,
 ) -> tuple[tuple[Epoch, ...], float]:
-    """Train a network in place.
+    """Train a network in place; the optimizer and loss of a compiled network are not used.
 
-    What the network was compiled with, if it was, has no part in it.
+    Args:
+        network: the Keras model.
+        images: `[N, H, W, C]`, model units.
+        labels: `[N]`.
+        training: the settings.
+        seed: of the order of images and of Keras's own random numbers.
+        name: of the network, for progress and messages.
+        progress: shows the training; default: nothing is shown.
 
     Returns:
-        Loss and accuracy of each epoch, and the accuracy on `images` in the end, in inference
-        mode.
+        Loss and accuracy of each epoch; and the final accuracy on `images`, in inference mode.
 
     Raises:
         ValueError: if the training diverges, or the network's output cannot be explained.
@@ -104,7 +110,7 @@ def fit(
         loss = keras.losses.SparseCategoricalCrossentropy(
             from_logits=not _gives_probabilities(network, images[: training.batch_size])
         )
-        # A wrapper is compiled: a `train_step` or `compute_loss` of the network's own is not ours.
+        # The wrapper is compiled, so the network's own `train_step` and `compute_loss` do not run.
         wrapper = keras.Sequential([network])
         wrapper.compile(optimizer=optimizer_of(training), loss=loss, metrics=["accuracy"])
         watch = _Watch(wrapper, images, labels, training, name, progress)
@@ -121,16 +127,16 @@ def fit(
             )
         finally:
             progress.done()
-        reached = watch.reached()
+        final_accuracy = watch.final_accuracy()
     progress.tell(
         f"{name}: trained {len(watch.history)} epochs, loss {watch.history[-1][0]:.4f}, "
-        f"accuracy {reached:.4f}"
+        f"accuracy {final_accuracy:.4f}"
     )
-    return tuple(watch.history), reached
+    return tuple(watch.history), final_accuracy
 
 
 def scores(network: Any, training: Training) -> Kernel:
-    """The network's scores, compiled; as many rows at once as it is trained on."""
+    """The network's scores as a compiled function of batches of the training's size."""
     with networks.evaluating(training.batch_size):
         return networks.Kernel(network, lambda traced: traced.scores)
 
@@ -145,8 +151,13 @@ def accuracy(
 ) -> float:
     """Share of the images whose highest score is that of their label.
 
-    NaN as soon as it cannot reach `least` any more: a network that is far from it shows that on
-    its first images.
+    Args:
+        outputs: the network's scores.
+        pixels: `[N, H, W, C]`.
+        labels: `[N]`.
+        units: preprocessing of the pixels; None: they are in model units.
+        least: the accuracy of interest. The result is NaN as soon as it cannot be reached, which
+            saves time: a poor network shows after a few images.
     """
     wrong = 0
     for start in range(0, len(pixels), outputs.batch):
@@ -160,7 +171,7 @@ def accuracy(
 
 @dataclass
 class _Watch:
-    """Follows a training: shows how far it is, and stops it."""
+    """Watches a training: shows its progress and stops it."""
 
     wrapper: Any
     images: Images
@@ -172,7 +183,7 @@ class _Watch:
 
     def __post_init__(self) -> None:
         self._outputs = scores(self.wrapper.layers[0], self.training)
-        self._reached = math.nan
+        self._accuracy = math.nan
 
     def callback(self) -> Any:
         import keras
@@ -181,16 +192,16 @@ class _Watch:
             on_train_batch_end=self._batch, on_epoch_end=self._epoch
         )
 
-    def reached(self) -> float:
+    def final_accuracy(self) -> float:
         """Accuracy on the training images, in inference mode."""
-        if math.isnan(self._reached):
-            self._reached = accuracy(self._outputs, self.images, self.labels)
-        return self._reached
+        if math.isnan(self._accuracy):
+            self._accuracy = accuracy(self._outputs, self.images, self.labels)
+        return self._accuracy
 
     def _batch(self, number: int, logs: Any) -> None:
-        told = f", accuracy {self.history[-1][1]:.2f}" if self.history else ""
+        accuracy_text = f", accuracy {self.history[-1][1]:.2f}" if self.history else ""
         epoch = f"epoch {len(self.history) + 1} of at most {self.training.epochs}"
-        self.progress.step(f"{self.name}: {epoch}{told}")
+        self.progress.step(f"{self.name}: {epoch}{accuracy_text}")
 
     def _epoch(self, number: int, logs: Any) -> None:
         loss = logs["loss"]
@@ -202,26 +213,33 @@ class _Watch:
         self.history.append((loss, logs["accuracy"]))
         if self.training.stop_accuracy is not None:
             least = self.training.stop_accuracy
-            self._reached = accuracy(self._outputs, self.images, self.labels, least=least)
-            self.wrapper.stop_training = not math.isnan(self._reached)
+            self._accuracy = accuracy(self._outputs, self.images, self.labels, least=least)
+            self.wrapper.stop_training = not math.isnan(self._accuracy)
 
 
 def batches(images: Images, labels: NDArray[np.int64], training: Training, *, seed: int) -> Any:
-    """The batches of all epochs, one after another; an epoch's order follows from its number."""
+    """The batches of all epochs, a `tf.data.Dataset`; an epoch's order follows from its number.
+
+    Args:
+        images: `[N, H, W, C]`.
+        labels: `[N]`.
+        training: the settings.
+        seed: of the orders.
+    """
     import tensorflow as tf
 
     def order(epoch: Any) -> NDArray[np.int64]:
-        # Keras would shuffle by the process's global random state.
+        # Keras itself would shuffle by the process's global random state.
         return stream("shuffle", seed, int(epoch)).permutation(len(images))
 
     def rows(epoch: Any) -> Any:
-        drawn = tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int64), [len(images)])
-        return tf.data.Dataset.from_tensor_slices(drawn).batch(training.batch_size)
+        places = tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int64), [len(images)])
+        return tf.data.Dataset.from_tensor_slices(places).batch(training.batch_size)
 
     def batch(rows: Any) -> Any:
-        # Whatever holds the images gives those of one batch: they need not all be in memory.
-        looked_at = tf.numpy_function(lambda r: images[r], [rows], tf.float32)
-        return tf.ensure_shape(looked_at, [None, *images.shape[1:]]), tf.gather(labels, rows)
+        # Only the images of one batch need to be in memory.
+        batch_images = tf.numpy_function(lambda r: images[r], [rows], tf.float32)
+        return tf.ensure_shape(batch_images, [None, *images.shape[1:]]), tf.gather(labels, rows)
 
     epochs = tf.data.Dataset.range(training.epochs)
     return epochs.flat_map(rows).map(batch).prefetch(2)
@@ -230,8 +248,8 @@ def batches(images: Images, labels: NDArray[np.int64], training: Training, *, se
 def _gives_probabilities(network: Any, images: NDArray[np.float32]) -> bool:
     """Whether the network ends in class probabilities and not in logits.
 
-    A softmax or sigmoid at its end says so. One written by hand is known by rows that sum to one;
-    alike for all images they may as well be the constant logits of a network that knows nothing.
+    A final softmax or sigmoid decides. A hand-written softmax is recognised by rows that sum to
+    one; if they are equal for all images, they may be constant logits of an untrained network.
     """
     logits, outputs = (
         networks.Kernel(network, lambda traced: traced.scores, output)(images)

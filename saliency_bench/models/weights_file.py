@@ -1,4 +1,4 @@
-"""Trained weights in a file: by position, so that subclassed models are kept like all others."""
+"""Stores trained weights in a file, by position, which also works for subclassed models."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from saliency_bench.storage.store import write_atomic
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """A trained network's weights and how it got them.
+    """A trained network's weights and its training history.
 
     Attributes:
         values: of `model.variables`, in their order.
-        train_accuracy: on what it was trained on, in inference mode.
-        history: an entry per epoch.
+        train_accuracy: accuracy on the training images, in inference mode.
+        history: loss and accuracy of each epoch.
     """
 
     values: Sequence[NDArray[Any]]
@@ -34,12 +34,12 @@ class StoredWeights:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the weights, as `network.fingerprint` gives it of a model that has them."""
+        """Hash of the weights; equals `network.fingerprint` of a model with these weights."""
         return digest_of_weights(self.values)
 
 
 def save(weights: StoredWeights, file: Path) -> None:
-    """Write arrays "0", "1", ... and the rest to an .npz file, all or nothing.
+    """Write weights as arrays "0", "1", ..., and the rest, to an .npz file; the write is atomic.
 
     Raises:
         OSError: if it cannot be written.
@@ -57,10 +57,10 @@ def save(weights: StoredWeights, file: Path) -> None:
 
 
 def read(file: Path) -> StoredWeights:
-    """What `save` wrote.
+    """Read a file of `save`.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        FileNotFoundError: if the file does not exist.
         ValueError: if it is damaged.
     """
     require_file(file)
@@ -70,9 +70,10 @@ def read(file: Path) -> StoredWeights:
             values=[archive.read_array(stored, str(position)) for position in range(count)],
             train_accuracy=float(archive.read_array(stored, "train_accuracy")),
             history=tuple(
-                (float(loss), float(right)) for loss, right in archive.read_array(stored, "history")
+                (float(loss), float(accuracy))
+                for loss, accuracy in archive.read_array(stored, "history")
             ),
         )
         if str(archive.read_array(stored, "fingerprint")) != weights.fingerprint:
-            raise ValueError("its weights have another fingerprint")
+            raise ValueError("its weights do not match its fingerprint")
     return weights

@@ -92,7 +92,7 @@ X = np.zeros((2, 3, 3), np.uint8)
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"images": X}, r"must hold an array x, it holds \['images'\]"),
+        ({"images": X}, r"must hold an array x; got \['images'\]"),
         ({"x": np.zeros((2, 3), np.uint8)}, r"\[N, H, W\] or \[N, H, W, C\], got shape \(2, 3\)"),
         ({"x": X[:0]}, r"must not be empty, got shape \(0, 3, 3\)"),
         ({"x": X.astype(np.int32)}, "uint8 from 0 to 255 or floats .* got dtype int32"),
@@ -144,7 +144,7 @@ def test_a_missing_file(tmp_path):
         ({"std": 0.0}, "std must be positive"),
         ({"test_fraction": 1.0}, "test_fraction must lie between 0 and 1, got 1.0"),
         ({"mean": [0.1, 0.2]}, "mean must hold 1 number or one for each of 3 channels"),
-        ({"classes": ["only"]}, "1 class names are too few for label 9"),
+        ({"classes": ["only"]}, "got 1 names and label 9"),
         ({"test_fraction": 0.01}, "leave images on both sides, got 0.01 of 10"),
     ],
 )
@@ -156,5 +156,5 @@ def test_settings_that_cannot_be(tmp_path, images, settings, message):
 
 def test_images_to_train_on_must_be_as_large(tmp_path, images):
     learn = write(tmp_path, "learn.npz", x=images[:, :3], y=np.zeros(10, int))
-    with pytest.raises(ValueError, match="as large as those to explain"):
+    with pytest.raises(ValueError, match="the shape of those to explain"):
         Npz(write(tmp_path, x=images), train_path=learn).load()

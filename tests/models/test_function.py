@@ -152,7 +152,7 @@ def test_networks_that_start_alike_are_refused(stripes, tmp_path):
     state = np.random.get_state()  # noqa: NPY002
     try:
         made(NetworkName())
-        with pytest.raises(ValueError, match="must start from weights of their own") as raised:
+        with pytest.raises(ValueError, match="must start from different weights") as raised:
             made(PERMUTED)
     finally:
         np.random.set_state(state)  # noqa: NPY002

@@ -10,7 +10,8 @@ from saliency_bench import randomize
 from saliency_bench.cli.progress import Bar
 from saliency_bench.datasets import Digits
 from saliency_bench.models import CNN, Saved, Trainer, Training, with_others
-from saliency_bench.models.trainer import compute, fit
+from saliency_bench.models.cache_keys import thread_setting
+from saliency_bench.models.trainer import fit
 from saliency_bench.protocols import NetworkName, NotApplicable, Preprocessing
 
 TINY = CNN(
@@ -107,9 +108,9 @@ def test_what_guessing_has_and_what_was_seen_are_told(taught, stripes, tmp_path)
 def test_the_number_of_threads_is_part_of_the_key_if_it_is_not_one(monkeypatch):
     threads = "tensorflow.config.threading.get_intra_op_parallelism_threads"
     monkeypatch.setattr(threads, lambda: 1)
-    assert compute() == {}
+    assert thread_setting() == {}
     monkeypatch.setattr(threads, lambda: 4)
-    assert compute() == {"threads": 4}
+    assert thread_setting() == {"threads": 4}
 
 
 def test_a_network_is_trained_once(taught):
