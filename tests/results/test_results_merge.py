@@ -44,8 +44,8 @@ def made(*names, draws=range(3), **facts):
     floors = table[(table["draw"] > 0)].assign(floor=0.1)
     places = [(0, 0), *((stage, draw) for stage in (1, 2) for draw in draws)]
     networks = pd.DataFrame(places, columns=["stage", "draw"]).assign(
-        check=CHECK, condition="c", depth=lambda t: t["stage"] / 2, accuracy=np.nan, destroyed=False,
-        input_independent=False, variables_changed=1, variables_exempt=0,
+        check=CHECK, condition="c", depth=lambda t: t["stage"] / 2, accuracy=np.nan,
+        destroyed=False, input_independent=False, variables_changed=1, variables_exempt=0,
     )  # fmt: skip
     evidence = Evidence(
         LongTable.of(table),
