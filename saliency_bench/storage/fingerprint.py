@@ -1,4 +1,4 @@
-"""What tells one thing from another: hashes of settings, arrays, scenes and of what code does."""
+"""Hashes that identify settings, arrays, scenes and code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def digest(content: bytes) -> bytes:
 
 
 def content_key(identity: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
-    """Hash of plain settings and of what files hold, wherever they lie: a name for what follows."""
+    """Hash of plain settings and of the content of files; a key for the numbers they decide."""
     total = hashlib.blake2b(digest_size=DIGEST)
     total.update(json.dumps(identity, sort_keys=True, default=repr).encode())
     for path in files:
@@ -71,37 +71,37 @@ def scene_digest(scene: Scene, start: int, stop: int) -> str:
     return total.hexdigest()
 
 
-# ---------------------------------------------------------------- explainers and the like
+# ---------------------------------------------------------------- explainers, similarities
 
 
 def identity(thing: object) -> str:
-    """What tells a thing apart: its repr, and the source of what is not ours in it.
+    """Identity of an object: its repr, and the source of its classes outside this package.
 
-    One whose repr is an address, or whose source is unknown, is never met again.
+    If the repr is an address or a source is unknown, the identity is random.
     """
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         text = repr(thing)
     for function in functions_in(thing):
         text = text.replace(repr(function), describe(function))
-    text = " ".join([text, *_sources(thing, _fresh)])
+    text = " ".join([text, *_sources(thing, _random_identity)])
     return f"{text} {secrets.token_hex(8)}" if is_address(text) else text
 
 
 def column(similarity: Any) -> str:
-    """What tells a similarity from others: its settings, and the source of one that is not ours."""
-    return " ".join([repr(similarity), *sorted(set(_sources(similarity, _same)))])
+    """Identity of a similarity: its repr, and the source of its classes outside this package."""
+    return " ".join([repr(similarity), *sorted(set(_sources(similarity, _fixed_identity)))])
 
 
 def is_address(text: str) -> bool:
-    """Whether a repr says where a thing lies and not what it is."""
+    """Whether a repr shows an object's address and not its settings."""
     return " at 0x" in text
 
 
 def source_digest(thing: type | Callable[..., Any]) -> str | None:
-    """Hash of the file in which a class or function not of this package was written.
+    """Hash of the source file of a class or function; not of the modules that it imports.
 
-    Of that file alone, not of what it imports. Empty for what is ours or Python's own: versions
-    and `storage.source` know it. None if there is no file.
+    Empty for classes and functions of this package and of Python itself: versions and
+    `storage.source` identify those. None if there is no file.
     """
     name = thing.__module__ or "builtins"  # None for methods of Python's own types
     if name.partition(".")[0] in (OURS, "builtins"):
@@ -115,37 +115,37 @@ def source_digest(thing: type | Callable[..., Any]) -> str | None:
     return digest(Path(file).read_bytes()).hex()
 
 
-def _fresh(kind: type) -> str:
-    """What stands for a class without a source: nobody has the same."""
+def _random_identity(kind: type) -> str:
+    """A random identity for a class without a source."""
     return secrets.token_hex(8)
 
 
-def _same(kind: type) -> str:
-    """What stands for a class without a source: no other class, or process, has the same."""
-    return _TOKENS.setdefault(kind, _fresh(kind))
+def _fixed_identity(kind: type) -> str:
+    """A random identity for a class without a source, the same within this process."""
+    return _TOKENS.setdefault(kind, _random_identity(kind))
 
 
 def _sources(thing: object, unknown: Callable[[type], str]) -> Iterator[str]:
-    """Hashes of the sources of a thing and of the settings within it."""
+    """Hashes of the sources of an object and of the settings within it."""
     if inspect.isfunction(thing):
-        # One without a file is known by its code, which is in the repr of its explainer.
+        # A function without a file is identified by its code, in the repr of its explainer.
         known = source_digest(thing) or ""
     else:
-        found = source_digest(type(thing))
-        known = unknown(type(thing)) if found is None else found
+        digest_ = source_digest(type(thing))
+        known = unknown(type(thing)) if digest_ is None else digest_
     if known:
         yield known
     if dataclasses.is_dataclass(thing):
         for setting in dataclasses.fields(thing):
-            if setting.repr:  # what is not shown does not tell one from another
+            if setting.repr:  # a field without a repr is not part of the identity
                 yield from _sources(getattr(thing, setting.name), unknown)
 
 
-# ---------------------------------------------------------------- what code does
+# ---------------------------------------------------------------- code
 
 
 def describe(thing: Any) -> str:
-    """A function's name and a hash of what it does; the repr of anything else."""
+    """A function's name and a hash of its code; the repr of any other object."""
     if not inspect.isfunction(thing):
         return repr(thing)
     known = digest(repr(_function_content(thing)).encode()).hex()
@@ -153,7 +153,7 @@ def describe(thing: Any) -> str:
 
 
 def functions_in(thing: Any) -> Iterator[Any]:
-    """The functions among a thing's settings."""
+    """The functions among an object's settings."""
     if inspect.isfunction(thing):
         yield thing
     elif dataclasses.is_dataclass(thing):
@@ -162,7 +162,7 @@ def functions_in(thing: Any) -> Iterator[Any]:
 
 
 def code_content(code: CodeType) -> tuple[Any, ...]:
-    """What code does, the same in every process; not where it stands, nor its comments."""
+    """Content of code, the same in every process, without its place and comments."""
     constants = [_constant(constant) for constant in code.co_consts]
     return code.co_code, code.co_names, code.co_varnames, code.co_exceptiontable, constants
 
@@ -170,26 +170,26 @@ def code_content(code: CodeType) -> tuple[Any, ...]:
 def _constant(constant: Any) -> Any:
     if isinstance(constant, CodeType):
         return code_content(constant)
-    # The order of a set of texts is another one in every process.
+    # The order of a set of texts differs between processes.
     return sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
 
 
 def _function_content(function: FunctionType) -> tuple[Any, ...]:
-    """Code, defaults and closure of a function, and of those of its module that it calls."""
-    found: dict[FunctionType, tuple[Any, ...]] = {}
+    """Code, defaults and closure of a function, and of functions of its module that it calls."""
+    contents: dict[FunctionType, tuple[Any, ...]] = {}
     waiting = [function]
     while waiting:
         one = waiting.pop()
-        if one not in found:
-            closed = [cell.cell_contents for cell in one.__closure__ or ()]
+        if one not in contents:
+            closure = [cell.cell_contents for cell in one.__closure__ or ()]
             content = code_content(one.__code__)
-            found[one] = content, one.__defaults__, one.__kwdefaults__, closed
+            contents[one] = content, one.__defaults__, one.__kwdefaults__, closure
             named = [one.__globals__.get(name) for name in _names(one.__code__)]
-            waiting += [f for f in named if inspect.isfunction(f) and _beside(f, function)]
-    return tuple(found.values())
+            waiting += [f for f in named if inspect.isfunction(f) and _same_module(f, function)]
+    return tuple(contents.values())
 
 
-def _beside(function: FunctionType, other: FunctionType) -> bool:
+def _same_module(function: FunctionType, other: FunctionType) -> bool:
     return function.__module__ == other.__module__
 
 

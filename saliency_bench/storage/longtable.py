@@ -24,22 +24,22 @@ Key = tuple[str, str, str]
 KEYS = ["check", "explainer", "similarity"]
 
 GROUP = 2**14
-"""Most rows of a row group."""
+"""Most rows in a row group."""
 
 
 @dataclass(frozen=True)
 class LongTable:
-    """A parquet file each of whose row groups holds rows of one key only.
+    """A parquet file whose row groups each hold rows of one key.
 
     Attributes:
-        source: where it lies, or all of its bytes.
+        source: its path, or all of its bytes.
     """
 
     source: Path | bytes
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
-        """A table in memory, with the rows of a frame that has the columns `KEYS`."""
+        """Make a table in memory from a frame with the columns `KEYS`."""
         groups = frame.groupby(KEYS, sort=False, observed=True)
         schema = pa.Schema.from_pandas(frame, preserve_index=False)
         sink = io.BytesIO()
@@ -52,10 +52,10 @@ class LongTable:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The table of a file.
+        """Open the table of a file.
 
         Raises:
-            OSError: if there is none.
+            OSError: if the file cannot be read.
             ValueError: if it is damaged, or of another schema version.
         """
         table = cls(path)
@@ -64,31 +64,31 @@ class LongTable:
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """Of whatever is in it, in its order."""
+        """The keys in the table, in its order."""
         return tuple(dict.fromkeys(self._groups))
 
     @property
     def schema(self) -> pa.Schema:
-        """Names and types of its columns."""
+        """Names and types of the columns."""
         return self._file.schema_arrow.remove_metadata()
 
     def rows(self, key: Key) -> pd.DataFrame:
-        """Those of one key, in their order."""
+        """The rows of one key, in their order."""
         places = [place for place, its in enumerate(self._groups) if its == key]
-        # Threads would each keep memory of their own.
+        # One thread: each further one would keep memory of its own.
         table = self._file.read_row_groups(places, use_threads=False)
         return cast(pd.DataFrame, table.to_pandas(use_threads=False))
 
     def frame(self) -> pd.DataFrame:
-        """All rows; names and statuses are categories."""
+        """All rows; names and statuses are categorical columns."""
         return cast(pd.DataFrame, self._file.read().to_pandas())
 
     def in_memory(self) -> LongTable:
-        """The same table in memory, for when its file goes."""
+        """A copy in memory, independent of the file."""
         return LongTable(self._bytes())
 
     def save(self, path: Path) -> None:
-        """Write it to a file, unless it is that file.
+        """Write the table to a file, unless it is that file.
 
         Raises:
             OSError: if it cannot be written.
@@ -102,7 +102,7 @@ class LongTable:
 
     @cached_property
     def _file(self) -> pq.ParquetFile:
-        # An open file stays what it is, also when another run puts its own in the same place.
+        # The open file keeps its content, also if another run replaces the file.
         if isinstance(self.source, bytes):
             return pq.ParquetFile(pa.BufferReader(self.source))
         local = isinstance(self.source, Path)
@@ -114,19 +114,19 @@ class LongTable:
         if metadata.get(b"schema_version") != str(SCHEMA_VERSION).encode():
             raise ValueError(f"{self.source!s} must have schema_version {SCHEMA_VERSION}")
         if b"groups" not in metadata:
-            raise ValueError(f"{self.source!s} must say what is in its row groups; it does not")
+            raise ValueError(f"{self.source!s} must list the keys of its row groups; it does not")
         return [cast(Key, tuple(key)) for key in json.loads(metadata[b"groups"])]
 
 
 class _Writer:
-    """Writes a long table key by key, in row groups of one size however the rows come in."""
+    """Writes a long table key by key; its row groups do not depend on the parts it is given."""
 
     def __init__(self, sink: IO[bytes], schema: pa.Schema) -> None:
         self._schema = schema.with_metadata({"schema_version": str(SCHEMA_VERSION)})
-        words = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-        self._writer = pq.ParquetWriter(sink, self._schema, use_dictionary=words)
-        # The words of a row group are those that are in it, whatever pieces it was made of.
-        plain = [(f.name, pa.string() if f.name in words else f.type) for f in schema]
+        categories = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        self._writer = pq.ParquetWriter(sink, self._schema, use_dictionary=categories)
+        # Plain strings: the categories of a row group must not depend on how the parts are cut.
+        plain = [(f.name, pa.string() if f.name in categories else f.type) for f in schema]
         self._plain = pa.schema(plain)
         self._groups: list[Key] = []
         self._waiting: list[pa.Table] = []
@@ -142,7 +142,7 @@ class _Writer:
         self._writer.close()
 
     def write(self, key: Key, rows: pa.Table) -> None:
-        """Further rows of a key; all of a key come one after the other."""
+        """Write rows of a key; all rows of a key must be written before the next key."""
         if key != self._key:
             self._flush(0)
             self._key = key
@@ -150,7 +150,7 @@ class _Writer:
         self._flush(GROUP)
 
     def _flush(self, least: int) -> None:
-        """Write row groups as long as so many rows wait."""
+        """Write row groups while at least `least` rows wait."""
         while (waiting := sum(map(len, self._waiting))) and waiting >= least:
             table = pa.concat_tables(self._waiting).combine_chunks()
             self._writer.write_table(self._encoded(table.slice(0, GROUP)), row_group_size=GROUP)
@@ -167,7 +167,7 @@ class _Writer:
 
 @contextmanager
 def open_writer(path: Path, schema: pa.Schema) -> Iterator[_Writer]:
-    """A long table that is written key by key; it appears whole or not at all.
+    """Open a long table for writing key by key; the write is atomic.
 
     Raises:
         OSError: if it cannot be written.
@@ -178,10 +178,10 @@ def open_writer(path: Path, schema: pa.Schema) -> Iterator[_Writer]:
 
 @contextmanager
 def release_arrow_memory() -> Iterator[None]:
-    """Arrow's memory goes back to the system at once; its own pool would hold on to it."""
-    usual = pa.default_memory_pool()
+    """Inside the block Arrow returns free memory to the system at once; its own pool keeps it."""
+    default = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())
     try:
         yield
     finally:
-        pa.set_memory_pool(usual)
+        pa.set_memory_pool(default)

@@ -25,21 +25,21 @@ from saliency_bench.storage.fingerprint import DIGEST, digest
 Arrays = Mapping[str, NDArray[Any]]
 
 PARTIAL = ".begun"
-"""How the name of a file starts that is being written; then come process, birth and machine."""
+"""Prefix of an unfinished file's name; then follow process number, its start time and machine."""
 
 
 def location(place: str) -> Path:
-    """A folder: a local one, or an address such as `s3://bucket/folder`.
+    """The path of a folder: a local one, or an address such as `s3://bucket/folder`.
 
     Raises:
-        ValueError: if what such an address needs is not installed.
+        ValueError: if the packages for such an address are not installed.
     """
     if "://" not in place:
         return Path(place)
     try:
         from upath import UPath
 
-        return cast(Path, UPath(place))  # it has the methods of a Path
+        return cast(Path, UPath(place))  # UPath has the methods of Path
     except (ImportError, ValueError) as error:
         raise ValueError(
             f"run_dir must be a folder, or an address that fsspec knows; got {place}: {error} "
@@ -48,7 +48,7 @@ def location(place: str) -> Path:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder with what is in it, if it is there."""
+    """Remove a folder and its content, if it exists."""
     if isinstance(path, Path):
         shutil.rmtree(path, ignore_errors=True)
     elif path.exists():
@@ -57,12 +57,12 @@ def remove_folder(path: Path) -> None:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write such that its name only ever holds all of it, also after a crash.
+    """Open a file for an atomic write: its path never shows a part of it, even after a crash.
 
     Raises:
         OSError: if the folder cannot be written or the disk is full; the old file stays.
     """
-    if not isinstance(path, Path):  # an object store: what is put there appears whole
+    if not isinstance(path, Path):  # an object store: uploads are atomic
         with tempfile.NamedTemporaryFile() as file:
             yield file
             file.flush()
@@ -70,7 +70,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     process = os.getpid()
-    prefix = f"{PARTIAL}-{process}-{_birth(process)}-{_machine()}-{path.name[:40]}-"
+    prefix = f"{PARTIAL}-{process}-{_start_time(process)}-{_machine()}-{path.name[:40]}-"
     handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -85,51 +85,52 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a whole file, as `atomic` does."""
+    """Write a whole file atomically; raises as `atomic` does."""
     with atomic(path) as file:
         file.write(content)
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what processes of this machine began to write in a folder before they were killed."""
+    """Remove unfinished files of killed processes of this machine from a folder."""
     if not isinstance(folder, Path):
         return
-    # Unlike `rglob`, it does not mind that another process removes a folder meanwhile.
+    # `rglob` would raise if another process removed a folder meanwhile.
     for parent, _, names in os.walk(folder):
         for name in names:
-            if _abandoned(name):
-                with suppress(OSError):  # it is gone, or another user's
+            if _is_abandoned(name):
+                with suppress(OSError):  # already removed, or another user's
                     Path(parent, name).unlink()
 
 
-def _abandoned(name: str) -> bool:
-    """Whether a file is named like one that a process of this machine was at that has ended."""
-    begun, *parts = name.split("-", 4)
-    if begun != PARTIAL or len(parts) < 4 or parts[2] != _machine() or not parts[0].isdecimal():
+def _is_abandoned(name: str) -> bool:
+    """Whether a file name is that of an unfinished file of a dead process of this machine."""
+    prefix, *parts = name.split("-", 4)
+    if prefix != PARTIAL or len(parts) < 4 or parts[2] != _machine() or not parts[0].isdecimal():
         return False
     process = int(parts[0])
-    return not _runs(process) or _birth(process) != parts[1]
+    return not _is_alive(process) or _start_time(process) != parts[1]
 
 
 def _machine() -> str:
     return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
 
 
-def _birth(process: int) -> str:
-    """When a process started, in ticks of this machine's kernel; "0" where that cannot be told.
+def _start_time(process: int) -> str:
+    """When a process started, in ticks of this machine's kernel; "0" if unknown.
 
-    Numbers of processes come again, and in a container soon: the first ones are always the same.
+    Process numbers are reused; in a container soon, since they start anew.
     """
     try:
         stat = Path(f"/proc/{process}/stat").read_bytes()
     except OSError:
         return "0"
-    return stat.rpartition(b")")[2].split()[19].decode()  # its name may hold spaces and brackets
+    # Fields are counted after the last bracket: the process name may contain spaces and brackets.
+    return stat.rpartition(b")")[2].split()[19].decode()
 
 
-def _runs(process: int) -> bool:
-    """Whether a process of this machine is alive, as far as can be told."""
-    if os.name == "nt":  # there the question would be a kill
+def _is_alive(process: int) -> bool:
+    """Whether a process of this machine is alive; True if unknown."""
+    if os.name == "nt":  # on Windows `os.kill` would end the process
         return True
     try:
         os.kill(process, 0)
@@ -147,7 +148,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """What `write_json` wrote; None if there is no such file.
+    """Read a file of `write_json`; None if there is no such file.
 
     Raises:
         ValueError: if the file is damaged or of another schema version.
@@ -167,17 +168,17 @@ def read_json(path: Path) -> dict[str, Any] | None:
 class Store:
     """The files of one run.
 
-    A cell is an npz file followed by the hash of its bytes: one that a disk or a hand has damaged
-    is known as such, and computed anew.
+    A cell is an npz file followed by a hash of its bytes, so that a damaged cell is recognised and
+    computed again.
 
     Attributes:
-        folder: where they lie.
+        folder: the run folder.
     """
 
     folder: Path
 
     def columns(self, key: str) -> frozenset[str] | None:
-        """The names of a cell's arrays; None if it is not there, or damaged."""
+        """The names of a cell's arrays; None if it is missing or damaged."""
         content = self._intact(key)
         if content is None:
             return None
@@ -187,7 +188,7 @@ class Store:
     def cell(
         self, key: str, names: Collection[str] | None = None
     ) -> dict[str, NDArray[Any]] | None:
-        """A cell's arrays, or those of `names` that it has; None if it is not there, or damaged."""
+        """A cell's arrays, or those of `names` that it has; None if it is missing or damaged."""
         content = self._intact(key)
         if content is None:
             return None
@@ -195,15 +196,15 @@ class Store:
             return {name: file[name] for name in file.files if names is None or name in names}
 
     def damaged(self, key: str) -> bool:
-        """Whether a cell is there that is not what was saved."""
+        """Whether a cell exists and is damaged."""
         return self._path(key).exists() and self._intact(key) is None
 
     def save_cell(self, key: str, arrays: Arrays) -> None:
-        """Save a cell; what was saved under its key before stays as it is."""
+        """Save a cell; arrays that were saved under its key before stay."""
         content, path = _npz({**arrays, **(self.cell(key) or {})}), self._path(key)
         try:
             write_atomic(path, content + digest(content))
-        except IsADirectoryError:  # it is damaged, too, but no file can take its place
+        except IsADirectoryError:  # a damaged cell that no file can replace
             remove_folder(path)
             write_atomic(path, content + digest(content))
 
@@ -212,7 +213,7 @@ class Store:
         write_atomic(self._maps_path(name), _npz({"maps": maps}))
 
     def has_maps(self, name: str) -> bool:
-        """Whether `save_maps` saved maps of that name."""
+        """Whether `save_maps` has saved maps under this name."""
         return self._maps_path(name).exists()
 
     def _maps_path(self, name: str) -> Path:
@@ -224,10 +225,10 @@ class Store:
     def _intact(self, key: str) -> bytes | None:
         try:
             stored = self._path(key).read_bytes()
-        except OSError:  # a sector that cannot be read is as good as no file
+        except OSError:  # an unreadable sector counts as a missing file
             return None
-        content, known = stored[:-DIGEST], stored[-DIGEST:]
-        return content if digest(content) == known else None
+        content, expected = stored[:-DIGEST], stored[-DIGEST:]
+        return content if digest(content) == expected else None
 
 
 def _npz(arrays: Arrays) -> bytes:

@@ -39,13 +39,13 @@ def targets():
 def defined_in(target):
     """The module that defines what a folder hands on."""
     folder, name = target.split(".")
-    return source._face(PACKAGE / folder, folder)[name]
+    return source._exports(PACKAGE / folder, folder)[name]
 
 
 def test_nothing_that_the_computing_of_a_cell_reaches_is_left_out():
     known = {target for target in targets() if target.split(".")[0] != "cli"}
     assert len(known) > 40
-    reached = source.reached([*COMPUTING, *map(defined_in, known)])
+    reached = source.reachable([*COMPUTING, *map(defined_in, known)])
     assert {"engine.loop", "engine.scoring", "network.lrp_rules", "randomize"} <= reached
     assert not {name for name in reached if name.split(".")[0] in source.AROUND}
 
@@ -100,7 +100,7 @@ def test_the_hash_is_the_same_in_every_process():
 
 
 def test_a_cached_network_knows_what_training_reaches_and_no_more(copy):
-    reached = source.reached([source.TRAINING])
+    reached = source.reachable([source.TRAINING])
     assert {"models.training", "models.seeding", "randomize"} <= reached
     assert not {n for n in reached if n.split(".")[0] in ("explainers", "similarities", "engine")}
     before = source.of_training.__wrapped__(copy)
