@@ -142,7 +142,7 @@ def fresh_model_of() -> Callable[[str], Any]:
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report draws none and its page is filler: they take most of a small run's time."""
-    monkeypatch.setattr("saliency_bench.report.write.planned", lambda _: ())
+    monkeypatch.setattr("saliency_bench.report.write.plan_figures", lambda _: ())
     monkeypatch.setattr("saliency_bench.report.write.page.html", lambda _: 500_000 * "-")
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from saliency_bench.compare import compare, freeze
-from saliency_bench.results.read import measured
+from saliency_bench.results.read import read_measurements
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "results" / "studies" / "gate_alarms"
@@ -109,7 +109,7 @@ def _comparisons(runs: Mapping[str, Path]) -> Iterator[dict[str, object]]:
 
 def _pairs(folders: Sequence[Path]) -> Iterator[dict[str, object]]:
     """Every rerun against every one before it."""
-    results = [measured(folder, pictures=False) for folder in folders]
+    results = [read_measurements(folder, pictures=False) for folder in folders]
     for (one, before), (two, after) in combinations(zip(folders, results, strict=True), 2):
         found = compare(before, after)
         why = [f"{row.explainer} {row.similarity}: {row.why}" for row in found.failures]

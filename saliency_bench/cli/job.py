@@ -65,14 +65,14 @@ def _plan(request: Request) -> int:
     job = load.load(request)
     from saliency_bench.cli.estimate import costs
     from saliency_bench.report.text.console import stdout_console
-    from saliency_bench.study.compute import planned
+    from saliency_bench.study.compute import plan_steps
     from saliency_bench.study.estimate import forecast
-    from saliency_bench.study.run import spread
+    from saliency_bench.study.run import variance_components
 
     config = request.config
-    steps, _ = planned(job.study)
+    steps, _ = plan_steps(job.study)
     expected_cost = forecast(job.study, Store(request.folder), steps, workers=config.workers)
-    variances = spread(job.study, request.folder)
+    variances = variance_components(job.study, request.folder)
     stdout_console().print(costs(expected_cost, variances, config.width))
     return Exit.FINISHED
 
@@ -128,9 +128,9 @@ def join(request: Request, place: float) -> None:
     """
     job = load.load(request)
     from saliency_bench.protocols import Silent
-    from saliency_bench.study.compute import compute, planned
+    from saliency_bench.study.compute import compute, plan_steps
 
-    steps, _ = planned(job.study)
+    steps, _ = plan_steps(job.study)
     store, maps_to_save = Store(request.folder), _maps_to_save(request)
     compute(job.study, store, steps, Silent(), maps_to_save=maps_to_save, place=place)
 

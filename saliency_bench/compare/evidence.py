@@ -15,7 +15,7 @@ from saliency_bench.inference.rules import Verdict
 from saliency_bench.protocols import Expectation
 from saliency_bench.results import Results, files
 from saliency_bench.results.conclude import evidence_of
-from saliency_bench.results.read import measured
+from saliency_bench.results.read import read_measurements
 from saliency_bench.storage.longtable import Key
 
 SAME_SCORES = ("weights_hash", "images_hash", "targets_hash", "seed", "draws", "target", "output")
@@ -62,7 +62,7 @@ class Side:
         self.name = name if isinstance(source, Results) else str(source)
         with self._name_errors():
             self.results = (
-                source if isinstance(source, Results) else measured(source, pictures=False)
+                source if isinstance(source, Results) else read_measurements(source, pictures=False)
             )
             self.evidence = self._evidence()
             thresholds = self.evidence.thresholds

@@ -4,7 +4,13 @@ from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import Components, Estimate, Interval, interval
 from saliency_bench.inference.pairs import difference
 from saliency_bench.inference.rules import decide
-from saliency_bench.inference.tables import false_verdicts, judge, problems, spread, summarize
+from saliency_bench.inference.tables import (
+    false_verdicts,
+    judge,
+    problems,
+    summarize,
+    variance_components,
+)
 
 __all__ = [
     "Case",
@@ -19,6 +25,6 @@ __all__ = [
     "interval",
     "judge",
     "problems",
-    "spread",
+    "variance_components",
     "summarize",
 ]

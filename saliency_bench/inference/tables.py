@@ -186,7 +186,7 @@ def _control(evidence: Evidence, check: str, explainer: str) -> str:
     return expectation.controls.get(evidence.controls.get(explainer, ""), "")
 
 
-def spread(evidence: Evidence, check: str) -> dict[str, Components]:
+def variance_components(evidence: Evidence, check: str) -> dict[str, Components]:
     """How much of `retained` varies with draws and images, by explainer of a check.
 
     Of the similarity that its verdict is taken on; without explainers that have no two of each.

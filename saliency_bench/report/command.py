@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     usual = told.runs[0] if len(told.runs) == 1 else f"results/report/{stamp}"
     try:
         out = location(told.out or usual)
-        found = merge.merged([location(run) for run in told.runs], out)
+        found = merge.merge_runs([location(run) for run in told.runs], out)
         if told.no_images:
             found = {study: replace(results, examples=None) for study, results in found.items()}
         return _write(found, out)

@@ -195,18 +195,18 @@ def _undefined(results: Results) -> Iterator[Block]:
 
 
 def _how(results: Results) -> Iterator[Block]:
-    yield Grid(["what", "value"], list(flattened(results.provenance)))
+    yield Grid(["what", "value"], list(flatten(results.provenance)))
 
 
 def _files(results: Results) -> Iterator[Block]:
     yield from map(Paragraph, sentences.reading(results))
 
 
-def flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Nested facts as dotted names with short values; provenance.json has them whole."""
     for key, value in facts.items():
         if isinstance(value, Mapping):
-            yield from flattened(value, f"{prefix}{key}.")
+            yield from flatten(value, f"{prefix}{key}.")
         else:
             shown = str(value)
             yield f"{prefix}{key}", shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

@@ -81,7 +81,7 @@ def expectation(results: Results, check: str) -> Expectation:
     return Expectation.read(results.provenance["expectations"][check])
 
 
-def measured(results: Results, check: str) -> int | None:
+def ceiling_stage(results: Results, check: str) -> int | None:
     """The stage that measures a check's ceilings; None: they are 1."""
     return expectation(results, check).ceiling.stage
 
@@ -91,7 +91,7 @@ def dosed(results: Results) -> list[str]:
     judged = any(line is not None for line in results.provenance.get("thresholds", {}).values())
     known = judged and results.provenance.get("doses")
     # Where ceilings are measured, what survives for certain is all there is to retain.
-    return [check for check in ran(results) if known and measured(results, check) is None]
+    return [check for check in ran(results) if known and ceiling_stage(results, check) is None]
 
 
 def chance(results: Results) -> float | None:
@@ -103,7 +103,7 @@ def chance(results: Results) -> float | None:
 def levels(results: Results, check: str) -> dict[int, float]:
     """The depth of every stage behind the one that measures the ceilings, if one does."""
     networks = results.networks
-    ceiling = measured(results, check) or 0
+    ceiling = ceiling_stage(results, check) or 0
     later = networks[(networks["check"] == check) & (networks["stage"] > ceiling)]
     first = later.drop_duplicates("stage").sort_values("stage")
     return {int(s): float(d) for s, d in zip(first["stage"], first["depth"], strict=True)}

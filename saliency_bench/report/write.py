@@ -8,7 +8,7 @@ import matplotlib as mpl
 
 from saliency_bench.report import page, view
 from saliency_bench.report.figures import style
-from saliency_bench.report.figures.planned import Planned, planned, stem
+from saliency_bench.report.figures.planned import PlannedFigure, plan_figures, stem
 from saliency_bench.report.text import latex, markdown
 from saliency_bench.results import Results, files
 from saliency_bench.storage.store import write_atomic
@@ -39,7 +39,7 @@ def write(results: Results, folder: Path) -> Path:
         write_atomic(folder / name, data)
     results.long_scores.save(folder / "scores.parquet")
     results.long_floors.save(folder / "floors.parquet")
-    drawn = list(planned(results))
+    drawn = list(plan_figures(results))
     for plan in drawn:
         _write_figure(folder / "figures", plan)
     write_atomic(folder / "report.html", page.html(results).encode())
@@ -48,7 +48,7 @@ def write(results: Results, folder: Path) -> Path:
     return path
 
 
-def _write_figure(folder: Path, plan: Planned) -> None:
+def _write_figure(folder: Path, plan: PlannedFigure) -> None:
     figure = plan.draw()
     with mpl.rc_context(style.STYLE):
         for kind in ("png", "pdf"):

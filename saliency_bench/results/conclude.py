@@ -12,7 +12,7 @@ from saliency_bench.protocols import Expectation
 from saliency_bench.results import TRAININGS, Examples, Results, provenance
 
 
-def concluded(
+def conclude(
     evidence: inference.Evidence,
     facts: Mapping[str, Any],
     *,

@@ -56,7 +56,7 @@ def examples(found: Examples) -> bytes:
     return buffer.getvalue()
 
 
-def stored_examples(content: bytes) -> Examples:
+def read_examples(content: bytes) -> Examples:
     """What `examples` wrote."""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         told = json.loads(str(file["told"]))

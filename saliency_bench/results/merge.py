@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from saliency_bench.results import Examples, Results
-from saliency_bench.results.conclude import concluded, evidence_of
-from saliency_bench.results.read import measured
+from saliency_bench.results.conclude import conclude, evidence_of
+from saliency_bench.results.read import read_measurements
 from saliency_bench.storage.longtable import Key, LongTable, open_writer
 
 SAME_TABLE = (
@@ -28,7 +28,7 @@ TOLD = ("seed", "dataset", "model", "target", "n_images", "weights_hash", "image
 _PLACE = ["stage", "draw", "image"]
 
 
-def merged(folders: Sequence[Path], into: Path) -> dict[str, Results]:
+def merge_runs(folders: Sequence[Path], into: Path) -> dict[str, Results]:
     """The results of each study, by what tells it from the others.
 
     Args:
@@ -40,7 +40,7 @@ def merged(folders: Sequence[Path], into: Path) -> dict[str, Results]:
     """
     groups: dict[str, list[tuple[Path, Results]]] = {}
     for folder in dict.fromkeys(folders):
-        results = measured(folder)
+        results = read_measurements(folder)
         groups.setdefault(_study(results), []).append((folder, results))
     names = _names([runs[0][1].provenance for runs in groups.values()])
     several = len(groups) > 1
@@ -104,7 +104,7 @@ def _joined(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
             for name in ("long_scores", "long_floors")
         ]
         evidence = replace(evidence, scores=long[0], floors=long[1])
-    return concluded(
+    return conclude(
         evidence,
         reduce(_facts, (results.provenance for _, results in runs)),
         examples=reduce(_examples, (results.examples for _, results in runs)),

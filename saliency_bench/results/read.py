@@ -25,13 +25,13 @@ def read(folder: Path) -> Results:
     """
     with _told(folder):
         return replace(
-            measured(folder),
+            read_measurements(folder),
             summary=_csv(folder / "summary.csv", SUMMARY),
             verdicts=_csv(folder / "verdicts.csv", VERDICTS),
         )
 
 
-def measured(folder: Path, *, pictures: bool = True) -> Results:
+def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
     """What a run measured, without summary and verdicts: they follow from it.
 
     Args:
@@ -77,7 +77,7 @@ def _trainings(path: Path) -> pd.DataFrame:
 
 def _examples(path: Path) -> Examples | None:
     # A run of an older version has none.
-    return files.stored_examples(path.read_bytes()) if path.exists() else None
+    return files.read_examples(path.read_bytes()) if path.exists() else None
 
 
 def _csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:

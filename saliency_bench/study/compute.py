@@ -10,7 +10,7 @@ from saliency_bench.protocols import Progress, Study
 from saliency_bench.storage.store import Store, write_json
 
 
-def planned(study: Study) -> tuple[tuple[engine.Step, ...], dict[str, str]]:
+def plan_steps(study: Study) -> tuple[tuple[engine.Step, ...], dict[str, str]]:
     """The steps of a study, whose networks are trained now, and why checks do not apply.
 
     Raises:

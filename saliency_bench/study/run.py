@@ -15,10 +15,10 @@ from saliency_bench import engine, inference
 from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
 from saliency_bench.protocols import Preprocessing, Progress, Silent, Study
 from saliency_bench.results import Examples, Results, provenance, tables
-from saliency_bench.results.conclude import concluded
+from saliency_bench.results.conclude import conclude
 from saliency_bench.storage.longtable import LongTable, release_arrow_memory
 from saliency_bench.storage.store import Store, remove_partial_files
-from saliency_bench.study.compute import compute, planned, write_plan
+from saliency_bench.study.compute import compute, plan_steps, write_plan
 
 
 @release_arrow_memory()
@@ -44,7 +44,7 @@ def run_study(
     Raises:
         ValueError: if no explainer applies.
     """
-    steps, refused = planned(study)
+    steps, refused = plan_steps(study)
     remove_partial_files(store.folder)
     write_plan(store, steps)
     with beside or nullcontext():
@@ -53,7 +53,7 @@ def run_study(
     long = tables.scores(study, store, steps, outcome)
     evidence = _evidence(study, outcome, long, tables.networks(study, store, steps))
     facts = {**provenance.of_study(study), **provenance.of_outcome(outcome)}
-    return concluded(
+    return conclude(
         evidence,
         facts,
         examples=_examples(study, store, steps, outcome, preprocessing)
@@ -70,7 +70,7 @@ def chance(labels: NDArray[np.int64] | None) -> float | None:
     return float(np.bincount(labels).max() / len(labels))
 
 
-def spread(study: Study, folder: Path) -> dict[str, inference.Components]:
+def variance_components(study: Study, folder: Path) -> dict[str, inference.Components]:
     """How much `retained` varies with draws and images, by explainer of the first check.
 
     From the scores that a run of such a study left; empty if there are none.
@@ -81,7 +81,7 @@ def spread(study: Study, folder: Path) -> dict[str, inference.Components]:
         evidence = _evidence(study, engine.Outcome(), (long[0], long[1]), networks)
     except (OSError, ValueError):
         return {}
-    return inference.spread(evidence, next(iter(study.checks)))
+    return inference.variance_components(evidence, next(iter(study.checks)))
 
 
 def _evidence(

@@ -9,7 +9,7 @@ from helpers.evidence import ABSOLUTE, CHECK, EXPECTED, SIGNED, scored
 from helpers.runs import made, noisy, saved
 
 from saliency_bench.compare import compare, freeze
-from saliency_bench.results.read import measured
+from saliency_bench.results.read import read_measurements
 
 EDGES = {"edge_detector": "fail"}
 
@@ -44,7 +44,7 @@ def test_what_a_baseline_says_is_what_the_run_would_say(results, tmp_path):
 
 def test_nothing_is_in_it_that_a_comparison_does_not_need(results, tmp_path):
     freeze(saved(results, tmp_path / "run"), tmp_path / "baseline")
-    kept = measured(tmp_path / "baseline")
+    kept = read_measurements(tmp_path / "baseline")
     assert set(kept.scores["similarity"]) == {SIGNED, ABSOLUTE}
     assert set(kept.scores["explainer"]) == {"mine"}
     assert kept.scores["score"].dtype == np.float32

@@ -9,7 +9,7 @@ import pandas as pd
 
 from helpers.evidence import SIGNED, evidence, scored
 from saliency_bench.results import Results, files
-from saliency_bench.results.conclude import concluded
+from saliency_bench.results.conclude import conclude
 from saliency_bench.storage.store import write_atomic
 
 FACTS = {
@@ -23,7 +23,7 @@ FACTS = {
 
 def made(*tables: pd.DataFrame, facts: dict | None = None, **changes: object) -> Results:
     """Results of rows as `helpers.evidence.scored` makes them."""
-    return concluded(evidence(*(tables or (noisy(0.02),)), **changes), FACTS | (facts or {}))
+    return conclude(evidence(*(tables or (noisy(0.02),)), **changes), FACTS | (facts or {}))
 
 
 def noisy(level: float, explainer: str = "mine", *, seed: int = 0, **values: object):

@@ -338,7 +338,7 @@ def test_a_map_that_is_large_everywhere_says_its_smallest_value():
     [
         ([], {"a": []}, [], "must have images and maps; got 0 and 1"),
         ([IMAGE], {}, [], "must have images and maps; got 1 and 0"),
-        ([IMAGE], {"a": [WAVY, WAVY]}, [], "one per image, 1; a has 2"),
+        ([IMAGE], {"a": [WAVY, WAVY]}, [], "one per image, 1; got 2 of a"),
         ([IMAGE], {"a": [WAVY]}, ["x", "y"], "titles must be one per image, 1; got 2"),
     ],
 )

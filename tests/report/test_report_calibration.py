@@ -9,7 +9,7 @@ import saliency_bench as sb
 from saliency_bench.explainers import Gradient, Mixture
 from saliency_bench.protocols import AREA
 from saliency_bench.report.figures.calibration import dose_figure
-from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.figures.planned import plan_figures
 from saliency_bench.report.text import markdown
 from saliency_bench.report.text.calibration import dose_sentences, doses
 from saliency_bench.results import Results
@@ -51,7 +51,7 @@ def test_it_is_told_and_drawn(calibrated):
     for line, threshold in ((signed, 0.15), (absolute, 0.25)):
         found = line.split(f"Its threshold {threshold} sits at a share of ")[1].rstrip(".")
         assert float(found) == pytest.approx(threshold, abs=0.03)
-    drawn = [plan for plan in planned(calibrated) if plan.stem.startswith("doses")]
+    drawn = [plan for plan in plan_figures(calibrated) if plan.stem.startswith("doses")]
     assert len(drawn) == 1
     assert "rises monotonically" in markdown.text(calibrated, drawn)
     labels = [text.get_text() for text in dose_figure(calibrated, CHECK).legends[0].get_texts()]

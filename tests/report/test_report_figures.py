@@ -16,7 +16,7 @@ from saliency_bench.report.figures.heatmap import retained_figure
 from saliency_bench.report.figures.mapgrid import MOST_STAGES, map_figure
 from saliency_bench.report.figures.palette import SIGNED, UNSIGNED, palette, scaled
 from saliency_bench.report.figures.panels import COLUMNS
-from saliency_bench.report.figures.planned import planned, stem
+from saliency_bench.report.figures.planned import plan_figures, stem
 from saliency_bench.report.figures.style import SHADE
 
 CHECK = "parameter_randomization"
@@ -76,7 +76,7 @@ def test_legend_stays_on_one_line_where_there_is_room_and_never_leaves_one_key_a
 
 
 def test_caption_says_whose_floor_a_stage_shows(small):
-    caption = next(planned(small)).caption
+    caption = next(plan_figures(small)).caption
     assert "Floor: maps of two draws of that stage" in caption
     assert "where every layer is redrawn, of two unrelated networks" in caption
 
@@ -190,14 +190,14 @@ def test_sparse_map_is_scaled_by_its_largest_value_and_zero_by_nothing():
 
 
 def test_plan_has_every_figure_once(small):
-    stems = [plan.stem for plan in planned(small)]
+    stems = [plan.stem for plan in plan_figures(small)]
     assert len(set(stems)) == len(stems) == 2 * 2 + 1 + 2
 
 
 def test_plan_leaves_out_what_there_are_no_numbers_for(small):
     blind = small.networks.assign(accuracy=np.nan)
     summary = small.summary[small.summary["stage"] == -1]
-    assert not list(planned(replace(small, networks=blind, summary=summary, examples=None)))
+    assert not list(plan_figures(replace(small, networks=blind, summary=summary, examples=None)))
 
 
 def test_stems_are_safe_and_stay_apart():
@@ -218,7 +218,7 @@ def test_title_fits_its_figure(make_results, stages):
         explainers=("gradient",), similarities=("top_k_intersection_of_two",), stages=stages,
         check="parameter_randomization_bottom_up",
     )  # fmt: skip
-    for plan in planned(results):
+    for plan in plan_figures(results):
         figure = plan.draw()
         figure.canvas.draw()
         assert figure.get_suptitle()
@@ -233,7 +233,7 @@ def test_dollars_in_names_draw(make_results):
         stages=("$b$", "c"),
         controls=False,
     )
-    for plan in planned(results):
+    for plan in plan_figures(results):
         figure = plan.draw()
         figure.canvas.draw()
         assert figure.get_suptitle()

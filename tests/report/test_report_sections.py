@@ -7,7 +7,7 @@ from rich.console import Console
 
 from saliency_bench.report import page, sections
 from saliency_bench.report.blocks import KINDS, Bullets, Grid, Paragraph
-from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.figures.planned import plan_figures
 from saliency_bench.report.sections import SECTIONS, Section
 from saliency_bench.report.text import markdown, terminal
 
@@ -52,7 +52,7 @@ def test_every_renderer_draws_every_kind_of_block():
 
 
 def test_sections_keep_their_order_and_an_empty_one_has_no_heading(small):
-    text = markdown.text(small, list(planned(small)))
+    text = markdown.text(small, list(plan_figures(small)))
     titles = [section.title for section in SECTIONS if f"# {section.title}\n" in text]
     places = [text.index(f"# {title}\n") for title in titles]
     assert places == sorted(places)

@@ -12,7 +12,7 @@ from saliency_bench.report.figures.bars import bar_figure
 from saliency_bench.report.figures.curves import level_figure
 from saliency_bench.report.figures.heatmap import retained_figure
 from saliency_bench.report.figures.mapgrid import map_figure
-from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.figures.planned import plan_figures
 from saliency_bench.report.figures.style import BLUE, ORANGE, SHADE
 from saliency_bench.report.figures.training import training_figure
 
@@ -119,7 +119,7 @@ def test_map_grid_names_the_networks(twins):
 
 
 def test_plan_of_one_level_has_neither_stages_nor_a_heat_map(twins):
-    stems = [plan.stem.removesuffix(f"_{LABELS}") for plan in planned(twins)]
+    stems = [plan.stem.removesuffix(f"_{LABELS}") for plan in plan_figures(twins)]
     names = ["spearman_signed", "spearman_abs"]
     assert stems == [
         *(f"twins_{LABELS}_{name}" for name in names),
@@ -130,12 +130,12 @@ def test_plan_of_one_level_has_neither_stages_nor_a_heat_map(twins):
 
 def test_plan_of_several_levels_adds_their_curve_and_the_heat_map(make_twins):
     results = make_twins((0.5, 1.0), explainers=("gradient",), similarities=("ssim",))
-    kinds = [plan.stem.split("_")[0] for plan in planned(results)]
+    kinds = [plan.stem.split("_")[0] for plan in plan_figures(results)]
     assert kinds == ["twins", "levels", "retained", "maps", "maps", "training"]
 
 
 def test_accuracy_is_drawn_where_no_training_was_told(twins):
-    stems = [plan.stem for plan in planned(replace(twins, trainings=twins.trainings[:0]))]
+    stems = [plan.stem for plan in plan_figures(replace(twins, trainings=twins.trainings[:0]))]
     assert f"accuracy_{LABELS}" in stems
     assert "training" not in stems
 
@@ -143,7 +143,7 @@ def test_accuracy_is_drawn_where_no_training_was_told(twins):
 def test_figures_of_long_names_keep_title_and_legend_inside(make_twins):
     name = "a_very_long_name_of_an_explainer_of_mine"
     results = make_twins((0.25, 1.0), explainers=(name,), similarities=("top_k_intersection",))
-    for plan in planned(results):
+    for plan in plan_figures(results):
         figure = plan.draw()
         figure.canvas.draw()
         texts = [text for text in figure.texts if text.get_text()]

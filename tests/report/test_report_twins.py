@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from saliency_bench.report import view
-from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.figures.planned import plan_figures
 from saliency_bench.report.text import markdown, sentences
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.report.write import write
@@ -55,7 +55,7 @@ def refusing(results):
 
 
 def test_a_run_of_twins_does_not_speak_of_an_area(twins):
-    text = markdown.text(twins, planned(twins))
+    text = markdown.text(twins, plan_figures(twins))
     for word in (" area", "cascade", "redrawn"):
         assert word not in text.split("## How it was run")[0]
         assert word not in sentences.reading(twins)
@@ -147,11 +147,11 @@ def test_check_that_could_not_run_is_a_sentence_with_its_reason(both):
     results = refusing(both)
     sentence = f"{LABELS} was not run: {REASON}."
     assert sentence in shown(results)
-    text = markdown.text(results, planned(results))
+    text = markdown.text(results, plan_figures(results))
     assert f"### {LABELS}\n\n{sentence}\n\n" in text
     assert "All checks" not in text
     assert f"| {LABELS} |" not in text
-    assert not [plan for plan in planned(results) if LABELS in plan.stem]
+    assert not [plan for plan in plan_figures(results) if LABELS in plan.stem]
     assert "4 of 4 controls" in sentences.validity(results)
 
 
@@ -176,7 +176,7 @@ def test_what_is_asked_of_networks_is_read_from_the_check(twins, small):
 
 def test_known_doses_are_drawn_and_told_where_weights_are_redrawn(both):
     results = with_facts(both, doses={"gradient": 0.5}, thresholds={"spearman_signed": 0.15})
-    drawn = [plan for plan in planned(results) if plan.stem.startswith("doses")]
+    drawn = [plan for plan in plan_figures(results) if plan.stem.startswith("doses")]
     assert [plan.stem for plan in drawn] == [f"doses_{PARAMETERS}"]
     assert PARAMETERS in drawn[0].caption
     assert isinstance(drawn[0].draw(), Figure)

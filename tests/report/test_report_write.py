@@ -14,7 +14,8 @@ import pytest
 
 from saliency_bench import report
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report.figures.planned import planned
+from saliency_bench.report import sections
+from saliency_bench.report.figures.planned import plan_figures
 from saliency_bench.report.text import markdown, markup
 from saliency_bench.report.write import _write_figure, write
 from saliency_bench.results import files
@@ -65,7 +66,7 @@ def test_provenance_is_strict_json(folder):
 
 def test_every_planned_figure_is_there_twice_and_embedded(folder, lean):
     text = (folder / "report.md").read_text()
-    for plan in planned(lean):
+    for plan in plan_figures(lean):
         assert (folder / "figures" / f"{plan.stem}.png").read_bytes().startswith(b"\x89PNG")
         assert (folder / "figures" / f"{plan.stem}.pdf").read_bytes().startswith(b"%PDF")
         assert f"(figures/{plan.stem}.png)" in text
@@ -140,7 +141,7 @@ def test_escape(raw, safe):
 
 def test_nested_facts_become_dotted_names():
     facts = {"versions": {"numpy": "2.4"}, "seed": 3}
-    assert list(markdown.flattened(facts)) == [("versions.numpy", "2.4"), ("seed", "3")]
+    assert list(sections.flatten(facts)) == [("versions.numpy", "2.4"), ("seed", "3")]
 
 
 def test_interrupted_write_leaves_the_old_report_and_no_half_file(lean, tmp_path, monkeypatch):
@@ -176,14 +177,14 @@ def test_two_checks_stand_beside_each_other(make_results, lean):
         networks=pd.concat([lean.networks, other.networks]),
         long_scores=LongTable.of(pd.concat([lean.scores, other.scores])),
     )
-    text = markdown.text(both, planned(both))
+    text = markdown.text(both, plan_figures(both))
     assert f"### {CHECK}" in text
     assert "### another" in text
     assert "figures/stages_another_ssim.png" in text
 
 
 def test_same_run_writes_the_same_figures(lean, tmp_path, folder):
-    plan = next(planned(lean))
+    plan = next(plan_figures(lean))
     _write_figure(tmp_path, plan)
     for kind in ("png", "pdf"):
         name = f"{plan.stem}.{kind}"

@@ -10,7 +10,7 @@ from helpers.evidence import EXPECTED
 from saliency_bench.inference import Evidence
 from saliency_bench.report import command
 from saliency_bench.results import merge
-from saliency_bench.results.conclude import concluded
+from saliency_bench.results.conclude import conclude
 from saliency_bench.results.read import read
 from saliency_bench.storage.longtable import LongTable
 
@@ -57,7 +57,7 @@ def made(*names, draws=range(3), **facts):
         signed=dict.fromkeys(names, True),
         thresholds={SIGNED: 0.15},
     )
-    return concluded(evidence, {**FACTS, "explainers": dict.fromkeys(names, "E()"), **facts})
+    return conclude(evidence, {**FACTS, "explainers": dict.fromkeys(names, "E()"), **facts})
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def bar_figure(results: Results, check: str, similarity: str) -> Figure:
     """Similarity between twins and at the last stage, explainers down, the controls shaded."""
     tables = view.curves(results, check, similarity)
     known, last = view.controls(results), max(view.levels(results, check))
-    first = view.measured(results, check) or 0
+    first = view.ceiling_stage(results, check) or 0
     controls = [name for name in tables if name in known]
     rows = [float(i) for i in range(len(tables) - len(controls))]
     rows += [len(rows) + i + _BREAK * bool(rows) for i in range(len(controls))]

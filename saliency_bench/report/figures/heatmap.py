@@ -33,7 +33,7 @@ def retained_figure(results: Results, check: str, similarity: str) -> Figure:
     """`retained` of every explainer at every stage and where it is judged; hatched: undefined."""
     tables = view.curves(results, check, similarity)
     # What measures the ceiling retains 1 of itself.
-    first = view.measured(results, check) or 0
+    first = view.ceiling_stage(results, check) or 0
     names = {s: name for s, name in view.stage_names(results, check).items() if s > first}
     columns = [*names, AREA]
     values = np.array([t["retained"].reindex(columns).to_numpy(float) for t in tables.values()])

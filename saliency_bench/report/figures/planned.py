@@ -29,7 +29,7 @@ _COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedFigure:
     """A figure not yet drawn: a report holds one at a time in memory.
 
     Attributes:
@@ -43,7 +43,7 @@ class Planned:
     draw: Callable[[], Figure]
 
 
-def planned(results: Results) -> Iterator[Planned]:
+def plan_figures(results: Results) -> Iterator[PlannedFigure]:
     """The figures this run has the numbers for, in the report's order."""
     for check in view.ran(results):
         for similarity in view.similarities(results, check):
@@ -54,7 +54,7 @@ def planned(results: Results) -> Iterator[Planned]:
         yield from _accuracy(results, check)
         yield from _maps(results, check)
     if len(results.trainings):
-        yield Planned("training", captions.TRAINING, partial(training_figure, results))
+        yield PlannedFigure("training", captions.TRAINING, partial(training_figure, results))
 
 
 def stem(*parts: str) -> str:
@@ -64,7 +64,7 @@ def stem(*parts: str) -> str:
     return safe if safe == name else f"{safe}_{zlib.crc32(name.encode()):08x}"
 
 
-def _compared(results: Results, check: str, similarity: str) -> Iterator[Planned]:
+def _compared(results: Results, check: str, similarity: str) -> Iterator[PlannedFigure]:
     expectation = view.expectation(results, check)
     words, ceiling = expectation.words, expectation.ceiling
     names = {
@@ -80,7 +80,7 @@ def _compared(results: Results, check: str, similarity: str) -> Iterator[Planned
     }
     for kind in _kinds(results, check):
         caption, draw = _COMPARED[kind]
-        yield Planned(
+        yield PlannedFigure(
             stem(kind, check, similarity),
             caption.format(**names),
             partial(draw, results, check, similarity),
@@ -88,34 +88,38 @@ def _compared(results: Results, check: str, similarity: str) -> Iterator[Planned
 
 
 def _kinds(results: Results, check: str) -> list[str]:
-    if view.measured(results, check) is None:
+    if view.ceiling_stage(results, check) is None:
         return ["stages", "retained"]
     # A heat map of a single level would repeat the bars.
     several = len(view.levels(results, check)) > 1
     return ["ceiling", "levels", "retained"] if several else ["ceiling"]
 
 
-def _doses(results: Results, check: str) -> Planned:
+def _doses(results: Results, check: str) -> PlannedFigure:
     caption = calibration.CAPTION.format(check=check)
-    return Planned(stem("doses", check), caption, partial(calibration.dose_figure, results, check))
+    return PlannedFigure(
+        stem("doses", check), caption, partial(calibration.dose_figure, results, check)
+    )
 
 
-def _accuracy(results: Results, check: str) -> Iterator[Planned]:
+def _accuracy(results: Results, check: str) -> Iterator[PlannedFigure]:
     if view.expectation(results, check).learned is not None and len(results.trainings):
         return  # how they learned says more
     known = results.networks.loc[results.networks["check"] == check, "accuracy"]
     if known.notna().any():
         caption = captions.ACCURACY.format(check=check)
-        yield Planned(stem("accuracy", check), caption, partial(accuracy_figure, results, check))
+        yield PlannedFigure(
+            stem("accuracy", check), caption, partial(accuracy_figure, results, check)
+        )
 
 
-def _maps(results: Results, check: str) -> Iterator[Planned]:
+def _maps(results: Results, check: str) -> Iterator[PlannedFigure]:
     examples = results.examples
     if examples is not None and examples.maps.get(check):
-        networks = view.measured(results, check) is not None
+        networks = view.ceiling_stage(results, check) is not None
         columns = captions.NETWORKS_SHOWN if networks else captions.STAGES_SHOWN
         for image in range(len(examples.pixels)):
-            yield Planned(
+            yield PlannedFigure(
                 stem("maps", check, str(image)),
                 captions.MAPS.format(check=check, columns=columns),
                 partial(map_figure, results, check, image),

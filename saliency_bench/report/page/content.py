@@ -12,7 +12,7 @@ from saliency_bench.report import view
 from saliency_bench.report.blocks import Block
 from saliency_bench.report.figures import style
 from saliency_bench.report.figures.curves import explainer_figure
-from saliency_bench.report.figures.planned import planned
+from saliency_bench.report.figures.planned import plan_figures
 from saliency_bench.report.page import pictures
 from saliency_bench.report.sections import SECTIONS, Section
 from saliency_bench.report.text import plain_language, sentences
@@ -127,7 +127,7 @@ class Content:
 
     def besides(self) -> Iterator[Picture]:
         """Figures of the networks and of what is known beforehand."""
-        for plan in planned(self._results):
+        for plan in plan_figures(self._results):
             if plan.stem.startswith(BESIDE):
                 yield Picture(_drawn(plan.draw()), plan.caption)
 

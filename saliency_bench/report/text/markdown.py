@@ -9,7 +9,7 @@ from typing import Any
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report import view
 from saliency_bench.report.blocks import Block, Bullets, Grid, Paragraph
-from saliency_bench.report.figures.planned import Planned
+from saliency_bench.report.figures.planned import PlannedFigure
 from saliency_bench.report.sections import SECTIONS, Section
 from saliency_bench.report.text.markup import escape, table
 from saliency_bench.results import Results
@@ -17,7 +17,7 @@ from saliency_bench.results import Results
 _LOUD = ("strong", "alarm")
 
 
-def text(results: Results, drawn: Iterable[Planned]) -> str:
+def text(results: Results, drawn: Iterable[PlannedFigure]) -> str:
     """The whole report; the figures `drawn` lie in `figures/` beside it."""
     figures = list(drawn)
     bodies = [(section, _body(section, results, figures)) for section in SECTIONS]
@@ -26,12 +26,12 @@ def text(results: Results, drawn: Iterable[Planned]) -> str:
     return "\n\n".join([*shown, version]).removeprefix("#") + "\n"
 
 
-def _body(section: Section, results: Results, figures: list[Planned]) -> str:
+def _body(section: Section, results: Results, figures: list[PlannedFigure]) -> str:
     drawn = (_block(block, results, figures) for block in section.content(results))
     return "\n\n".join(filter(None, drawn))
 
 
-def _block(block: Block, results: Results, figures: list[Planned]) -> str:
+def _block(block: Block, results: Results, figures: list[PlannedFigure]) -> str:
     if block.kind == "figures":
         return "\n\n".join(map(_figure, figures))
     return _DRAWN[block.kind](block, results)
@@ -110,6 +110,6 @@ def _outcome(row: view.Row) -> str:
     return row.verdict if row.ok else f"{row.verdict}, WRONG"
 
 
-def _figure(drawn: Planned) -> str:
+def _figure(drawn: PlannedFigure) -> str:
     caption = escape(drawn.caption)
     return f"![{drawn.stem}](figures/{drawn.stem}.png)\n\n{caption}"
