@@ -1,7 +1,7 @@
-"""Target outputs: what is explained instead of a class logit.
+"""Target outputs: the scores that are explained instead of class logits.
 
-Each returns scores `[N, K]`, of which the targets pick one. Any function of a
-`network.ModelOutput` that returns `[N]` or `[N, K]` is one as well.
+Each returns scores `[N, K]`, from which a target selects a column. Any function of a
+`network.ModelOutput` that returns `[N]` or `[N, K]` is a target output too.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Logits(TargetOutput):
-    """The class logits of one output of a model that has several, or labels that are not exclusive.
+    """Class logits: of one of several model outputs, or of labels that are not exclusive.
 
     Attributes:
-        head: key or place of the output; default: the model has but one.
+        head: key or index of the output; default: the model's only output.
     """
 
     classifies: ClassVar[bool] = True
-    """The scores are those of the labels' classes, so they have an accuracy."""
+    """The scores belong to the labels' classes, so accuracy is defined."""
 
     head: str | int | None = None
 
     def __call__(self, output: ModelOutput) -> Any:
-        """`[N, K]`, before the softmax or sigmoid if there is one; `[-z, z]` of one sigmoid."""
+        """`[N, K]` before the softmax or sigmoid, if any; `[-z, z]` for a one-unit sigmoid."""
         return network.logits(output.head(self.head))
 
 
 @dataclass(frozen=True)
 class Values(TargetOutput):
-    """A model's own values, such as those of a regression; targets pick a unit.
+    """A model's output values, such as those of a regression; targets select a unit.
 
     Attributes:
-        head: key or place of the output; default: the model has but one.
+        head: key or index of the output; default: the model's only output.
     """
 
     head: str | int | None = None
 
     def __call__(self, output: ModelOutput) -> Any:
-        """`[N, K]`."""
+        """`[N, K]`, as the model returns it."""
         return output.head(self.head)
 
 
 @dataclass(frozen=True)
 class Region(TargetOutput):
-    """The sum of a segmentation's logits over a region of the image; targets pick a class.
+    """The sum of a segmentation's logits over a region of the image; targets select a class.
 
     Attributes:
-        top: first row.
+        top: first row, in pixels of the output.
         left: first column.
-        height: rows; default: all below.
-        width: columns; default: all to the right.
-        head: key or place of the output `[N, H, W, K]`; default: the model has but one.
+        height: number of rows; default: to the lower border.
+        width: number of columns; default: to the right border.
+        head: key or index of the output `[N, H, W, K]`; default: the model's only output.
     """
 
     top: int = 0
@@ -77,22 +77,22 @@ class Region(TargetOutput):
                 raise ValueError(f"{name} must be at least {least}; got {value}")
 
     def __call__(self, output: ModelOutput) -> Any:
-        """`[N, K]`.
+        """`[N, K]` sums over the region.
 
         Raises:
-            ValueError: if the output has no places, or the region lies outside.
+            ValueError: if the output is not `[N, H, W, K]`, or the region lies outside of it.
         """
         import tensorflow as tf
 
-        places = network.logits(output.head(self.head))
-        if places.shape.rank != 4:
-            raise ValueError(f"a region needs an output [N, H, W, K]; got {tuple(places.shape)}")
-        rows = _within(self.top, self.height, places.shape[1], "rows")
-        columns = _within(self.left, self.width, places.shape[2], "columns")
-        return tf.reduce_sum(places[:, rows, columns], axis=[1, 2])
+        scores = network.logits(output.head(self.head))
+        if scores.shape.rank != 4:
+            raise ValueError(f"a region needs an output [N, H, W, K]; got {tuple(scores.shape)}")
+        rows = _span(self.top, self.height, scores.shape[1], "rows")
+        columns = _span(self.left, self.width, scores.shape[2], "columns")
+        return tf.reduce_sum(scores[:, rows, columns], axis=[1, 2])
 
 
-def _within(start: int, length: int | None, size: int | None, what: str) -> slice:
+def _span(start: int, length: int | None, size: int | None, what: str) -> slice:
     stop = None if length is None else start + length
     if size is not None and (start >= size or (stop or 0) > size):
         raise ValueError(f"the region must lie within {size} {what}; got {start} to {stop}")
@@ -101,14 +101,14 @@ def _within(start: int, length: int | None, size: int | None, what: str) -> slic
 
 @dataclass(frozen=True)
 class RandomFunctional(TargetOutput):
-    """Random weighted sums of a layer's output: what a map of the features alone looks like.
+    """Random weighted sums of a layer's output: a baseline whose maps show the features alone.
 
-    Target k picks the k-th sum. The weights are normal, the same for every network, and scaled
-    so that outputs of unit variance have sums of unit variance.
+    Target k selects the k-th sum. The weights are normal, equal for all networks, and scaled so
+    that outputs of unit variance have sums of unit variance.
 
     Attributes:
         layer: the layer's name, at any depth.
-        count: how many sums there are.
+        count: number of sums.
         seed: of the weights.
     """
 
@@ -121,7 +121,7 @@ class RandomFunctional(TargetOutput):
             raise ValueError(f"count must be at least 1; got {self.count}")
 
     def __call__(self, output: ModelOutput) -> Any:
-        """`[N, count]`.
+        """`[N, count]` sums.
 
         Raises:
             ValueError: if no layer has this name, or its output has no fixed size.

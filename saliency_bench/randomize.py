@@ -1,7 +1,7 @@
-"""New values for weights and labels, and noise for images: one random stream per purpose.
+"""New values for weights and labels, and keys for noise: one random stream per purpose.
 
-Keras initialisers are stateless: asked again they return the network's own first weights. So
-every number here comes from a stream (SFC64) keyed by what it is for.
+Keras initialisers are stateless: called again they return the network's first weights. So every
+number here comes from a stream (SFC64) whose key names its purpose.
 """
 
 from __future__ import annotations
@@ -27,29 +27,34 @@ PAPER_STD = 0.01
 """Standard deviation of the redrawn weights in (Adebayo et al., 2018), section 3."""
 
 MANY = 10**6
-"""From how many weights on they are redrawn in parallel."""
+"""Number of weights from which they are redrawn in parallel."""
 
 _TRUNCATED_STD = 0.87962566103423978
-"""Standard deviation of a unit normal cut off at two."""
+"""Standard deviation of a standard normal that is truncated at 2."""
 
 
 def stream(*key: int | str) -> np.random.Generator:
-    """An independent random stream for a purpose, named by its key: `("noise", seed, image)`."""
-    # A seed is the same seed as an integer of any library.
-    plain = tuple(part if isinstance(part, str) else int(part) for part in key)
-    digest = hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
+    """An independent random stream, named by its key, such as `("noise", seed, image)`."""
+    # Equal integers of any library name the same stream.
+    names = tuple(part if isinstance(part, str) else int(part) for part in key)
+    digest = hashlib.blake2b(repr(names).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
 
 
 def image_keys(images: Floats | Rows) -> NDArray[np.int64]:
-    """`[N]` a hash of each image `[N, H, W, C]`: what seeds its noise."""
+    """A hash of each image `[N, H, W, C]`, which seeds its noise: `[N]` int64."""
     rows = (row for part in parts(images) for row in np.ascontiguousarray(part, np.float32))
     digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
     return np.array([int.from_bytes(d, "little", signed=True) for d in digests], np.int64)
 
 
 def other_keys(keys: Ints, purpose: str) -> NDArray[np.int64]:
-    """`[N]` keys derived from `keys`: the same images under another explainer seed."""
+    """New keys `[N]` for the same images, derived from their keys: another explainer seed.
+
+    Args:
+        keys: `[N]` int.
+        purpose: other purposes give other keys.
+    """
     rows = [f"{purpose}:{int(key)}".encode() for key in keys]
     digests = [hashlib.blake2b(row, digest_size=8).digest() for row in rows]
     return np.array([int.from_bytes(d, "little", signed=True) for d in digests], np.int64)
@@ -63,17 +68,17 @@ def labels(
     policy: Literal["permuted", "uniform"] = "permuted",
     fraction: float = 1.0,
 ) -> NDArray[np.int64]:
-    """Labels that no image of `labels` `[N]` earned; changes nothing.
+    """Random labels `[N]`; the argument is not changed.
 
-    Policies: `permuted` shuffles them among the chosen images, so that every class keeps its
-    size (Adebayo et al., 2018, section 4); `uniform` draws each from the classes that occur, all
-    alike likely. By chance some keep their label. Of one draw, the images chosen at a fraction are
-    among those chosen at a larger one.
+    Policies: `permuted` shuffles the labels among the chosen images, so that every class keeps its
+    size (Adebayo et al., 2018, section 4); `uniform` draws each from the classes that occur, with
+    equal probabilities. By chance some images keep their label. Within one draw, the images chosen
+    for a fraction are also chosen for a larger one.
 
     Args:
         labels: `[N]` class of each image.
-        seed: root of the stream, which is another one than that of weights and noise.
-        draw: which of the repeated draws.
+        seed: root of the stream, which differs from those of weights and noise.
+        draw: number of the repeated draw.
         policy: see above.
         fraction: share of the images that are chosen, in [0, 1].
 
@@ -95,7 +100,7 @@ def labels(
 
 
 def blocks(model: Any) -> tuple[Block, ...]:
-    """The model's weights in blocks, one per layer with weights, output first."""
+    """Divide the model's weights into blocks, one per layer with weights, output first."""
     return network.blocks(model)
 
 
@@ -108,17 +113,24 @@ def redraw(
     stage: int = 0,
     policy: Policy = "initializer",
 ) -> list[NDArray[Any]]:
-    """New values for `variables` of `model`; changes nothing.
+    """New values for variables of a model, which is not changed.
 
-    Policies: `initializer` draws from each variable's own initialiser, with a stream of ours (the
-    released code of Adebayo et al., 2018); `normal` and `truncated_normal` have mean 0 and
+    Policies: `initializer` draws from each variable's own initialiser, with a stream of this module
+    (as the released code of Adebayo et al., 2018); `normal` and `truncated_normal` have mean 0 and
     standard deviation 0.01 (the paper's text); `permute` shuffles all entries of a variable.
-    Statistics, such as BatchNorm's, start afresh under every policy. A variable
-    whose layer names no initialiser that can be given a seed, nor a constant one, gets Glorot
-    uniform if it has two axes or more, else a normal with the mean and standard deviation of its
-    present values.
+    Statistics, such as BatchNorm's, get their initial values under every policy. If a variable's
+    initialiser neither takes a seed nor is constant, `initializer` draws from Glorot uniform for
+    two or more axes, else from a normal with the mean and standard deviation of the present values.
 
-    The stream is keyed by seed, draw, stage and the variable's position in `model.variables`.
+    Seed, draw, stage and the variable's index in `model.variables` form the key of its stream.
+
+    Args:
+        model: any built Keras model.
+        variables: variables of the model.
+        seed: root of the streams.
+        draw: number of the repeated draw.
+        stage: number of the cascade's stage.
+        policy: see above.
 
     Raises:
         ValueError: if the policy is unknown or a variable is not the model's.
@@ -133,10 +145,10 @@ def redraw(
 
     def value(variable: Any) -> NDArray[Any]:
         random = stream("weights", seed, draw, stage, positions[id(variable)])
-        found = _new_value(owners.get(id(variable)), variable, policy, random)
-        return np.asarray(found, variable.value.dtype.as_numpy_dtype)
+        values = _new_value(owners.get(id(variable)), variable, policy, random)
+        return np.asarray(values, variable.value.dtype.as_numpy_dtype)
 
-    # One stream per variable: the numbers do not depend on who draws which.
+    # Each variable has a stream of its own, so the order of the threads does not matter.
     if sum(int(np.prod(variable.shape)) for variable in variables) < MANY:
         return [value(variable) for variable in variables]
     with ThreadPoolExecutor() as pool:
@@ -157,13 +169,13 @@ def _new_value(layer: Any, variable: Any, policy: str, random: np.random.Generat
     if policy == "initializer" or statistic:
         return _initial(layer, variable, random)
     if policy == "permute":
-        return _permuted(np.ravel(variable.numpy()), random).reshape(shape)
+        return _permute(np.ravel(variable.numpy()), random).reshape(shape)
     draw = random.standard_normal if policy == "normal" else _truncated(random)
     return np.asarray(draw(shape) * PAPER_STD)
 
 
-def _permuted(values: Floats, random: np.random.Generator) -> Floats:
-    """The values in another order, if there is one."""
+def _permute(values: Floats, random: np.random.Generator) -> Floats:
+    """The values in another order, unless all are equal."""
     permuted = random.permutation(values)
     while np.array_equal(permuted, values) and (values != values[:1]).any():
         permuted = random.permutation(values)
@@ -175,17 +187,17 @@ def _initial(layer: Any, variable: Any, random: np.random.Generator) -> Floats:
 
     shape = tuple(variable.shape)
     fans = _fans(layer, variable)
-    values = _drawn(_initializer(layer, variable.name), shape, fans, random)
+    values = _draw(_initializer(layer, variable.name), shape, fans, random)
     if values is not None:
         return values
     if len(shape) >= 2:
-        return _scaled(keras.initializers.GlorotUniform(seed=0), shape, fans, random)
+        return _variance_scaling(keras.initializers.GlorotUniform(seed=0), shape, fans, random)
     present = np.asarray(variable.numpy(), np.float64)
     return np.asarray(random.normal(present.mean(), present.std(), shape))
 
 
 def _initializer(layer: Any, name: str) -> Any:
-    """The initialiser a Keras layer keeps for its variable `name`."""
+    """The initialiser that a Keras layer has for its variable `name`; None if it has none."""
     stem = name.removesuffix("_kernel")
     candidates = [f"{name}_initializer", f"{stem}_initializer"]
     if name == "kernel":
@@ -193,20 +205,26 @@ def _initializer(layer: Any, name: str) -> Any:
     return next((i for c in candidates if (i := getattr(layer, c, None)) is not None), None)
 
 
-def _drawn(
+def _draw(
     initializer: Any, shape: tuple[int, ...], fans: tuple[float, float], random: np.random.Generator
 ) -> Floats | None:
-    """Values of an initialiser under a seed of ours.
+    """Values of an initialiser with a seed from our stream.
 
-    None if it is a plain function, or takes no seed and is no constant: such a one would give
-    back what the network began with, pretrained embeddings for example.
+    None if it is a function, or if it takes no seed and is not constant: it would return the values
+    that the network began with, such as pretrained embeddings.
+
+    Args:
+        initializer: a Keras initialiser, a function, or None.
+        shape: of the variable.
+        fans: the variable's numbers of inputs and outputs.
+        random: the variable's stream.
     """
     import keras
 
     if not isinstance(initializer, keras.initializers.Initializer):
         return None
     if isinstance(initializer, keras.initializers.VarianceScaling):
-        return _scaled(initializer, shape, fans, random)
+        return _variance_scaling(initializer, shape, fans, random)
     if type(initializer) in (keras.initializers.Zeros, keras.initializers.Ones):
         return np.full(shape, float(type(initializer) is keras.initializers.Ones), np.float32)
     config = initializer.get_config()
@@ -217,7 +235,7 @@ def _drawn(
     return values if np.unique(values).size <= 1 else None
 
 
-def _scaled(
+def _variance_scaling(
     initializer: Any, shape: tuple[int, ...], fans: tuple[float, float], random: np.random.Generator
 ) -> Floats:
     """Glorot, He and LeCun initialisers (Glorot & Bengio, 2010; He et al., 2015)."""
@@ -233,7 +251,7 @@ def _scaled(
 
 
 def _fans(layer: Any, variable: Any) -> tuple[float, float]:
-    """How many inputs and outputs a weight connects, counted as Keras does."""
+    """Number of inputs and of outputs that a weight connects, counted as Keras does."""
     import keras
 
     shape = tuple(variable.shape)
@@ -241,16 +259,18 @@ def _fans(layer: Any, variable: Any) -> tuple[float, float]:
         size = float(np.prod(shape))
         return size, size
     if isinstance(layer, keras.layers.EinsumDense) and variable.name == "kernel":
-        # An attention kernel: its output axes are those that the equation keeps.
+        # An attention kernel: its output axes are those that the equation has in its result.
         kernel, output = layer.equation.split(",")[1].split("->")
-        kept = np.isin(list(kernel), list(output))
-        return float(np.prod(np.array(shape)[~kept])), float(np.prod(np.array(shape)[kept]))
+        is_output = np.isin(list(kernel), list(output))
+        return float(np.prod(np.array(shape)[~is_output])), float(
+            np.prod(np.array(shape)[is_output])
+        )
     field = float(np.prod(shape[:-2]))
     return shape[-2] * field, shape[-1] * field
 
 
 def _truncated(random: np.random.Generator) -> Callable[[tuple[int, ...]], Floats]:
-    """Unit normals, those beyond two drawn again."""
+    """A function that draws standard normals; values beyond 2 are drawn again."""
 
     def draw(shape: tuple[int, ...]) -> Floats:
         values = np.ravel(random.standard_normal(shape, dtype=np.float32))

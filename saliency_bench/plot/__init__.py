@@ -1,4 +1,4 @@
-"""Pictures of maps: over an image, or a grid of them. What the colours leave out is written in."""
+"""Pictures of maps: one over an image, or a grid; text states what the colours do not show."""
 
 from saliency_bench.plot.canvas import KINDS, save
 from saliency_bench.plot.grids import grid

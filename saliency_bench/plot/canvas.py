@@ -1,4 +1,4 @@
-"""Where the pictures, words and keys of a grid stand."""
+"""The layout of a grid: positions of pictures, texts and colour keys."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from saliency_bench.report.figures import style
 from saliency_bench.storage.store import write_atomic
 
 KINDS = (".png", ".pdf", ".svg")
-"""Endings of the files that a figure can be written to."""
+"""File endings to which a figure can be saved."""
 
-_LARGEST, _SMALLEST = 1.35, 0.95  # of a picture's width; inches, and so are the next eight
+_LARGEST, _SMALLEST = 1.35, 0.95  # width of a picture; in inches, as the next eight
 _NARROWEST = 4.0
 _GAP = 0.06
 _EDGE = 0.05
@@ -32,20 +32,20 @@ _KEY, _KEY_STEP = 1.0, 1.55
 
 _SMALL = 6.5  # points
 _LETTER = style.CHARACTER * _SMALL / 7.5  # inches
-_LONGEST = 160  # characters of the words in a picture's place
+_LONGEST = 160  # characters of a text in place of a picture
 
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture `[H, W, 3]` with lines below it, or only words in its place.
+    """A picture with text below it, or a text in its place.
 
     Attributes:
-        picture: None if there is nothing to show.
-        text: the lines, or why there is nothing.
-        scale: of the colours, if it is a map.
-        values: the map's plane `[H, W]`, if it is one.
+        picture: `[H, W, 3]`; None if there is nothing to show.
+        text: the text below, or why there is no picture.
+        scale: scale of the colours, if it is a map.
+        values: the map's plane `[H, W]`, if it is a map.
     """
 
     picture: NDArray[Any] | None
@@ -56,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """Cells below one another, and what stands above them."""
+    """Cells below one another, with a name above them."""
 
     name: str
     cells: list[Cell]
@@ -64,7 +64,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Key:
-    """A strip `[1, N, 3]` of colours, their name, and what its ends and its middle mean."""
+    """A colour key: its name, a strip `[1, N, 3]` of colours, and marks at equal distances."""
 
     name: str
     strip: NDArray[Any]
@@ -73,7 +73,15 @@ class Key:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Inches: a picture's width and height, and what stands above all, below each, below all."""
+    """Sizes in inches.
+
+    Attributes:
+        wide: width of a picture.
+        tall: height of a picture.
+        head: height of the text above all pictures.
+        below: height of the text below each picture.
+        foot: height of the text and keys below all pictures.
+    """
 
     wide: float
     tall: float
@@ -87,26 +95,38 @@ class _Frame:
         return _width(self.wide, columns), height
 
     def place(self, row: int, column: int, size: tuple[float, float]) -> Box:
-        """Left, bottom, width and height of a picture as shares of a figure of this size."""
+        """Left, bottom, width and height of a picture, as shares of a figure.
+
+        Args:
+            row: of the grid.
+            column: of the grid.
+            size: width and height of the figure in inches.
+        """
         left = _EDGE + column * (self.wide + _GAP)
         bottom = size[1] - self.head - row * (self.tall + self.below) - self.tall
         return left / size[0], bottom / size[1], self.wide / size[0], self.tall / size[1]
 
 
-def drawn(columns: Sequence[Column], note: str, keys: Sequence[Key]) -> Figure:
-    """The figure: heads, pictures with their lines, the keys of the colours, the note."""
+def draw(columns: Sequence[Column], note: str, keys: Sequence[Key]) -> Figure:
+    """Draw a figure.
+
+    Args:
+        columns: the pictures with their texts; all have as many cells.
+        note: a text below all.
+        keys: the colour keys.
+    """
     rows = len(columns[0].cells)
     room = (style.WIDTH - 2 * _EDGE + _GAP) / len(columns) - _GAP
     wide = min(max(room, _SMALLEST), _LARGEST)
     heads = [style.wrapped(column.name, int(wide / style.CHARACTER)) for column in columns]
     shapes = [cell.picture.shape for c in columns for cell in c.cells if cell.picture is not None]
-    told = textwrap.wrap(note, int((_width(wide, len(columns)) - 2 * _EDGE) / _LETTER))
+    lines = textwrap.wrap(note, int((_width(wide, len(columns)) - 2 * _EDGE) / _LETTER))
     frame = _Frame(
         wide,
         tall=wide * max(shape[0] / shape[1] for shape in shapes),
         head=_EDGE + _HEAD_LINE * _most_lines(heads),
         below=_BELOW + _LINE * _most_lines(_below(cell, wide) for c in columns for cell in c.cells),
-        foot=_EDGE + _LINE * len(told) + (_KEYS if keys else 0.0),
+        foot=_EDGE + _LINE * len(lines) + (_KEYS if keys else 0.0),
     )
     size = frame.size(rows, len(columns))
     figure = style.new_figure(*size)
@@ -116,9 +136,9 @@ def drawn(columns: Sequence[Column], note: str, keys: Sequence[Key]) -> Figure:
             _fill(axes, cell, wide, frame.tall)
             if row == 0:
                 axes.set_title(heads[place], pad=2.5)
-    _add_keys(figure, keys, bottom=_EDGE + _LINE * len(told))
+    _add_keys(figure, keys, bottom=_EDGE + _LINE * len(lines))
     figure.text(
-        _EDGE / size[0], _EDGE / size[1], "\n".join(told), fontsize=_SMALL, color=style.SUBDUED
+        _EDGE / size[0], _EDGE / size[1], "\n".join(lines), fontsize=_SMALL, color=style.SUBDUED
     )
     return figure
 
@@ -129,7 +149,7 @@ def _width(wide: float, columns: int) -> float:
 
 @mpl.rc_context(style.STYLE)
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure in the style of all figures: 200 dots per inch, text that stays text.
+    """Write a figure to a file, with 200 dots per inch; in a PDF or SVG text remains text.
 
     Raises:
         ValueError: if the path does not end in .png, .pdf or .svg.
@@ -164,9 +184,9 @@ def _fill(axes: Axes, cell: Cell, wide: float, tall: float) -> None:
     lines = textwrap.wrap(
         textwrap.shorten(cell.text, _LONGEST, placeholder=" …"), int(0.95 * wide / _LETTER)
     )
-    shown = "\n".join(style.shortened(line, len(line)) for line in lines[: int(tall / _LINE)])
+    text = "\n".join(style.shortened(line, len(line)) for line in lines[: int(tall / _LINE)])
     axes.text(
-        0.5, 0.5, shown, ha="center", va="center", fontsize=_SMALL, color=style.INK,
+        0.5, 0.5, text, ha="center", va="center", fontsize=_SMALL, color=style.INK,
         transform=axes.transAxes,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A grid of maps, with what its colours leave out written in."""
+"""A grid of maps; text states what the colours do not show."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from saliency_bench.plot.canvas import Cell, Column, Key, drawn
-from saliency_bench.plot.overlays import blended, displayed, overlay
+from saliency_bench.plot.canvas import Cell, Column, Key, draw
+from saliency_bench.plot.overlays import blend, overlay, to_display
 from saliency_bench.plot.scales import PERCENTILE, Array, Scale, emptiness, plane, scale
 from saliency_bench.report.figures import style
 from saliency_bench.report.figures.palette import SIGNED, Palette
 
-_MID_GREY = 0.75  # what the strip of colours lies on where maps lie over images
-_FAR = 0.5  # of a scale that begins at 0: a map that lies above it all over
+_MID_GREY = 0.75  # ground of the colour key, if maps lie over images
+_FAR = 0.5  # share of the scale: if all values lie above, the smallest one is written
 
 Images = Sequence[NDArray[Any]] | NDArray[Any]
 Maps = Sequence[Array] | Array
@@ -27,7 +27,7 @@ Given = Mapping[str, Maps | str]
 
 @dataclass(frozen=True)
 class _Look:
-    """How maps are shown: the settings of `grid`."""
+    """The settings of `grid`."""
 
     percentile: float
     opacity: float
@@ -44,26 +44,26 @@ def grid(
     opacity: float = 0.0,
     shared: bool = False,
 ) -> Figure:
-    """Images down, explainers across; the values at which the colours end are written below.
+    """Draw a grid: a row per image, a column per explainer; text states where the colours end.
 
     Args:
         images: `[H, W]` or `[H, W, C]` each, uint8 or floats in [0, 1]: display units.
-        maps: by explainer, a map `[H, W]` or `[H, W, C']` per image, or why there are none.
+        maps: by explainer, a map `[H, W]` or `[H, W, C']` per image, or a text instead of maps.
         titles: one per image, written below it.
-        percentile: of the absolute values; the colours end there.
-        opacity: above 0, maps lie over their image as in `overlay`; at 0 they stand alone.
-        shared: an explainer's maps of all images have one scale, instead of each its own.
+        percentile: percentile of the absolute values at which the colours end, in (0, 100].
+        opacity: above 0, maps lie over their image as in `overlay`; at 0 there is no image.
+        shared: whether all maps of an explainer share a scale; otherwise each has its own.
 
     Raises:
-        ValueError: if numbers, shapes, values or settings do not fit.
+        ValueError: if a number, shape, value or setting does not fit.
     """
     look = _Look(percentile, opacity, shared)
     _check(len(images), maps, titles)
-    pixels = [displayed(image) for image in images]
+    pixels = [to_display(image) for image in images]
     labels = [*titles] or [""] * len(pixels)
-    inputs = [Cell(shown, label) for shown, label in zip(pixels, labels, strict=True)]
+    inputs = [Cell(picture, label) for picture, label in zip(pixels, labels, strict=True)]
     columns = [_column(name, given, pixels, look) for name, given in maps.items()]
-    return drawn([Column("input", inputs), *columns], _note(columns, look), _keys(columns, look))
+    return draw([Column("input", inputs), *columns], _note(columns, look), _keys(columns, look))
 
 
 def _check(count: int, maps: Given, titles: Sequence[str]) -> None:
@@ -73,38 +73,40 @@ def _check(count: int, maps: Given, titles: Sequence[str]) -> None:
         raise ValueError(f"titles must be one per image, {count}; got {len(titles)}")
     for name, given in maps.items():
         if not isinstance(given, str) and len(given) != count:
-            raise ValueError(f"maps must be one per image, {count}; {name} has {len(given)}")
+            raise ValueError(f"maps must be one per image, {count}; got {len(given)} of {name}")
 
 
 def _column(name: str, given: Maps | str, pixels: Sequence[Array], look: _Look) -> Column:
     if isinstance(given, str):
         return Column(name, [Cell(None, given) for _ in pixels])
     common = scale(given, percentile=look.percentile)
-    shown = zip(map(plane, given), pixels, strict=True)
-    return Column(name, [_cell(values, image, common, look) for values, image in shown])
+    planes = zip(map(plane, given), pixels, strict=True)
+    return Column(name, [_cell(values, image, common, look) for values, image in planes])
 
 
 def _cell(values: Array, image: Array, common: Scale | None, look: _Look) -> Cell:
     own = scale([values], percentile=look.percentile)
     if own is None or common is None:
         return Cell(None, emptiness(values))
-    # One explainer, one kind of colours, whether or not this very map has a negative value.
+    # One palette per explainer, even for a map of it without negative values.
     used = common if look.shared else Scale(common.palette, own.end, own.sparse)
     over = overlay(image, values, opacity=look.opacity, like=used) if look.opacity else None
     return Cell(used.painted(values) if over is None else over, _ends(used, values), used, values)
 
 
 def _ends(used: Scale, values: Array) -> str:
-    """Where the colours end, and the smallest value where it is so large that all looks alike."""
+    """Where the colours end, and the smallest value if it is too large to see differences."""
     least = np.nanmin(np.where(np.isfinite(values), values, np.nan))
     return f"{used}\nsmallest {least:.2g}" if least > _FAR * used.end else str(used)
 
 
 def _note(columns: Sequence[Column], look: _Look) -> str:
-    """What a reader must know of the colours."""
+    """What a reader must know about the colours."""
     cells = [cell for column in columns for cell in column.cells if cell.scale is not None]
     apart = "explainers" if look.shared else "maps"
-    whose = "The maps of an explainer share a scale" if look.shared else "Each map has its scale"
+    whose = (
+        "The maps of an explainer share a scale" if look.shared else "Each map has its own scale"
+    )
     lines = [f"{whose}, written below: sizes cannot be compared between {apart}."]
     lines.append("Channels are summed.")
     if look.percentile == 100:
@@ -112,9 +114,9 @@ def _note(columns: Sequence[Column], look: _Look) -> str:
     else:
         lines.append(f"Clipped at the {ordinal(look.percentile)} percentile of |map|.")
     if any(cell.scale.sparse for cell in cells if cell.scale):
-        lines.append("(max): that percentile is 0, the colours end at the largest |map|.")
+        lines.append("(max): this percentile is 0, so the colours end at the largest |map|.")
     if look.opacity:
-        lines.append("Over the image in grey; the nearer to 0, the more transparent.")
+        lines.append("Maps lie over the image in grey; values near 0 are transparent.")
     if any(not np.isfinite(cell.values).all() for cell in cells if cell.values is not None):
         lines.append("Grey: not finite.")
     return " ".join(lines)
@@ -129,13 +131,13 @@ def _key(colours: Palette, look: _Look) -> Key:
     ramp = np.linspace(colours.low, 1, 256)[None]
     unit = Scale(colours, 1.0)
     ground = np.full(ramp.shape, _MID_GREY)
-    strip = blended(ground, ramp, unit, look.opacity) if look.opacity else unit.painted(ramp)
+    strip = blend(ground, ramp, unit, look.opacity) if look.opacity else unit.painted(ramp)
     end = "max" if look.percentile == 100 else f"p{look.percentile:g}"
     return Key(colours.label, strip, (f"-{end}", "0", end) if colours is SIGNED else ("0", end))
 
 
 def ordinal(number: float) -> str:
-    """1st, 2nd, 11th, 99th, 99.5th."""
+    """A number as an ordinal: 1st, 2nd, 11th, 99th, 99.5th."""
     suffix = {1: "st", 2: "nd", 3: "rd"}.get(int(number) % 10, "th")
     regular = number == int(number) and int(number) % 100 not in (11, 12, 13)
     return f"{number:g}{suffix if regular else 'th'}"

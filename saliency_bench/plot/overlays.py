@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from saliency_bench.plot.scales import PERCENTILE, Array, Scale, plane, scale
 
 OPACITY = 0.85
-"""Of the colours that lie over an image, where they end."""
+"""Opacity of the strongest colours over an image."""
 
-_GROUND = 0.5  # black of an image below colours; so much grey lets dark colours be seen
-_BESIDE = 1e-3  # of [0, 1]: pixels that went to model units and back may lie beside it
-_WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in what the eye calls bright (BT.601)
+_GROUND = 0.5  # grey level of black below colours, so that dark colours are visible
+_TOLERANCE = 1e-3  # pixels converted to model units and back may leave [0, 1] by this much
+_WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in luminance (BT.601)
 
 Picture = NDArray[np.float32]
 
@@ -27,50 +27,57 @@ def overlay(
     opacity: float = OPACITY,
     like: Scale | None = None,
 ) -> Picture:
-    """A map over its image in light grey, `[H, W, 3]` in [0, 1].
+    """Lay a map over its image in light grey: `[H, W, 3]` in [0, 1].
 
-    Colours are symmetric about 0 where the map has negative values, else they start at 0; the
-    nearer to 0, the more transparent. All is hatched where the map has nothing to show: it is
-    constant or nowhere finite. Grey stands for single values that are not finite.
+    Colours are symmetric about 0 if the map has negative values, otherwise they start at 0. Values
+    near 0 are transparent. The image is hatched if the map is constant or nowhere finite; single
+    values that are not finite are grey.
 
     Args:
         image: `[H, W]` or `[H, W, C]`, uint8 or floats in [0, 1]: display units.
         attributions: `[H, W]` or `[H, W, C']`; channels are summed.
-        percentile: of the absolute values; the colours end there.
-        opacity: of the colours where they end.
+        percentile: percentile of the absolute values at which the colours end, in (0, 100].
+        opacity: opacity of the strongest colours, in (0, 1].
         like: a scale to use instead of the map's own.
 
     Raises:
-        ValueError: if shapes, values or settings do not fit.
+        ValueError: if a shape, value or setting does not fit.
     """
     if not 0 < opacity <= 1:
         raise ValueError(f"opacity must be above 0 and at most 1; got {opacity}")
-    pixels, values = displayed(image), plane(attributions)
+    pixels, values = to_display(image), plane(attributions)
     if values.shape != pixels.shape[:2]:
         raise ValueError(
             f"a map must be as high and wide as its image, {pixels.shape[:2]}; got {values.shape}"
         )
     own = scale([values], percentile=percentile)
     ground = _GROUND + (1 - _GROUND) * (pixels @ np.array(_WEIGHTS, np.float32))
-    return _hatched(ground) if own is None else blended(ground, values, like or own, opacity)
+    return _hatch(ground) if own is None else blend(ground, values, like or own, opacity)
 
 
-def blended(ground: Array, values: Array, used: Scale, opacity: float) -> Picture:
-    """The colours of a plane `[H, W]` over shades of grey `[H, W]`: `[H, W, 3]` in [0, 1]."""
-    # What is not finite hides the image as much as the largest value does.
+def blend(ground: Array, values: Array, used: Scale, opacity: float) -> Picture:
+    """Lay the colours of a plane over a grey image: `[H, W, 3]` in [0, 1].
+
+    Args:
+        ground: `[H, W]` grey levels in [0, 1].
+        values: `[H, W]` the plane.
+        used: the scale of the colours.
+        opacity: opacity of the strongest colours.
+    """
+    # Values that are not finite are as opaque as the largest value.
     shares = np.where(np.isfinite(values), np.abs(used.shares(values)), 1.0)
     strength = opacity * shares[..., None]
     picture = (1 - strength) * ground[..., None] + strength * used.painted(values)
     return picture.astype(np.float32)
 
 
-def displayed(image: NDArray[Any]) -> Picture:
+def to_display(image: NDArray[Any]) -> Picture:
     """An image as colours `[H, W, 3]` in [0, 1].
 
-    Anything but one or three channels has no colours of its own: shown as their mean.
+    Other numbers of channels than three have no colours: their mean is shown.
 
     Raises:
-        ValueError: if it is no image in display units.
+        ValueError: if it is not an image in display units.
     """
     given = np.asarray(image)
     if given.ndim not in (2, 3) or not given.size:
@@ -79,20 +86,20 @@ def displayed(image: NDArray[Any]) -> Picture:
         raise ValueError(f"an image must be uint8 or floats in [0, 1]; got {given.dtype}")
     pixels = given.astype(np.float32) / (255 if given.dtype == np.uint8 else 1)
     low, high = float(pixels.min()), float(pixels.max())
-    if not (low >= -_BESIDE and high <= 1 + _BESIDE):  # nor NaN
+    if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):  # nor NaN
         raise ValueError(
             f"an image must be in display units, uint8 or [0, 1]; got {low:.3g} to {high:.3g}"
         )
-    placed: Picture = (pixels[..., None] if pixels.ndim == 2 else pixels).clip(0, 1)
-    if placed.shape[-1] == 3:
-        return placed
-    mean: Picture = placed.mean(axis=-1, keepdims=True)
+    result: Picture = (pixels[..., None] if pixels.ndim == 2 else pixels).clip(0, 1)
+    if result.shape[-1] == 3:
+        return result
+    mean: Picture = result.mean(axis=-1, keepdims=True)
     return np.repeat(mean, 3, axis=-1)
 
 
-def _hatched(ground: Array) -> Picture:
-    """The image below diagonal lines."""
+def _hatch(ground: Array) -> Picture:
+    """Draw diagonal lines over a grey image `[H, W]`."""
     rows, columns = np.indices(ground.shape)
     step = max(4, min(ground.shape) // 12)
-    lined = np.where((rows + columns) % step < max(1, step // 6), 0.3, ground)
-    return np.repeat(lined[..., None], 3, axis=-1).astype(np.float32)
+    hatched = np.where((rows + columns) % step < max(1, step // 6), 0.3, ground)
+    return np.repeat(hatched[..., None], 3, axis=-1).astype(np.float32)
