@@ -1,4 +1,4 @@
-"""Keras callbacks: maps, and how much of them training changes, into TensorBoard during `fit`."""
+"""Keras callbacks that write maps, and how much training changes them, to TensorBoard."""
 
 from saliency_bench.callbacks.events import read_maps
 from saliency_bench.callbacks.explanation import ExplanationCallback

@@ -1,4 +1,4 @@
-"""TensorBoard's files: written without TensorBoard, and read back."""
+"""TensorBoard's event files, written and read without TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 MAPS = "saliency_bench_maps"
-"""The plug-in name of raw maps: TensorBoard itself has none that shows tensors."""
+"""Plug-in name of raw maps, since no plug-in of TensorBoard shows tensors."""
 
 Pictures = Sequence[NDArray[np.uint8]]
 
 
 def require_writable(log_dir: object) -> str:
-    """The folder as a text, made if it is missing; any that `tf.io.gfile` knows.
+    """The folder as text, created if it is missing; any path that `tf.io.gfile` supports.
 
     Raises:
-        ValueError: if nothing can be written there.
+        ValueError: if it is no folder, or cannot be written to.
     """
     if not isinstance(log_dir, str | PurePath) or not str(log_dir):
         raise ValueError(f"log_dir must be a folder; got {log_dir!r}")
@@ -39,13 +39,12 @@ def require_writable(log_dir: object) -> str:
 
 
 class Events:
-    """One run of TensorBoard's, an event file in a folder of its own.
+    """One run of TensorBoard: an event file in a folder of its own.
 
-    TensorBoard follows the youngest file of a folder only, so that two that grow side by side
-    must not share one.
+    TensorBoard reads only the newest file of a folder, so two growing files need two folders.
 
     Args:
-        parts: the folder, and those in it.
+        parts: the folder, and the names of nested folders.
     """
 
     def __init__(self, *parts: str) -> None:
@@ -53,30 +52,44 @@ class Events:
         self._writer: tf.summary.SummaryWriter | None = None
 
     def scalar(self, tag: str, value: float, *, step: int, about: str = "") -> None:
-        """A point of a curve; NaN is one too."""
+        """Write a point of a curve, which may be NaN.
+
+        Args:
+            tag: name of the curve.
+            value: the point.
+            step: its position.
+            about: description of the curve.
+        """
         self._write("scalars", tag, np.float32(value), step, about)
 
     def text(self, tag: str, markdown: str, *, step: int) -> None:
-        """Words."""
+        """Write a text."""
         self._write("text", tag, markdown, step)
 
     def pictures(self, tag: str, pictures: Pictures, *, step: int, about: str = "") -> None:
-        """Pictures `[H, W, 1 or 3]` of one size, side by side."""
+        """Write pictures of one size, side by side.
+
+        Args:
+            tag: their name.
+            pictures: `[H, W, 1 or 3]` uint8 each.
+            step: their position.
+            about: description of the pictures.
+        """
         height, width = pictures[0].shape[:2]
         encoded = [tf.io.encode_png(picture).numpy() for picture in pictures]
         self._write("images", tag, [str(width), str(height), *encoded], step, about)
 
     def maps(self, tag: str, maps: NDArray[np.float32], *, step: int) -> None:
-        """Raw maps `[N, H, W, C']`, every bit of them."""
+        """Write raw maps `[N, H, W, C']` without loss."""
         self._write(MAPS, tag, maps, step)
 
     def flush(self) -> None:
-        """Everything so far is in the file."""
+        """Write everything so far to the file."""
         if self._writer is not None:
             self._writer.flush()
 
     def close(self) -> None:
-        """The file ends; what is written later begins another one."""
+        """Close the file; a later write opens another one."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -94,25 +107,25 @@ def read_maps(log_dir: str | PurePath) -> dict[str, dict[int, NDArray[np.float32
     """The raw maps `[N, H, W, C']` that an `ExplanationCallback` wrote, bit for bit.
 
     Args:
-        log_dir: what the callback was given.
+        log_dir: the callback's `log_dir`.
 
     Returns:
-        By explainer, then by the number of epochs that were trained before.
+        Maps by explainer, then by the number of epochs trained before.
     """
-    found: dict[str, dict[int, NDArray[np.float32]]] = {}
+    maps: dict[str, dict[int, NDArray[np.float32]]] = {}
     for tag, step, plugin, tensor in read(log_dir):
         if plugin == MAPS:
-            found.setdefault(tag.removeprefix("maps/"), {})[step] = tensor
-    return found
+            maps.setdefault(tag.removeprefix("maps/"), {})[step] = tensor
+    return maps
 
 
 def read(folder: str | PurePath) -> Iterator[tuple[str, int, str, NDArray[Any]]]:
-    """Tag, step, plug-in and value of all that was written below a folder, oldest file first."""
+    """Tag, step, plug-in and value of everything below a folder, oldest file first."""
     kinds: dict[tuple[str, str], str] = {}
     for path in sorted(_event_files(str(folder))):
         for event in _events(path):
             for value in event.summary.value:
-                # Only a tag's first value says what it is.
+                # Only the first value of a tag names its plug-in.
                 kind = value.metadata.plugin_data.plugin_name
                 plugin = kinds.setdefault((path, value.tag), kind)
                 yield value.tag, event.step, plugin, tf.make_ndarray(value.tensor)
@@ -128,5 +141,5 @@ def _events(path: str) -> Iterator[tf.compat.v1.Event]:
         for record in tf.data.TFRecordDataset(path, buffer_size=1 << 20):
             yield tf.compat.v1.Event.FromString(record.numpy())
     except tf.errors.DataLossError:
-        # The last record of a file that is being written, or whose process was killed.
+        # The last record is incomplete: the file is being written, or its process was killed.
         return

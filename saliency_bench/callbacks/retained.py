@@ -1,4 +1,4 @@
-"""From compared maps to points of curves."""
+"""From scores of maps to points of curves."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from saliency_bench.inference.pairs import Pairs, count
 from saliency_bench.protocols import OK
 
 Columns = Mapping[str, NDArray[Any]]
-"""A scorer's: by similarity, `[N]` of `scoring.PAIR`, or why there are none."""
+"""Scores of a `Scorer`: by similarity, `[N]` of `scoring.PAIR`, or why there are none."""
 
 ABOUT = {
-    "retained": "Share of the maps that is left: 0 as much as maps of different images share, "
-    "1 all of it.",
+    "retained": "Share of the similarity that is left: 0 as for maps of different images, "
+    "1 as for equal maps.",
     "retained_low": "Lower end of the 95 % interval of `retained`, over draws and images.",
     "retained_high": "Upper end of the 95 % interval of `retained`, over draws and images.",
     "similarity": "Mean similarity of an image's two maps.",
-    "similarity_null": "The same of maps of different images.",
-    "similarity_floor": "The same of the maps of two redrawn networks: what the image dictates.",
-    "undefined": "Share of the pairs of maps that cannot be compared: constant, or not finite.",
+    "similarity_null": "Mean similarity of maps of different images.",
+    "similarity_floor": "Mean similarity of maps of two redrawn networks: what the image decides.",
+    "undefined": "Share of the pairs of maps that cannot be compared: constant or not finite.",
 }
-"""What the quantities are."""
+"""Descriptions of the quantities."""
 
 
 class Curve(NamedTuple):
@@ -36,15 +36,15 @@ class Curve(NamedTuple):
 
     @property
     def about(self) -> str:
-        """What it is, for TensorBoard's reader."""
+        """The description of the quantity, for TensorBoard."""
         return ABOUT[self.quantity]
 
 
 def curves(columns: Sequence[Columns]) -> Iterator[Curve]:
-    """Points for the similarities that can serve the maps; NaN where nothing is defined.
+    """Points for the similarities that apply to the maps; NaN if no score is defined.
 
     Args:
-        columns: one per draw.
+        columns: scores of each draw.
     """
     for similarity in columns[0]:
         draws = [column[similarity] for column in columns]
@@ -54,19 +54,19 @@ def curves(columns: Sequence[Columns]) -> Iterator[Curve]:
 
 
 def _quantities(pairs: NDArray[np.void]) -> dict[str, float]:
-    """Of pairs `[D, N]`; without an interval where there is but one draw."""
+    """Quantities of pairs `[D, N]`; without an interval if there is only one draw."""
     kind = pairs["status"]
-    found = {"undefined": float(np.mean(kind != OK))}
+    values = {"undefined": float(np.mean(kind != OK))}
     score, null = pairs["score"], pairs["null"]
     stage = Pairs(np.ones(1, int), score[None], null[None], np.ones((1, *score.shape)), kind[None])
-    counted = count(stage)
-    retained = counted.retained
-    found |= {
-        "similarity": counted.mean(counted.score),
-        "similarity_null": counted.mean(counted.null),
+    result = count(stage)
+    retained = result.retained
+    values |= {
+        "similarity": result.mean(result.score),
+        "similarity_null": result.mean(result.null),
     }
-    found |= {"retained": float(retained.value)}
+    values |= {"retained": float(retained.value)}
     if len(pairs) > 1:
-        found |= {"retained_low": float(retained.low), "retained_high": float(retained.high)}
+        values |= {"retained_low": float(retained.low), "retained_high": float(retained.high)}
     floors = pairs["floor"][np.isfinite(pairs["floor"])]
-    return found | ({"similarity_floor": float(floors.mean())} if floors.size else {})
+    return values | ({"similarity_floor": float(floors.mean())} if floors.size else {})

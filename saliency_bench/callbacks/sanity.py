@@ -1,4 +1,4 @@
-"""How much of its maps a network owes to training, while it is trained."""
+"""How much of its maps a network owes to training, measured during training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from saliency_bench import network, randomize
 from saliency_bench.callbacks.bindings import Explainers, Once
 from saliency_bench.callbacks.events import Events
 from saliency_bench.callbacks.retained import Columns, curves
-from saliency_bench.callbacks.watching import Watching
+from saliency_bench.callbacks.watching import Watcher
 from saliency_bench.engine.scoring import ComparableMaps, Scorer
 from saliency_bench.protocols import Floats, Ints, Similarity
 from saliency_bench.similarities import Spearman
 
 REDRAWN, PREVIOUS = "sanity/redrawn", "sanity/previous"
-"""The runs: curves of equal tags stand in one chart."""
+"""The runs; TensorBoard shows curves with equal tags in one chart."""
 
 
 def _rank_correlations() -> dict[str, Similarity]:
@@ -31,8 +31,9 @@ class Sanity:
     """How a `SanityCallback` compares maps.
 
     Attributes:
-        similarities: by name; default: Spearman signed and absolute.
-        draws: redrawn networks, the same ones in every record; from two on there is an interval.
+        similarities: by name; default: Spearman, signed and absolute.
+        draws: number of redrawn networks, which are the same in every record; with two or more
+            there is an interval.
         seed: root of their random streams.
     """
 
@@ -47,32 +48,33 @@ class Sanity:
             raise ValueError(f"draws must be at least 1; got {self.draws}")
 
 
-class SanityCallback(Watching):
-    """How alike maps are to those without the training, and to those one epoch before.
+class SanityCallback(Watcher):
+    """Similarity of maps to those of untrained networks, and to those of the previous epoch.
 
-    Curves by explainer and similarity, before the first epoch and after every `every`-th one; a
-    step is the number of epochs trained so far. In the run `sanity/redrawn` the maps are compared
-    with those of the same network, all of its layers redrawn; in `sanity/previous` with those of
-    the epoch before. `retained` is 0 if the maps share no more than those of different images do
-    (`similarity_null`), and 1 if they are the same. Before the first epoch the network is itself
-    one whose weights were drawn: its maps and the redrawn ones share what two such networks do
-    (`similarity_floor`). Where that is much, maps that depend on training part from it as the
-    network learns; those that do not stay there.
+    It writes curves by explainer and similarity, before the first epoch and after every `every`-th
+    one; a step is the number of epochs trained so far. The run `sanity/redrawn` compares the maps
+    with those of the same network with all layers redrawn, and `sanity/previous` with those of the
+    previous epoch. `retained` is 0 if the maps are no more similar than maps of different images
+    (`similarity_null`), and 1 if they are equal. Before the first epoch the network is itself a
+    random one: its maps are as similar to the redrawn ones as those of two redrawn networks
+    (`similarity_floor`). If that floor is high, maps that depend on training move away from it as
+    the network learns; others stay.
 
-    It is no verdict, which is taken over a cascade of layers: see `evaluate`. Training gives the
-    weights that it gives without the callback.
+    These curves are no verdict: that needs a cascade of layers, see `evaluate`. The callback does
+    not change the weights that training gives.
 
     Args:
-        explainers: by name, or a single one; any callable `f(model, images, targets)` is one. One
-            that does not apply, or fails, says so once, as a text, and training goes on.
-        images: `[N, H, W, C]` float, model units, N >= 2; 5 or more give every image the same null.
+        explainers: by name, or a single one; any callable `f(model, images, targets)` is one. If
+            one does not apply or fails, a text says so once, and training continues.
+        images: `[N, H, W, C]` float, model units, N >= 2; with 5 or more, every image has the same
+            null.
         targets: `[N]` int, the class to explain in each image.
         log_dir: TensorBoard's folder.
-        every: epochs from one record to the next.
+        every: epochs between two records.
         sanity: similarities, draws and seed.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: if an argument has a wrong type, shape or value, or `log_dir` is not writable.
     """
 
     notes: ClassVar[str] = REDRAWN
@@ -89,14 +91,14 @@ class SanityCallback(Watching):
     ) -> None:
         super().__init__(explainers, images, targets, log_dir, every)
         if len(self._scene) < 2:
-            raise ValueError("images must be at least 2, as their maps make the null; got 1")
+            raise ValueError("images must be at least 2, for a null of different images; got 1")
         self._sanity = sanity or Sanity()
         self._scorer = Scorer(self._sanity.similarities)
         self._variables = Once(_all_variables)
-        self._refused = False
-        self._before: tuple[int, dict[str, ComparableMaps]] = (-1, {})
+        self._cannot_redraw = False
+        self._previous: tuple[int, dict[str, ComparableMaps]] = (-1, {})
 
-    def _wanted(self, epochs: int) -> bool:
+    def _records_at(self, epochs: int) -> bool:
         # The next epoch's record needs the maps of this one.
         return self._due(epochs) or self._due(epochs + 1)
 
@@ -105,7 +107,7 @@ class SanityCallback(Watching):
         if self._due(epochs):
             self._compare_with_redrawn(now, epochs)
             self._compare_with_previous(now, epochs)
-        self._before = epochs, now
+        self._previous = epochs, now
 
     def _ready(self) -> dict[str, ComparableMaps]:
         maps = self._bindings.maps(self.model)
@@ -121,14 +123,14 @@ class SanityCallback(Watching):
             with network.swapped(self.model, self._variables(self.model), values):
                 changed = self._ready()
             for name in columns.keys() & changed.keys():
-                compared = self._scorer.columns(changed[name], [now[name]], before.get(name))
-                columns[name].append(compared)
+                scores = self._scorer.columns(changed[name], [now[name]], before.get(name))
+                columns[name].append(scores)
             before = changed
         self._write(self._run(REDRAWN), {n: c for n, c in columns.items() if n in before}, epochs)
 
     def _compare_with_previous(self, now: Mapping[str, ComparableMaps], epochs: int) -> None:
-        when, before = self._before
-        if when != epochs - 1:
+        step, before = self._previous
+        if step != epochs - 1:
             return
         columns: dict[str, list[Columns]] = {
             name: [self._scorer.columns(now[name], [before[name]])]
@@ -136,22 +138,22 @@ class SanityCallback(Watching):
         }
         self._write(self._run(PREVIOUS), columns, epochs)
 
-    def _write(self, events: Events, found: Mapping[str, list[Columns]], epochs: int) -> None:
-        for name, columns in found.items():
+    def _write(self, events: Events, scores: Mapping[str, list[Columns]], epochs: int) -> None:
+        for name, columns in scores.items():
             for curve in curves(columns):
                 tag = f"{curve.quantity}/{name}/{curve.similarity}"
                 events.scalar(tag, curve.value, step=epochs, about=curve.about)
 
     def _values(self, draw: int) -> list[NDArray[Any]] | None:
-        """Of a redrawn network, the same one at every call; None, and one note, if none can be."""
-        if self._refused:
+        """Weights of a redrawn network, equal at every call; None, and one note, if it fails."""
+        if self._cannot_redraw:
             return None
         try:
             variables = self._variables(self.model)
             return randomize.redraw(self.model, variables, seed=self._sanity.seed, draw=draw)
-        except Exception as error:  # whatever it is, the training is worth more
-            self._refused = True
-            self._failed("the redrawn network", f"failed: {type(error).__name__}: {error}")
+        except Exception as error:  # no error may end the training
+            self._cannot_redraw = True
+            self._report("the redrawn network", f"failed: {type(error).__name__}: {error}")
             return None
 
 

@@ -1,4 +1,4 @@
-"""Doing something in the middle of a training that goes on as if it had not been done."""
+"""Blocks inside a training that leave it undisturbed: it continues as if they had not run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from tensorflow.python.eager import context as eager
 
 
-class Held:
-    """Variables as they were when this was made."""
+class Snapshot:
+    """A copy of the values of variables."""
 
     def __init__(self, variables: Sequence[Any]) -> None:
         self._variables = list(variables)
         self._values = [variable.numpy().copy() for variable in self._variables]
 
-    def put_back(self) -> list[Any]:
-        """Those that had been changed; they are as before, bit for bit."""
+    def restore(self) -> list[Any]:
+        """Restore the values bit for bit; return the variables that had changed."""
         changed = []
         for variable, value in zip(self._variables, self._values, strict=True):
             if variable.numpy().tobytes() != value.tobytes():
@@ -32,7 +32,7 @@ class Held:
 
 @contextmanager
 def same_randomness() -> Iterator[None]:
-    """The global random streams of Python, NumPy, Keras and TensorFlow stay where they are."""
+    """A block that does not advance the random streams of Python, NumPy, Keras and TensorFlow."""
     with ExitStack() as undo:
         undo.callback(random.setstate, random.getstate())
         undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
@@ -42,7 +42,7 @@ def same_randomness() -> Iterator[None]:
 
 
 def _keep_keras_stream(undo: ExitStack) -> None:
-    """Keras's stream is made when it is first used, from Python's; a new seed makes a new one."""
+    """Restore Keras's stream, which is made at its first use and again after a new seed."""
     stream = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
     if stream is not None:
         undo.callback(stream.state.assign, stream.state.numpy().copy())
@@ -50,10 +50,10 @@ def _keep_keras_stream(undo: ExitStack) -> None:
 
 
 def _keep_tensorflow_stream(undo: ExitStack) -> None:
-    """Another stream inside: a kernel that once ran with a seed would not begin it anew."""
+    """Use another stream inside: a kernel that ran once would not restart the present one."""
     context = eager.context()
     undo.callback(setattr, context, "_seed", context._seed)
-    # Without a global seed there is no stream: each operation takes entropy of its own.
+    # Without a global seed there is no stream: each operation seeds itself.
     if context._seed is not None:
         undo.callback(setattr, context, "_rng", context._rng)
         context._rng = random.Random(f"saliency_bench {context._seed}")
@@ -61,17 +61,17 @@ def _keep_tensorflow_stream(undo: ExitStack) -> None:
 
 @contextmanager
 def undisturbed(model: Any) -> Iterator[None]:
-    """Whatever is done inside, the training of `model` goes on as if it had not been."""
-    held = Held(_known(model))
+    """A block after which the training of `model` continues as if it had not run."""
+    snapshot = Snapshot(_state(model))
     try:
         with same_randomness():
             yield
     finally:
-        held.put_back()
+        snapshot.restore()
 
 
-def _known(model: Any) -> list[Any]:
-    """Weights, statistics and dropout's states; the optimizer's state and the metrics', if any."""
+def _state(model: Any) -> list[Any]:
+    """Weights, statistics and states of random layers, and those of optimizer and metrics."""
     optimizer = getattr(model, "optimizer", None)
     slots = [] if optimizer is None else optimizer.variables
     return [*model.variables, *slots, *model.metrics_variables]

@@ -1,4 +1,4 @@
-"""What the callbacks share: when they look, and that training does not notice."""
+"""What the callbacks share: when they record, and that training is not disturbed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from saliency_bench.protocols import Floats, Ints, Scene
 from saliency_bench.randomize import image_keys
 
 
-class Watching(keras.callbacks.Callback, ABC):  # type: ignore[misc]
-    """Looks at a model before the first epoch of a training and after each one.
+class Watcher(keras.callbacks.Callback, ABC):  # type: ignore[misc]
+    """Records a model before the first epoch of a training and after each epoch.
 
-    A model that is built by its first batch, as a subclassed one may be, is first looked at after
+    A model that is built by its first batch, as a subclassed one may be, is first recorded after
     its first epoch.
 
     Args:
@@ -29,14 +29,14 @@ class Watching(keras.callbacks.Callback, ABC):  # type: ignore[misc]
         images: `[N, H, W, C]` float, model units.
         targets: `[N]` int, the class to explain in each image.
         log_dir: TensorBoard's folder.
-        every: epochs from one record to the next.
+        every: epochs between two records.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: if an argument has a wrong type, shape or value, or `log_dir` is not writable.
     """
 
     notes: ClassVar[str]
-    """The run, a folder in `log_dir`, that says which explainers failed and why."""
+    """The run, a folder in `log_dir`, with a text for each explainer that failed."""
 
     _scene: Scene
     _bindings: Bindings
@@ -44,7 +44,7 @@ class Watching(keras.callbacks.Callback, ABC):  # type: ignore[misc]
     _log_dir: str
     _runs: dict[str, Events]
     _epochs: int | None
-    _begun: bool
+    _has_begun: bool
 
     def __init__(
         self,
@@ -59,39 +59,39 @@ class Watching(keras.callbacks.Callback, ABC):  # type: ignore[misc]
             raise ValueError(f"every must be a whole number of epochs, 1 or more; got {every!r}")
         pixels, classes = validate(images, targets)
         self._scene = Scene(pixels, classes, image_keys(pixels))
-        self._bindings = Bindings(by_name(explainers), self._scene, self._failed)
+        self._bindings = Bindings(by_name(explainers), self._scene, self._report)
         self._every = int(every)
         self._log_dir = require_writable(log_dir)
         self._runs = {}
         self._epochs = None
-        self._begun = False
+        self._has_begun = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """How many epochs went before is known when the first one begins."""
-        self._begun = False
+        """Keras calls this at the start; the number of epochs is known only when one begins."""
+        self._has_begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """A look at the model as it comes, unless an earlier `fit` ended with one."""
-        if not self._begun and epoch != self._epochs:
+        """Record the model before training, unless an earlier `fit` recorded the same epoch."""
+        if not self._has_begun and epoch != self._epochs:
             self._look(epoch)
-        self._begun = True
+        self._has_begun = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """A look at what the epoch made of it."""
+        """Record the model after an epoch."""
         self._look(epoch + 1)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """All is on disk."""
+        """Close the files."""
         for events in self._runs.values():
             events.close()
 
     @abstractmethod
-    def _wanted(self, epochs: int) -> bool:
-        """Whether anything is to be seen after so many epochs."""
+    def _records_at(self, epochs: int) -> bool:
+        """Whether to record after so many epochs."""
 
     @abstractmethod
     def _record(self, epochs: int) -> None:
-        """See it; whatever is done to the model is undone."""
+        """Record the model; the caller undoes changes of its state."""
 
     def _due(self, epochs: int) -> bool:
         return epochs % self._every == 0
@@ -103,16 +103,16 @@ class Watching(keras.callbacks.Callback, ABC):  # type: ignore[misc]
 
     def _look(self, epochs: int) -> None:
         self._epochs = epochs
-        if not self._wanted(epochs):
+        if not self._records_at(epochs):
             return
         if not self.model.built:
             why = "is missing: the model was not built; call it once on a batch before fit"
-            self._failed(f"step {epochs}", why)
+            self._report(f"step {epochs}", why)
             return
         with undisturbed(self.model):
             self._record(epochs)
         for events in self._runs.values():
             events.flush()
 
-    def _failed(self, name: str, why: str) -> None:
+    def _report(self, name: str, why: str) -> None:
         self._run(self.notes).text(f"not shown/{name}", f"`{name}` {why}", step=self._epochs or 0)
