@@ -200,7 +200,7 @@ def few():
     ("build", "error", "message"),
     [
         (number, TypeError, "number must return a Keras model, got int"),
-        (raising, ValueError, "raising must return a Keras model, it raised KeyError: 'no such"),
+        (raising, ValueError, "raising must return a Keras model: it raised KeyError: 'no such"),
         (flat, ValueError, r"model flat must take images of shape \(8, 8, 1\)"),
         (maps, ValueError, r"model must give scores \[N, K\], got shape \(1, 6, 6, 2\)"),
         (few, ValueError, "score for every label, got 1 scores and label 1"),

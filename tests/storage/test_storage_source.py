@@ -119,8 +119,8 @@ def test_the_network_under_test_is_kept_under_the_source_of_its_training(monkeyp
     from saliency_bench.protocols import NetworkName
 
     trainer = Trainer(CNN(), Digits().load(), seed=0, cache=tmp_path)
-    labels, start = trainer._labels_of(NetworkName()), {}
-    before = trainer._key(NetworkName(), labels, start)
-    assert trainer._key(NetworkName(), labels, start) == before
+    labels = trainer._labels_of(NetworkName())
+    before = trainer._keys.weights("model", {}, labels, seed=0)
+    assert trainer._keys.weights("model", {}, labels, seed=0) == before
     monkeypatch.setattr(source, "of_training", lambda: "edited")
-    assert trainer._key(NetworkName(), labels, start) != before
+    assert trainer._keys.weights("model", {}, labels, seed=0) != before
