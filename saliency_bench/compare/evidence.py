@@ -139,7 +139,13 @@ class Side:
 
 
 def differing_facts(before: Side, after: Side, names: Collection[str]) -> tuple[str, ...]:
-    """Those of the named facts that differ between the sides."""
+    """Those of the named facts that differ between two sides.
+
+    Args:
+        before: the baseline.
+        after: the run.
+        names: of the facts to compare.
+    """
     return tuple(name for name in names if before.facts.get(name) != after.facts.get(name))
 
 

@@ -30,6 +30,11 @@ def as_pixels(array: Array, *, name: str = "x") -> NDArray[np.float32]:
 def as_labels(array: Array, n_images: int, *, name: str = "y") -> NDArray[np.int64]:
     """Labels `[N]`, one class index per image.
 
+    Args:
+        array: the labels as given.
+        n_images: N.
+        name: of the array, for messages.
+
     Raises:
         ValueError: if rank or length is wrong, or a value is not a whole number from 0 on.
     """

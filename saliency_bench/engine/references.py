@@ -60,7 +60,13 @@ class Window:
         return np.asarray(self._shelf[key])
 
     def knows(self, step: Step, name: str, mark: Mark) -> bool:
-        """Whether the reference maps of an explainer and mark are stored for the step's shard."""
+        """Whether the reference maps of an explainer and mark are stored.
+
+        Args:
+            step: gives the shard.
+            name: the explainer.
+            mark: of the maps' condition.
+        """
         return (step.start, name, mark) in self._stored
 
     def add_reference(self, step: Step, name: str, mark: Mark, maps: Maps) -> None:
@@ -88,7 +94,13 @@ class Window:
         self._shelf["ahead", step.start, name, mark] = maps
 
     def take_early(self, step: Step, name: str, mark: Mark) -> Maps | None:
-        """Remove and return the maps set aside for this step; None if there are none."""
+        """Remove and return the maps set aside for this step; None if there are none.
+
+        Args:
+            step: gives the shard.
+            name: the explainer.
+            mark: of the maps' condition.
+        """
         maps: Maps | None = self._shelf.pop(("ahead", step.start, name, mark))
         return maps
 
@@ -112,7 +124,13 @@ class Window:
         return self._scorer.columns(changed, references, before)
 
     def store_for_floor(self, step: Step, name: str, maps: Maps) -> None:
-        """Store maps for the floor of the next draw, without comparing them."""
+        """Store maps for the floor of the next draw, without comparing them.
+
+        Args:
+            step: gives the shard.
+            name: the explainer.
+            maps: `[N, H, W, C']`.
+        """
         self._queue.do(self._store, ("before", step.start, name), maps)
 
     def _store(self, key: Hashable, maps: Maps) -> None:
@@ -120,7 +138,16 @@ class Window:
 
 
 def require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:
-    """Raise `ValueError` unless maps are `[count, *shape]` with `shape` (H, W, C)."""
+    """Check the shape of maps.
+
+    Args:
+        maps: the output of an explainer.
+        count: number of images.
+        shape: `(H, W, C)` of earlier maps of the explainer.
+
+    Raises:
+        ValueError: if the maps are not `[count, *shape]`.
+    """
     if maps.ndim != 4 or len(maps) != count or maps.size == 0:
         raise ValueError(f"maps must be [{count}, H, W, C]; got shape {maps.shape}")
     if maps.shape[1:] != shape:

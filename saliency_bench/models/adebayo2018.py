@@ -38,7 +38,16 @@ class CNN:
         _widths("kernel and units", (self.kernel, self.units))
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The network, trained on the dataset or read from `cache`."""
+        """Train the network on the dataset, or read it from the cache.
+
+        Args:
+            dataset: the images to train on and to explain.
+            seed: of the initial weights and the order of images.
+            cache: folder of trained networks.
+
+        Raises:
+            ValueError: if the dataset has no training images, or does not fit the network.
+        """
         return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:
@@ -46,7 +55,13 @@ class CNN:
         return digest({"model": "cnn", **asdict(self)})
 
     def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
-        """The untrained network for images `[H, W, C]`."""
+        """Build the untrained network.
+
+        Args:
+            shape: `(H, W, C)` of an image.
+            n_classes: number of classes.
+            seed: of the initial weights.
+        """
         import keras
 
         start = _initializers(seed)
@@ -84,7 +99,16 @@ class MLP:
         object.__setattr__(self, "units", _widths("units", self.units))
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The network, trained on the dataset or read from `cache`."""
+        """Train the network on the dataset, or read it from the cache.
+
+        Args:
+            dataset: the images to train on and to explain.
+            seed: of the initial weights and the order of images.
+            cache: folder of trained networks.
+
+        Raises:
+            ValueError: if the dataset has no training images, or does not fit the network.
+        """
         return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:
@@ -92,7 +116,13 @@ class MLP:
         return digest({"model": "mlp", **asdict(self)})
 
     def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
-        """The untrained network for images `[H, W, C]`."""
+        """Build the untrained network.
+
+        Args:
+            shape: `(H, W, C)` of an image.
+            n_classes: number of classes.
+            seed: of the initial weights.
+        """
         import keras
 
         layers = _head(self.units, n_classes, _initializers(seed))

@@ -38,7 +38,16 @@ class Function:
     training: Training = field(default_factory=Training)
 
     def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """The network, trained on the dataset or read from `cache`."""
+        """Train the network on the dataset, or read it from the cache.
+
+        Args:
+            dataset: the images to train on and to explain.
+            seed: of the initial weights and the order of images.
+            cache: folder of trained networks.
+
+        Raises:
+            ValueError: if the dataset has no training images, or does not fit the network.
+        """
         return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:

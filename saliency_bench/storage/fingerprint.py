@@ -61,7 +61,13 @@ def digest_of_weights(values: Iterable[NDArray[Any]]) -> str:
 
 
 def scene_digest(scene: Scene, start: int, stop: int) -> str:
-    """Hash of images, targets, keys and regions of a shard."""
+    """Hash of images, targets, keys and regions of a shard.
+
+    Args:
+        scene: all images.
+        start: first image of the shard.
+        stop: one past its last.
+    """
     total = hashlib.blake2b(digest_size=DIGEST)
     part = scene.rows(slice(start, stop))
     for array in (part.images, part.targets, part.keys, part.regions):
