@@ -1,1 +1,1 @@
-"""A first look at the maps of a saved model on pictures: `python -m saliency_bench.explain`."""
+"""Explain pictures with a saved model: `python -m saliency_bench.explain`."""

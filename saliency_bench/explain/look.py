@@ -1,4 +1,4 @@
-"""The maps of a saved model on pictures, and what it says of them."""
+"""The maps and predictions of a saved model on pictures."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from saliency_bench.protocols import Explainer, NotApplicable, Preprocessing
 from saliency_bench.randomize import image_keys
 
 Tell = Callable[[str], None]
-"""Takes a line for the user."""
+"""Prints a line for the user."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What is looked at.
+    """A request to explain pictures.
 
     Attributes:
-        model: its file.
+        model: path of the model's file.
         photos: the pictures.
-        units: pixels in [0, 1] to model units.
-        size: height and width asked for, or one number for both; None: the model's.
-        target: class to explain; None: the predicted one of each picture.
+        units: from pixels in [0, 1] to model units.
+        size: height and width of the input, or one number for both; None: those of the model.
+        target: class to explain; None: the predicted class of each picture.
     """
 
     model: Path
@@ -45,13 +45,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and what it sees.
+    """A model and its input.
 
     Attributes:
         model: the Keras model.
         pixels: `[N, H, W, C]` in [0, 1].
         images: the same in model units.
-        targets: `[N]` the classes explained.
+        targets: `[N]` the classes to explain.
         logits: `[N, K]`.
     """
 
@@ -62,17 +62,17 @@ class Subject:
     logits: NDArray[np.float32]
 
     @property
-    def explained(self) -> NDArray[np.float32]:
+    def target_logits(self) -> NDArray[np.float32]:
         """`[N]` the logits of the targets."""
         return self.logits[np.arange(len(self.targets)), self.targets]
 
 
 @dataclass(frozen=True)
-class Found:
-    """What explainers made of a subject.
+class Explanations:
+    """The results of explainers for a subject.
 
     Attributes:
-        columns: by explainer, raw maps `[N, H, W, C']` or why there are none.
+        columns: by explainer, raw maps `[N, H, W, C']`, or the reason why there are none.
         failed: whether one of these reasons is an error.
     """
 
@@ -81,34 +81,42 @@ class Found:
 
     @property
     def maps(self) -> dict[str, NDArray[np.float32]]:
-        """Those that there are."""
+        """The raw maps by explainer, without explainers that have none."""
         return {n: maps for n, maps in self.columns.items() if not isinstance(maps, str)}
 
 
-def seen(look: Look, *, tell: Tell) -> Subject:
-    """Read the model, bring the pictures to its input, and ask it for their classes.
+def prepare(look: Look, *, tell: Tell) -> Subject:
+    """Read the model, fit the pictures to its input, and predict their classes.
 
     Raises:
         FileNotFoundError: if there is no such model.
-        ValueError: if it cannot be read or explained, or the pictures do not fit.
+        ValueError: if the model cannot be read or explained, or the pictures do not fit.
     """
     model = read(look.model)
-    known = network.input_shape(model)
-    height, width, channels = shape = input_shape(look.photos, known, look.size)
+    own_shape = network.input_shape(model)
+    height, width, channels = shape = input_shape(look.photos, own_shape, look.size)
     check_channels(look.units, channels)
     pixels = np.stack([photo.pixels(shape) for photo in look.photos])
     images = look.units(pixels)
-    if known is None or None in known:
+    if own_shape is None or None in own_shape:
         outputs_of(model, images[:1], name=look.model.name)
-    tell(f"{look.model.name}: input {height}x{width}x{channels}; {_told_units(look.units)}")
+    tell(f"{look.model.name}: input {height}x{width}x{channels}; {_describe_units(look.units)}")
     logits = network.KerasNetwork(model).outputs(images)
     subject = Subject(model, pixels, images, _targets(look, logits), logits)
     _tell_classes(look, subject, tell)
     return subject
 
 
-def explained(subject: Subject, explainers: Mapping[str, Explainer], *, tell: Tell) -> Found:
-    """The maps of explainers, or why there are none; an error of one does not stop the others."""
+def apply_explainers(
+    subject: Subject, explainers: Mapping[str, Explainer], *, tell: Tell
+) -> Explanations:
+    """Apply explainers to a subject; an error of one does not stop the others.
+
+    Args:
+        subject: the model and its input.
+        explainers: by name.
+        tell: prints the time or the error of each explainer.
+    """
     columns: dict[str, NDArray[np.float32] | str] = {}
     failed = False
     keys = image_keys(subject.images)
@@ -121,11 +129,11 @@ def explained(subject: Subject, explainers: Mapping[str, Explainer], *, tell: Te
         except NotApplicable as refusal:
             columns[name] = f"not applicable: {refusal.reason}"
             tell(f"{name}: {columns[name]}")
-        except Exception as error:  # a model of the user's may make anything of it
+        except Exception as error:  # with a user's model anything may fail
             failed = True
             columns[name] = f"failed: {objects.one_line(error)}"
             tell(f"{name}: {columns[name]}")
-    return Found(columns, failed)
+    return Explanations(columns, failed)
 
 
 def _targets(look: Look, logits: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -140,7 +148,7 @@ def _targets(look: Look, logits: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.full_like(predicted, look.target)
 
 
-def _told_units(units: Preprocessing) -> str:
+def _describe_units(units: Preprocessing) -> str:
     if units == Preprocessing():
         return "pixels enter in [0, 1] (--preprocessing, --mean and --std change that)"
     order = ", channels reversed" if units.reverse_channels else ""
@@ -149,14 +157,14 @@ def _told_units(units: Preprocessing) -> str:
 
 
 def _tell_classes(look: Look, subject: Subject, tell: Tell) -> None:
-    """A line per picture: what is done with it, its class and its scores."""
+    """Print a line per picture: its size, its class and its scores."""
     outputs = network.target_score(subject.model, "probability")(subject.images, subject.targets)
     height, width = subject.pixels.shape[1:3]
-    for place, photo in enumerate(look.photos):
-        target, predicted = subject.targets[place], subject.logits[place].argmax()
-        logit, output = subject.explained[place], outputs[place]
-        how = "predicted" if target == predicted else f"asked for; predicted is {predicted}"
-        line = f"{photo.name}: {photo.told(height, width)}; class {target} ({how})"
+    for index, photo in enumerate(look.photos):
+        target, predicted = subject.targets[index], subject.logits[index].argmax()
+        logit, output = subject.target_logits[index], outputs[index]
+        how = "predicted" if target == predicted else f"requested; predicted is {predicted}"
+        line = f"{photo.name}: {photo.describe(height, width)}; class {target} ({how})"
         line += f", logit {logit:.4g}"
         # A model that ends in logits has no other output.
         tell(line if np.isclose(output, logit) else f"{line}, output {output:.4g}")

@@ -1,4 +1,4 @@
-"""Picture files as the input of a model: resized, with its channels, nothing guessed."""
+"""Picture files as input of a model: resized, with the model's channels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GREY, COLOUR = 1, 3
 """Channels that a picture file can give."""
 
-_ALIKE = 2  # of 255: what a JPEG of a grey picture may leave between its channels
+_ALIKE = 2  # of 255: largest difference between channels in a JPEG of a grey picture
 
 Shape = tuple[int | None, ...]
 
@@ -31,7 +31,7 @@ class Photo:
 
     Attributes:
         name: of the file.
-        image: its pixels, as RGB, as 8-bit grey, or as grey floats in [0, 255].
+        image: its pixels: RGB, 8-bit grey, or grey floats in [0, 255].
     """
 
     name: str
@@ -44,17 +44,20 @@ class Photo:
 
     @property
     def channels(self) -> int:
-        """1 if it is grey, else 3; a picture whose three channels are alike is grey."""
+        """1 for a grey picture, else 3; a picture with three equal channels is grey."""
         if self.image.mode != "RGB":
             return GREY
         pixels = np.asarray(self.image, np.int16)
         return COLOUR if np.ptp(pixels, axis=-1).max() > _ALIKE else GREY
 
     def pixels(self, shape: tuple[int, int, int]) -> NDArray[np.float32]:
-        """`[H, W, C]` in [0, 1]: the short side resized, the centre cut out, as in `ImageFolder`.
+        """`[H, W, C]` in [0, 1]: the short side resized, the centre cropped, as in `ImageFolder`.
+
+        Args:
+            shape: height, width and channels.
 
         Raises:
-            ValueError: if it has colours and C is 1.
+            ValueError: if the picture has colours and `shape` one channel.
         """
         from PIL import Image, ImageOps
 
@@ -63,55 +66,55 @@ class Photo:
             raise ValueError(
                 f"{self.name} must be grey, as the model takes one channel; it has colours"
             )
-        placed = self.image
-        if placed.mode == "RGB" and channels == GREY:
-            placed = placed.convert("L")
-        fitted = ImageOps.fit(placed, (width, height), Image.Resampling.BICUBIC)
-        values = np.divide(np.asarray(fitted), 255, dtype=np.float32).clip(0, 1)
-        spread = values if values.ndim == 3 else values[..., None]
-        return np.repeat(spread, channels // spread.shape[-1], axis=-1)
+        image = self.image
+        if image.mode == "RGB" and channels == GREY:
+            image = image.convert("L")
+        cropped = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+        values = np.divide(np.asarray(cropped), 255, dtype=np.float32).clip(0, 1)
+        pixels = values if values.ndim == 3 else values[..., None]
+        return np.repeat(pixels, channels // pixels.shape[-1], axis=-1)
 
-    def told(self, height: int, width: int) -> str:
-        """What `pixels` does with it, in words."""
+    def describe(self, height: int, width: int) -> str:
+        """What `pixels` does with the picture for this size, in words."""
         own = self.size
         if own == (height, width):
             return f"{own[0]}x{own[1]} as it is"
-        cut = "" if own[0] * width == own[1] * height else ", its centre"
-        return f"{own[0]}x{own[1]}{cut}, resized to {height}x{width}"
+        crop = "" if own[0] * width == own[1] * height else ", its centre"
+        return f"{own[0]}x{own[1]}{crop}, resized to {height}x{width}"
 
 
-def opened(path: str) -> Photo:
-    """A JPEG or PNG file, turned as its camera says.
+def open_photo(path: str) -> Photo:
+    """Read a JPEG or PNG file; the orientation that the camera stored is applied.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read, or parts of it are transparent.
+        ValueError: if it cannot be read, or if parts of it are transparent.
     """
     from PIL import Image, ImageOps
 
     file = require_file(path)
-    # Of a picture half as large as one that is refused Pillow warns.
+    # Pillow warns about pictures of half the size that it refuses.
     with (
         as_value_error(f"{path} must be a JPEG or PNG file"),
         warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
         Image.open(file, formats=FORMATS) as image,
     ):
         upright = ImageOps.exif_transpose(image)
-        plain = _without_alpha(upright)
-    if plain is None:
-        raise ValueError(f"{path} must have no transparent parts: lay it on a background first")
-    return Photo(Path(path).name, plain)
+        opaque = _without_alpha(upright)
+    if opaque is None:
+        raise ValueError(f"{path} must have no transparent parts: put it on a background first")
+    return Photo(Path(path).name, opaque)
 
 
 def _without_alpha(image: Image) -> Image | None:
-    """As RGB or grey; None if what lies behind it would be seen."""
-    if image.mode.startswith("I"):  # 16 bits a pixel, of which Pillow's own conversion keeps 8
+    """The image as RGB or grey; None if parts of it are transparent."""
+    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow would drop 8 of them
         return _floats(image)
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
-        whole = image.convert("RGBA")
-        if whole.getextrema()[-1] != (255, 255):
+        with_alpha = image.convert("RGBA")
+        if with_alpha.getextrema()[-1] != (255, 255):
             return None
-        return whole.convert("L" if image.mode == "LA" else "RGB")
+        return with_alpha.convert("L" if image.mode == "LA" else "RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
@@ -125,30 +128,33 @@ def _floats(image: Image) -> Image:
 def input_shape(
     photos: Sequence[Photo], model: Shape | None, size: Sequence[int] | None
 ) -> tuple[int, int, int]:
-    """Height, width and channels at which all photos enter a model.
+    """Height, width and channels of the input for all photos.
 
     Args:
         photos: one or more.
-        model: what the model takes, None where it takes any; None if it does not say.
-        size: height and width asked for, or one number for both.
+        model: the model's input shape, with None for a size that is not fixed; None if unknown.
+        size: the requested height and width, or one number for both; None: the model's.
 
     Raises:
-        ValueError: if the model takes another size or no pictures, or it is open which size.
+        ValueError: if the model takes another size or number of channels, or if the size is not
+            determined.
     """
     height, width, channels = model or (None, None, None)
-    asked = None if size is None else (size[0], size[-1])
-    fixed = [given for given in (height, width) if given is not None]
-    if asked is not None and any(
-        known not in (None, wanted) for known, wanted in zip((height, width), asked, strict=True)
+    requested = None if size is None else (size[0], size[-1])
+    fixed = [own for own in (height, width) if own is not None]
+    if requested is not None and any(
+        own not in (None, other) for own, other in zip((height, width), requested, strict=True)
     ):
         raise ValueError(
-            f"--size must be the model's own, {height} {width}; got {asked[0]} {asked[1]}"
+            f"--size must be the model's own, {height} {width}; got {requested[0]} {requested[1]}"
         )
     sizes = {photo.size for photo in photos}
-    if asked is None and len(fixed) < 2 and len(sizes) > 1:
-        raise ValueError("--size must be given: the model takes any, and the images have several")
-    usual = asked or photos[0].size
+    if requested is None and len(fixed) < 2 and len(sizes) > 1:
+        raise ValueError(
+            "--size must be given: the model takes any size, and the images have several"
+        )
+    default = requested or photos[0].size
     most = max(photo.channels for photo in photos)
     if channels not in (None, GREY, COLOUR):
         raise ValueError(f"the model must take 1 or 3 channels, as pictures have; got {channels}")
-    return height or usual[0], width or usual[1], channels or most
+    return height or default[0], width or default[1], channels or most

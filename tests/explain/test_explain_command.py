@@ -17,7 +17,7 @@ from saliency_bench.cli import process
 from saliency_bench.datasets import ImageFolder
 from saliency_bench.explain import command as cli
 from saliency_bench.explain import photos
-from saliency_bench.explain.look import Subject, explained
+from saliency_bench.explain.look import Subject, apply_explainers
 from saliency_bench.models.application import FAMILIES
 from saliency_bench.models.saved import read
 
@@ -107,7 +107,7 @@ def test_a_grey_picture_becomes_a_grid(explain, networks, grey):
     assert (done.status, done.error) == (0, "")
     assert done.lines[-2] == "written: deep/er/grid.svg"
     assert done.lines[-1].startswith("A picture is no evidence")
-    assert "the sanity check" in done.lines[-1]
+    assert "The sanity check" in done.lines[-1]
     drawn = Path("deep/er/grid.svg").read_text()
     for words in ("input", "gradient", "grad_cam", "grey.png", "99th percentile of |map|"):
         assert f">{words}" in drawn or words in drawn
@@ -162,7 +162,7 @@ def test_another_class_can_be_asked_for(explain, networks, grey):
     predicted = int(arrays()["targets"][0])
     other = (predicted + 1) % 3
     done = explain(command, f"--target {other}")
-    assert f"class {other} (asked for; predicted is {predicted})" in done.lines[1]
+    assert f"class {other} (requested; predicted is {predicted})" in done.lines[1]
     expected = explainers.Gradient()(
         read(networks / "cnn.keras"), arrays()["pixels"], np.array([other])
     )
@@ -283,10 +283,10 @@ def test_pictures_are_cut_as_in_a_folder_of_a_run(tmp_path):
     folder.mkdir()
     path = picture(folder / "wide.png", RNG.integers(0, 256, (30, 50, 3), np.uint8))
     expected = np.asarray(ImageFolder(str(folder), size=(16, 12)).load().pixels)[0]
-    found = photos.opened(str(path))
+    found = photos.open_photo(str(path))
     np.testing.assert_array_equal(found.pixels((16, 12, 3)), expected)
-    assert found.told(16, 12) == "30x50, its centre, resized to 16x12"
-    assert found.told(30, 50) == "30x50 as it is"
+    assert found.describe(16, 12) == "30x50, its centre, resized to 16x12"
+    assert found.describe(30, 50) == "30x50 as it is"
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_pictures_are_cut_as_in_a_folder_of_a_run(tmp_path):
 def test_every_kind_of_picture_keeps_its_pixels(tmp_path, mode, channels):
     image = Image.fromarray(RNG.integers(0, 256, (9, 9, 3), np.uint8)).convert(mode)
     image.save(tmp_path / "a.png")
-    found = photos.opened(str(tmp_path / "a.png"))
+    found = photos.open_photo(str(tmp_path / "a.png"))
     assert found.channels == channels
     plain = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.float32) / 255
     pixels = found.pixels((9, 9, channels))
@@ -305,15 +305,15 @@ def test_every_kind_of_picture_keeps_its_pixels(tmp_path, mode, channels):
 
 def test_sixteen_bits_are_kept(tmp_path):
     pixels = RNG.integers(0, 65536, (9, 9)).astype(np.uint16)
-    found = photos.opened(str(picture(tmp_path / "deep.png", pixels)))
+    found = photos.open_photo(str(picture(tmp_path / "deep.png", pixels)))
     np.testing.assert_allclose(found.pixels((9, 9, 1))[..., 0], pixels / 65535, atol=1e-6)
 
 
 def test_a_grey_picture_saved_in_colours_is_grey(tmp_path):
     shades = np.repeat(RNG.integers(0, 256, (9, 9, 1), np.uint8), 3, axis=-1)
-    found = photos.opened(str(picture(tmp_path / "a.png", shades)))
+    found = photos.open_photo(str(picture(tmp_path / "a.png", shades)))
     np.testing.assert_allclose(found.pixels((9, 9, 1)), shades[..., :1] / 255, atol=1e-6)
-    assert photos.opened(str(picture(tmp_path / "a.jpg", shades))).channels == 1
+    assert photos.open_photo(str(picture(tmp_path / "a.jpg", shades))).channels == 1
 
 
 def test_a_photo_is_turned_as_its_camera_says(tmp_path):
@@ -321,7 +321,9 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path):
     turned = Image.Exif()
     turned[274] = 6  # to be turned by 90 degrees clockwise
     path = picture(tmp_path / "a.png", np.rot90(pixels), exif=turned)
-    np.testing.assert_allclose(photos.opened(str(path)).pixels((9, 5, 3)), pixels / 255, atol=1e-6)
+    np.testing.assert_allclose(
+        photos.open_photo(str(path)).pixels((9, 5, 3)), pixels / 255, atol=1e-6
+    )
 
 
 # refusals
@@ -351,7 +353,7 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path):
         ("--size 1 2 3", "--size must be a height and a width of at least 1; got [1, 2, 3]"),
         ("--preprocessing resnet50", "--preprocessing must be one of convnext, densenet,"),
         ("--preprocessing resnet", "mean must hold 1 number or one for each of 1 channels"),
-        ("--preprocessing resnet --mean 1", "must stand without --mean and --std"),
+        ("--preprocessing resnet --mean 1", "must be used without --mean and --std"),
         ("--std 0", "std must be positive"),
         ("--import no_such_module", "No module named 'no_such_module'"),
         ("--colour red", "unrecognized arguments: --colour red (--help shows all options)"),
@@ -423,7 +425,7 @@ def test_an_explainer_that_fails_does_not_stop_the_others(functional, images, ta
     subject = Subject(functional, images, images, targets, np.zeros((5, 3), np.float32))
     parts = {"mine": explainers.Function(broken), "gradient": explainers.Gradient()}
     told = []
-    found = explained(subject, parts, tell=told.append)
+    found = apply_explainers(subject, parts, tell=told.append)
     assert found.failed
     assert found.columns["mine"] == "failed: RuntimeError: out of luck"
     assert told[0] == "mine: failed: RuntimeError: out of luck"
