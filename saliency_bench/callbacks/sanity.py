@@ -111,7 +111,7 @@ class SanityCallback(Watcher):
 
     def _ready(self) -> dict[str, ComparableMaps]:
         maps = self._bindings.maps(self.model)
-        return {name: self._scorer.prepare(found) for name, found in maps.items()}
+        return {name: self._scorer.prepare(own) for name, own in maps.items()}
 
     def _compare_with_redrawn(self, now: Mapping[str, ComparableMaps], epochs: int) -> None:
         columns: dict[str, list[Columns]] = {name: [] for name in now}

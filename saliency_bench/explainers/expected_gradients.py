@@ -125,7 +125,13 @@ class _Lines:
         return 3 if self._references is None else 0
 
     def place(self, images: Any, which: Any, places: Any) -> Any:
-        """The point of each variant on its line."""
+        """The point of each variant on its line.
+
+        Args:
+            images: `[P, H, W, C]`.
+            which: noise `[P, H, W, C]` or indices `[P]`: each variant's reference.
+            places: `[P]` in [0, 1): 0 the reference, 1 the image.
+        """
         self.difference = images - self._choose(images, which)
         return images - (1 - places)[:, None, None, None] * self.difference
 

@@ -151,7 +151,16 @@ def require(name: str, value: float, least: float) -> None:
 
 
 def spread(cells: Floats, height: int, width: int) -> NDArray[np.float32]:
-    """Enlarge cells `[..., rows, columns]` to `[..., height, width]`; a value fills its cell."""
+    """Enlarge a grid of cells; a value is repeated over its cell.
+
+    Args:
+        cells: `[..., rows, columns]`.
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+
+    Returns:
+        `[..., height, width]`.
+    """
     rows = np.arange(height) * cells.shape[-2] // height
     columns = np.arange(width) * cells.shape[-1] // width
     return np.asarray(cells[..., rows[:, None], columns], np.float32)

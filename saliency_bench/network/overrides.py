@@ -141,7 +141,13 @@ def rerun(op: Any, inputs: Mapping[int, Any]) -> Any:
 
 
 def ordinary_gradient(op: Any, index: int, signal: Any) -> Any:
-    """The ordinary gradient of an operation, for a signal at its output and one of its inputs."""
+    """The ordinary gradient of an operation.
+
+    Args:
+        op: the operation.
+        index: of the input with respect to which it is differentiated.
+        signal: the signal at its output.
+    """
     if op.type in _BY_OUTPUT:
         # The general way below would compute the operation twice.
         return _BY_OUTPUT[op.type](signal, op.outputs[0])
