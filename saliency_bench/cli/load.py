@@ -83,7 +83,7 @@ def load_inputs(request: Request) -> Inputs:
 
     config = request.config
     retrains = any(check.trains for check in request.parts["check"].values())
-    asked = study_inputs.Asked(
+    wanted = study_inputs.Asked(
         dataset=request.dataset,
         model=lambda trains: request.model or _function(config, trains=trains),
         trains=retrains if request.model is None else request.model.trains,
@@ -93,7 +93,7 @@ def load_inputs(request: Request) -> Inputs:
         seed=config.seed,
         cache=RESULTS / "cache",
     )
-    inputs = study_inputs.load_inputs(asked, Bar(progress_console()))
+    inputs = study_inputs.load_inputs(wanted, Bar(progress_console()))
     for line in inputs.remarks:
         tell(line)
     return inputs

@@ -40,7 +40,7 @@ def compare(
     """
     require_share(tolerance)
     before, after = Side(baseline, "the baseline"), Side(run, "the run")
-    chosen = _chosen(checks, before, after)
+    chosen = _choose(checks, before, after)
     before.require_valid("a baseline", chosen)
     keys = [key for key in dict.fromkeys([*before.keys, *after.keys]) if key[0] in chosen]
     matches = [match_sides(before, after, key) for key in keys]
@@ -64,7 +64,7 @@ def require_share(tolerance: float) -> None:
         raise ValueError(f"tolerance must lie in [0, 1); got {tolerance}")
 
 
-def _chosen(checks: Collection[str], before: Side, after: Side) -> set[str]:
+def _choose(checks: Collection[str], before: Side, after: Side) -> set[str]:
     """The checks to compare; expectations and thresholds must be the same on both sides."""
     known = {key[0] for key in before.keys}
     if unknown := set(checks) - known:

@@ -132,7 +132,7 @@ def match_sides(before: Side, after: Side, key: Key) -> Match:
         key, old, new, baseline, run,
         worse=1 if case.statistic == "retained" else -1,
         difference=difference(other.reported, case.reported, case.statistic, paired=paired),
-        moved=_moved(case, other) if repeats else np.nan,
+        moved=_share_moved(case, other) if repeats else np.nan,
     )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def _same_places(case: Case, other: Case) -> bool:
     return all(np.array_equal(one, two) for one, two in zip(*sides, strict=True))
 
 
-def _moved(case: Case, other: Case) -> float:
+def _share_moved(case: Case, other: Case) -> float:
     """Share of the pairs whose scores differ by more than rounding, or whose kinds differ."""
     if not _same_places(case, other):
         return 1.0

@@ -32,7 +32,9 @@ def of_network(model: Any) -> dict[str, Any]:
     Layer names are included: under `fresh_keras` they do not depend on other networks.
     """
     classes = {type(layer) for layer in model._flatten_layers()}
-    foreign = sorted(_named(c) for c in classes if c.__module__.partition(".")[0] != "keras")
+    foreign = sorted(
+        _name_and_source(c) for c in classes if c.__module__.partition(".")[0] != "keras"
+    )
     return {
         "configuration": _configuration(model),
         "classes": foreign,
@@ -48,7 +50,7 @@ def of_first_weights(model: Any) -> Iterator[tuple[str, str]]:
             yield variable.path, digest(value.tobytes()).hex()
 
 
-def _named(layer: type) -> tuple[str, str]:
+def _name_and_source(layer: type) -> tuple[str, str]:
     return f"{layer.__module__}.{layer.__qualname__}", _source(layer)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def fresh_keras(seed: int) -> Iterator[None]:
-    """Inside the block Keras's own seeds follow from `seed` and its layer names start anew.
+    """Inside the block Keras's own seeds follow from `seed` and its layer names start again.
 
     Keras draws the seeds of initialisers and dropout layers from Python's generator, and those of
     other operations from a generator of its own; it numbers unnamed layers. All three states are

@@ -162,7 +162,7 @@ class Trainer:
         test_accuracy, chance = self._test(network, file)
         return TrainedNetwork(
             stored.fingerprint, file, stored.train_accuracy, test_accuracy, chance,
-            train_chance=_most_frequent(labels), seen=self._seen, history=stored.history,
+            train_chance=_most_frequent(labels), seen=self._overlap, history=stored.history,
         )  # fmt: skip
 
     def _network(self, name: NetworkName) -> Any:
@@ -247,7 +247,7 @@ class Trainer:
         return float(known["test_accuracy"]), chance
 
     @cached_property
-    def _seen(self) -> float:
+    def _overlap(self) -> float:
         """Share of the images to explain that are also training images."""
         known = set(randomize.image_keys(self._pixels).tolist())
         return float(np.mean([key in known for key in randomize.image_keys(self._dataset.pixels)]))

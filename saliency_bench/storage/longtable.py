@@ -153,11 +153,11 @@ class _Writer:
         """Write row groups while at least `least` rows wait."""
         while (waiting := sum(map(len, self._waiting))) and waiting >= least:
             table = pa.concat_tables(self._waiting).combine_chunks()
-            self._writer.write_table(self._encoded(table.slice(0, GROUP)), row_group_size=GROUP)
+            self._writer.write_table(self._encode(table.slice(0, GROUP)), row_group_size=GROUP)
             self._groups.append(cast(Key, self._key))
             self._waiting = [table.slice(GROUP)]
 
-    def _encoded(self, table: pa.Table) -> pa.Table:
+    def _encode(self, table: pa.Table) -> pa.Table:
         columns = [
             column.dictionary_encode() if pa.types.is_dictionary(field.type) else column
             for field, column in zip(self._schema, table.columns, strict=True)

@@ -118,7 +118,7 @@ def _machine() -> str:
 def _start_time(process: int) -> str:
     """When a process started, in ticks of this machine's kernel; "0" if unknown.
 
-    Process numbers are reused; in a container soon, since they start anew.
+    Process numbers are reused; in a container soon, since they start from 1 again.
     """
     try:
         stat = Path(f"/proc/{process}/stat").read_bytes()
