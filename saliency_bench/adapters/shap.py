@@ -69,7 +69,5 @@ def _read_images(path: str, shape: tuple[int | None, ...]) -> NDArray[np.float32
     with np.load(path, allow_pickle=False) as arrays:
         images = np.asarray(arrays["x"], np.float32) if "x" in arrays else np.zeros(0, np.float32)
     if images.ndim != 4 or images.shape[1:] != shape[1:]:
-        raise ValueError(
-            f"background must hold x of shape {('B', *shape[1:])}; got {images.shape}"
-        )
+        raise ValueError(f"background must hold x of shape {('B', *shape[1:])}; got {images.shape}")
     return images
