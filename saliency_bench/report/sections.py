@@ -67,7 +67,11 @@ def _state(results: Results) -> Iterator[Block]:
     if results.guards:
         yield Paragraph("Guards that failed:", "alarm")
         yield Bullets(results.guards, "alarm")
-    yield Paragraph(sentences.validity(results), "strong" if results.valid else "alarm")
+    if results.problems:
+        yield Paragraph("The run is NOT valid, use none of its verdicts:", "alarm")
+        yield Bullets(results.problems, "alarm")
+    else:
+        yield Paragraph(sentences.validity(results), "strong" if results.valid else "alarm")
     yield Paragraph(f"A verdict is {sentences.necessary(results)}. Do not rank explainers by it.")
 
 

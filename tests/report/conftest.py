@@ -190,7 +190,7 @@ NETWORKS = 3
 
 def twins_of(levels: tuple[float, ...] = (1.0,), **settings: object) -> Results:
     """A run of a check with retrained twins at these levels of corruption."""
-    lessons = [NetworkName("permuted", level).lesson for level in levels]
+    lessons = [NetworkName("permuted", level).variant for level in levels]
     stages = ("twin, true labels", *lessons)
     results = Recipe(stages=stages, check=TWIN_CHECK, **settings)()
     depths = dict(enumerate((0.0, *levels), start=TWINS))

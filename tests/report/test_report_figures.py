@@ -77,8 +77,8 @@ def test_legend_stays_on_one_line_where_there_is_room_and_never_leaves_one_key_a
 
 def test_caption_says_whose_floor_a_stage_shows(small):
     caption = next(plan_figures(small)).caption
-    assert "Floor: maps of two draws of that stage" in caption
-    assert "where every layer is redrawn, of two unrelated networks" in caption
+    assert "The floor of a stage is what the maps of two draws of that stage score" in caption
+    assert "where every layer is redrawn, they are two unrelated networks" in caption
 
 
 def test_many_stages_are_thinned_with_both_ends_named(make_results):
@@ -137,7 +137,7 @@ def test_accuracy_stands_beside_chance(small):
 
 
 def test_chance_is_left_out_when_unknown(small):
-    unknown = replace(small, provenance={})
+    unknown = replace(small, provenance={**small.provenance, "chance": None})
     found = [one.get_label() for one in accuracy_figure(unknown, CHECK).axes[0].get_lines()]
     assert found == ["mean over draws"]
 

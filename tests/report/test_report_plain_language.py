@@ -46,14 +46,12 @@ def test_each_verdict_has_its_sentence(small):
     name = small.verdicts["explainer"].iloc[0]
     kept = f"{name} keeps 55 % [51, 59] of its map, averaged over the cascade: "
     assert judged(small, verdict="fail", **NUMBERS) == (
-        f"{kept}it hardly depends on what the network learned."
+        f"{kept}so much of the map does not depend on the network's weights."
     )
     assert judged(small, verdict="pass", **NUMBERS) == (
-        f"{kept}it depends on what the network learned, which does not make it right."
+        f"{kept}the map depends on the network's weights, which does not make it right."
     )
     assert judged(small, verdict="inconclusive", **NUMBERS).startswith(f"{kept}too close to call")
-    some = NUMBERS | {"retained_low": 0.3}
-    assert "so much of it does not depend" in judged(small, verdict="fail", **some)
 
 
 def test_what_is_no_judgement_says_why(small):

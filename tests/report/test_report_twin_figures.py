@@ -79,7 +79,7 @@ def test_levels_lie_at_their_share_of_randomized_labels(make_twins):
     np.testing.assert_allclose(mean.get_xdata(), [0, 10, 50, 100])
     expected = [float(rows(results, stage)["mean"].iloc[0]) for stage in range(TWINS, TWINS + 4)]
     np.testing.assert_allclose(mean.get_ydata(), expected)
-    assert axes.get_xlabel() == "randomized labels, %"
+    assert axes.get_xlabel() == "share of the labels that are randomized, %"
 
 
 def test_heat_map_of_levels_leaves_the_twins_out(make_twins):
@@ -106,7 +106,11 @@ def test_trainings_have_a_panel_per_lesson_a_line_per_network_and_its_test(twins
 
 def test_a_single_epoch_and_an_unknown_test_draw(twins):
     first = twins.trainings.query("epoch == 1").assign(test_accuracy=np.nan)
-    figure = training_figure(replace(twins, trainings=first, provenance={}))
+    expectations = {
+        check: {**told, "learned": None} for check, told in twins.provenance["expectations"].items()
+    }
+    unknown = {"expectations": expectations}
+    figure = training_figure(replace(twins, trainings=first, provenance=unknown))
     figure.canvas.draw()
     labels = {line.get_label() for line in figure.axes[1].get_lines()}
     assert labels == {"training", "after training", "test"}
@@ -122,7 +126,7 @@ def test_plan_of_one_level_has_neither_stages_nor_a_heat_map(twins):
     stems = [plan.stem.removesuffix(f"_{LABELS}") for plan in plan_figures(twins)]
     names = ["spearman_signed", "spearman_abs"]
     assert stems == [
-        *(f"twins_{LABELS}_{name}" for name in names),
+        *(f"ceiling_{LABELS}_{name}" for name in names),
         *(f"maps_{LABELS}_{image}" for image in range(2)),
         "training",
     ]
@@ -131,7 +135,7 @@ def test_plan_of_one_level_has_neither_stages_nor_a_heat_map(twins):
 def test_plan_of_several_levels_adds_their_curve_and_the_heat_map(make_twins):
     results = make_twins((0.5, 1.0), explainers=("gradient",), similarities=("ssim",))
     kinds = [plan.stem.split("_")[0] for plan in plan_figures(results)]
-    assert kinds == ["twins", "levels", "retained", "maps", "maps", "training"]
+    assert kinds == ["ceiling", "levels", "retained", "maps", "maps", "training"]
 
 
 def test_accuracy_is_drawn_where_no_training_was_told(twins):

@@ -88,7 +88,11 @@ def test_table_fits_the_terminal_with_many_of_all(make_results):
 
 def test_table_says_what_a_pass_means_and_whether_the_run_is_valid(small):
     text = shown(small)
-    assert "necessary, not sufficient: a pass says the map depends on the weights" in text
+    said = "necessary, not sufficient: a pass says that the map depends on the network's weights"
+    assert said in text
+        "necessary, not sufficient: a pass says that the map depends on the network's weights"
+        in text
+    )
     assert "valid: 4 of 4 controls" in text
     assert "fail, ok" in text
     assert "controls: must pass" in text

@@ -74,10 +74,10 @@ def test_every_planned_figure_is_there_twice_and_embedded(folder, lean):
 
 
 def test_report_opens_with_validity_and_names_its_version(folder):
-    title, first, version, *_ = (folder / "report.md").read_text().split("\n\n")
+    title, first, *_, version = (folder / "report.md").read_text().split("\n\n")
     assert title.startswith("# ")
     assert "valid" in first
-    assert version == f"schema_version: {SCHEMA_VERSION}"
+    assert version == f"schema_version: {SCHEMA_VERSION}\n"
 
 
 def test_report_has_its_sections_in_order(folder):
@@ -176,6 +176,13 @@ def test_two_checks_stand_beside_each_other(make_results, lean):
         verdicts=pd.concat([lean.verdicts, other.verdicts]),
         networks=pd.concat([lean.networks, other.networks]),
         long_scores=LongTable.of(pd.concat([lean.scores, other.scores])),
+        provenance={
+            **lean.provenance,
+            "expectations": {
+                **lean.provenance["expectations"],
+                **other.provenance["expectations"],
+            },
+        },
     )
     text = markdown.text(both, plan_figures(both))
     assert f"### {CHECK}" in text
