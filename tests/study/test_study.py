@@ -241,3 +241,29 @@ def test_images_of_one_class_are_noted(model, images):
 
 def test_evaluate_is_the_public_door():
     assert sb.evaluate is evaluate
+
+
+def drawn_anew(model, images, targets):
+    """Noise of the process's own generator, which nobody was told of."""
+    return np.random.normal(size=images.shape)  # noqa: NPY002
+
+
+def test_noise_of_a_global_generator_in_an_undeclared_callable_is_undefined(model, images):
+    found = evaluate(model, images, None, explainers={"noise": drawn_anew})
+    row = found.verdicts.set_index("explainer").loc["noise"]
+    assert row["verdict"] == "undefined"
+    assert row["reason"].startswith("irreproducible")
+
+
+def test_content_that_is_the_same_for_every_image_is_normalised_away(model, images):
+    """A fixed blob under noise keyed by the weights passes, as the docs warn."""
+    blob, noise = ex.CentrePrior(), ex.WeightHash()
+
+    def stained(model, images, targets):
+        return blob(model, images, targets) + 0.2 * noise(model, images, targets)
+
+    found = evaluate(model, images, None, explainers={"stained": stained})
+    rows = found.summary.query("explainer == 'stained' and similarity == 'spearman_signed'")
+    area = rows.set_index("stage").loc[-1]
+    assert area["null"] > 0.5
+    assert area["verdict"] == "pass"
