@@ -41,7 +41,7 @@ def run(config: DictConfig) -> int:
         _show(results, folder)
         return _status(results, config)
     except KeyboardInterrupt:
-        tell(f"interrupted; to resume: {_command(folder)}")
+        tell(f"interrupted; to go on: {_command(folder)}")
         raise
     except Exception as error:
         if HydraConfig.get().verbose:
@@ -54,7 +54,7 @@ def _advice(error: Exception, folder: Path) -> str:
     """What to do after an error: resume the run, or show where a bug is."""
     missing = isinstance(error, FileNotFoundError)
     if isinstance(error, OSError) and not missing and (folder / "run.json").is_file():
-        return f"; saved cells stay, to resume: {_command(folder)}"
+        return f"; saved cells stay, to go on: {_command(folder)}"
     if not isinstance(error, objects.CLEAR_ERRORS):
         return " (hydra.verbose=true shows where)"
     return ""

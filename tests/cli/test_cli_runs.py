@@ -223,7 +223,7 @@ def test_a_full_disk_loses_nothing(command, small, monkeypatch):
         done = command(*small)
     assert (done.status, done.out) == (2, "")
     assert "No space left on device" in done.err
-    assert "to resume: python -m saliency_bench" in done.err
+    assert "to go on: python -m saliency_bench" in done.err
     assert done.err.count("\n") == 1
     kept = {path: path.read_bytes() for path in written}
     assert len(kept) == 9
@@ -267,7 +267,7 @@ def test_a_signal_ends_the_command_with_how_to_go_on(
     done = command(*flags, *small)
     assert (done.status, done.out, started) == (status, "", [number])
     assert done.err.count("\n") == 1
-    assert done.err.startswith("saliency_bench: interrupted; to resume: python -m saliency_bench")
+    assert done.err.startswith("saliency_bench: interrupted; to go on: python -m saliency_bench")
     assert done.err.endswith(" run_dir=run\n")
     assert signal.getsignal(number) is handler
 

@@ -147,7 +147,7 @@ def test_a_signal_ends_all_processes_and_says_how_to_go_on(
     returned, said = finish(process)
     assert returned == status, said
     assert "Traceback" not in said
-    assert "interrupted; to resume: python -m saliency_bench" in said.splitlines()[-1]
+    assert "interrupted; to go on: python -m saliency_bench" in said.splitlines()[-1]
     wait_until_nobody_works_in(tmp_path)
     assert not strays(tmp_path / RUN)
 
@@ -176,7 +176,7 @@ def require_refused(done, *words):
 def test_a_full_and_a_read_only_disk_lose_nothing(study, whole, tmp_path, disk, workers):
     folder = tmp_path / "disk" / RUN
     command = [*study, in_folder(f"disk/{RUN}"), f"workers={workers}"]
-    require_refused(run(tmp_path, *command), "No space left on device", "to resume: ")
+    require_refused(run(tmp_path, *command), "No space left on device", "to go on: ")
     before = cells(folder)
     assert before
     assert not strays(folder)
