@@ -274,5 +274,5 @@ def fit_baseline(baseline: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.floa
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"baseline must broadcast to images {shape}; got shape {values.shape}")
+        raise ValueError(f"baseline must fit images {shape}; got shape {values.shape}")
     return values
