@@ -310,12 +310,12 @@ def test_a_layer_without_a_rule_is_named():
     ("settings", "message"),
     [
         ({"rule": "eps"}, r"rule must be one of epsilon, gamma, .*; got 'eps'"),
-        ({"rule": {"dense": "epsilon"}}, "rule must hold a rule for convolution, input; got"),
+        ({"rule": {"dense": "epsilon"}}, "rule must name a rule for convolution, input; got"),
         (
             {"rule": {"dense": "eps", "convolution": "flat", "input": "flat"}},
             "rule must give each place one of epsilon, .*; got 'eps'",
         ),
-        ({"rule": "z_box"}, "z_box must be the rule of the input alone"),
+        ({"rule": "z_box"}, "z_box must be a rule for the input alone"),
         ({"rule": "deep_taylor"}, "low and high must be the smallest and the largest"),
         ({"rule": "deep_taylor", "low": 1.0, "high": 0.0}, "for the rule z_box; got 1.0 and 0.0"),
         ({"epsilon": -1.0}, "epsilon must be at least 0; got -1"),
