@@ -4,9 +4,9 @@ import random
 import sys
 from functools import partial
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import keras
 
 from saliency_bench import network as networks
 from saliency_bench.models import Function, Trainer, Training

@@ -1,7 +1,7 @@
 """What hinders learning by heart is found wherever it sits."""
 
-import keras
 import pytest
+from helpers.lazily import keras
 
 from saliency_bench.models import CNN, MLP, Function, Trainer, Training
 

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import keras
 
 from saliency_bench.models import CNN, Saved, as_loaded
 

@@ -4,9 +4,9 @@ import io
 import random
 from contextlib import redirect_stderr
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import keras
 
 from saliency_bench.models import CNN, MLP, Training
 from saliency_bench.models.training import accuracy, batches, fit, optimizer_of, scores
