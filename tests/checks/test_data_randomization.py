@@ -2,10 +2,10 @@
 
 import pickle
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers.lazily import keras
 
 from saliency_bench import network as networks
 from saliency_bench.checks import DataRandomization, Repeated
@@ -28,7 +28,7 @@ CURVE = DataRandomization(fractions=[1, 0.25])
 class Drawn:
     """Networks with drawn weights in the place of trained ones; keeps what was asked for."""
 
-    model: keras.Model
+    model: Any
     folder: object
     train: float = 1.0
     true: float = 0.9

@@ -33,7 +33,9 @@ def lazily(module: str, name: str) -> Callable[..., Any]:
 
 
 keras = Lazily("keras")
+layers = Lazily("keras.layers")
 tf = Lazily("tensorflow")
+keras_models = Lazily("helpers.keras_models")
 
 ExplanationCallback = lazily("saliency_bench.callbacks", "ExplanationCallback")
 Sanity = lazily("saliency_bench.callbacks", "Sanity")

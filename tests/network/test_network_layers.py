@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers.lazily import keras
+from helpers.lazily import keras, keras_models
 
 from saliency_bench import network
-from saliency_bench.network.trace import layer_calls
 
 OUTPUT_FIRST = ("head", "second", "norm", "first")
 
@@ -66,7 +65,7 @@ def test_batch_norm_is_one_block_with_its_statistics(model):
 
 
 def test_calls_are_recorded_in_execution_order(model):
-    order = [call.layer.name for call in layer_calls(model)]
+    order = [call.layer.name for call in network.trace.layer_calls(model)]
     weighted = [name for name in order if name in OUTPUT_FIRST]
     assert weighted == list(reversed(OUTPUT_FIRST))
 
@@ -217,20 +216,8 @@ def test_layers_inside_composite_layers_are_found():
     assert sum(len(b.variables) for b in found) == 2 + 6
 
 
-@keras.saving.register_keras_serializable("test_network_layers")
-class Written(keras.Model):
-    """Subclassed, so that a file says only that it was built, and for what shape."""
-
-    def __init__(self, **settings):
-        super().__init__(**settings)
-        self.first, self.last = keras.layers.Conv2D(2, 3), keras.layers.Dense(3)
-
-    def call(self, images):
-        return self.last(keras.ops.mean(self.first(images), (1, 2)))
-
-
 def test_a_subclassed_model_that_was_read_is_traced_as_it_was_written(tmp_path):
-    model = Written()
+    model = keras_models.Written()
     model(np.zeros((1, 8, 8, 1), np.float32))
     model.save(tmp_path / "written.keras")
     read = keras.models.load_model(tmp_path / "written.keras")
