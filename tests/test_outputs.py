@@ -6,7 +6,6 @@ import pytest
 import saliency_bench as sb
 from saliency_bench import explainers as ex
 from saliency_bench import network, outputs
-from saliency_bench.network import Kernel
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -32,7 +31,7 @@ def heads():
 
 
 def scores(model, output):
-    return Kernel(model, lambda traced: traced.scores, output)(IMAGES)
+    return network.Kernel(model, lambda traced: traced.scores, output)(IMAGES)
 
 
 def values(model, layer):

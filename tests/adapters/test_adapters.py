@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 
 from saliency_bench import adapters
 from saliency_bench import explainers as ex
+from saliency_bench import network as networks
 from saliency_bench.adapters.base import seed_globally
-from saliency_bench.network import ends_in_scores, swapped
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.randomize import redraw
@@ -36,7 +36,7 @@ def close(found, expected):
 
 
 def test_other_code_gets_a_model_that_ends_in_logits(model, images, reference):
-    scores = ends_in_scores(model)
+    scores = networks.ends_in_scores(model)
     np.testing.assert_allclose(scores(images), reference["logits"], rtol=1e-4, atol=1e-5)
     assert scores.input_shape == (None, 12, 12, 2)
     assert scores.output_shape == (None, 3)
@@ -44,11 +44,11 @@ def test_other_code_gets_a_model_that_ends_in_logits(model, images, reference):
 
 def test_its_weights_are_the_live_ones(fresh_model_of, images):
     model = fresh_model_of("nested")
-    scores = ends_in_scores(model)
+    scores = networks.ends_in_scores(model)
     before = scores(images).numpy()
-    with swapped(model, model.variables, redraw(model, model.variables, seed=0)):
+    with networks.swapped(model, model.variables, redraw(model, model.variables, seed=0)):
         now = scores(images).numpy()
-        close(now, ends_in_scores(model)(images))
+        close(now, networks.ends_in_scores(model)(images))
     assert not np.allclose(now, before)
     np.testing.assert_array_equal(scores(images), before)
 
@@ -110,7 +110,7 @@ def test_nan_on_a_changed_network_is_a_result(fresh_model_of, images, targets, e
     bound = explainer(gradient).bind(model)
     assert np.isfinite(bound(images, targets)).all()
     *_, kernel, bias = model.variables
-    with swapped(model, [kernel, bias], [kernel.numpy() * np.nan, bias.numpy()]):
+    with networks.swapped(model, [kernel, bias], [kernel.numpy() * np.nan, bias.numpy()]):
         assert np.isnan(bound(images, targets)).any(axis=(1, 2, 3)).all()
     assert np.isfinite(bound(images, targets)).all()
 

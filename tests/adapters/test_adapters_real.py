@@ -6,8 +6,8 @@ import pytest
 import saliency_bench as sb
 from saliency_bench import adapters
 from saliency_bench import explainers as ex
+from saliency_bench import network as networks
 from saliency_bench.adapters.base import seed_globally
-from saliency_bench.network import swapped
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.randomize import redraw, stream
@@ -152,7 +152,7 @@ def test_redrawn_weights_are_seen(name, fresh_model_of, images, targets):
     model = fresh_model_of("subclassed")
     bound = ALL[name].bind(model)
     before = bound(images, targets)
-    with swapped(model, model.variables, redraw(model, model.variables, seed=0)):
+    with networks.swapped(model, model.variables, redraw(model, model.variables, seed=0)):
         after = bound(images, targets)
         np.testing.assert_allclose(after, ALL[name](model, images, targets), rtol=1e-5, atol=1e-6)
     assert not np.allclose(after, before)

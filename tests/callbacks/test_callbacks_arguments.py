@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.lazily import ExplanationCallback, Sanity, SanityCallback
 
 from saliency_bench import explainers
-from saliency_bench.callbacks import ExplanationCallback, Sanity, SanityCallback
 
 GIVEN = {"gradient": explainers.Gradient()}
 WRONG = [

@@ -1,13 +1,10 @@
 """Maps and overlays are read back from TensorBoard's files."""
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from helpers.lazily import ExplanationCallback, keras, read, read_maps, tf
 
 from saliency_bench import explainers, plot
-from saliency_bench.callbacks import ExplanationCallback, read_maps
-from saliency_bench.callbacks.events import read
 from saliency_bench.protocols import Preprocessing
 
 KINDS = ("sequential", "functional", "nested", "subclassed", "train_step", "eager", "mixed")

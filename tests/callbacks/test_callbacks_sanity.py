@@ -1,13 +1,11 @@
 """The curves are those of maps that are computed here once more, with arithmetic by hand."""
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import Sanity, SanityCallback, keras, read
 
 from saliency_bench import explainers, randomize
 from saliency_bench import network as networks
-from saliency_bench.callbacks import Sanity, SanityCallback
-from saliency_bench.callbacks.events import read
 from saliency_bench.similarities import SSIM, Spearman
 
 SIGNED = Spearman(absolute=False)

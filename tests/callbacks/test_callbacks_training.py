@@ -5,13 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from helpers.lazily import ExplanationCallback, Sanity, SanityCallback, keras, read_maps, tf
 
 from saliency_bench import explainers
-from saliency_bench.callbacks import ExplanationCallback, Sanity, SanityCallback, read_maps
 
 EPOCHS = 2
 KINDS = ("sequential", "functional", "nested", "subclassed", "train_step", "eager", "mixed")
@@ -71,12 +69,15 @@ def seeding(model, images, targets):
     return images
 
 
-class Noisy(keras.layers.Layer):
-    """Takes noise from global streams, whether it is trained or not."""
+def noisy():
+    """A layer that takes noise from global streams, whether it is trained or not."""
 
-    def call(self, values):
-        noise = tf.random.normal(tf.shape(values)) + keras.random.normal(tf.shape(values))
-        return values + 0.1 * noise + 0.01 * _numpy_noise() + 0.01 * random.random()
+    class Noisy(keras.layers.Layer):
+        def call(self, values):
+            noise = tf.random.normal(tf.shape(values)) + keras.random.normal(tf.shape(values))
+            return values + 0.1 * noise + 0.01 * _numpy_noise() + 0.01 * random.random()
+
+    return Noisy()
 
 
 @pytest.mark.slow
@@ -87,7 +88,7 @@ def test_if_explainers_and_layers_use_global_streams(
     def network():
         keras.backend.clear_session()
         keras.utils.set_random_seed(5)
-        layers = [Noisy(), keras.layers.Flatten(), keras.layers.Dense(3)]
+        layers = [noisy(), keras.layers.Flatten(), keras.layers.Dense(3)]
         model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile("adam", loss, run_eagerly=eagerly)

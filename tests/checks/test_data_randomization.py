@@ -2,14 +2,14 @@
 
 import pickle
 from dataclasses import dataclass, replace
+from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
+from saliency_bench import network as networks
 from saliency_bench.checks import DataRandomization, Repeated
 from saliency_bench.checks.data_randomization import TWINS
-from saliency_bench.network import KerasNetwork, fingerprint
 from saliency_bench.protocols import (
     NetworkName,
     NotApplicable,
@@ -28,7 +28,7 @@ CURVE = DataRandomization(fractions=[1, 0.25])
 class Drawn:
     """Networks with drawn weights in the place of trained ones; keeps what was asked for."""
 
-    model: keras.Model
+    model: Any
     folder: object
     train: float = 1.0
     true: float = 0.9
@@ -54,7 +54,7 @@ class Drawn:
         np.savez(file, **values)
         for variable, value in zip(self.model.variables, values.values(), strict=True):
             variable.assign(value)
-        print_of_it = fingerprint(self.model)
+        print_of_it = networks.fingerprint(self.model)
         for variable, value in zip(self.model.variables, self.own, strict=True):
             variable.assign(value)
         tested = self.true if name.labels == "true" else self.random
@@ -67,7 +67,7 @@ class Drawn:
 def study(model_of, images, targets, tmp_path):
     model = model_of("functional")
     scene = Scene(images, targets, image_keys(images))
-    network = KerasNetwork(model, batch_size=5)
+    network = networks.KerasNetwork(model, batch_size=5)
     weights = Drawn(model, tmp_path)
     return Study(network, scene, {}, {}, {}, labels=targets, weights=weights, seed=7)
 
@@ -118,7 +118,7 @@ def test_a_condition_puts_in_its_weights_and_takes_them_out_again(study):
     before = [variable.numpy().copy() for variable in model.variables]
     for condition in DataRandomization().conditions(study)[1:]:
         with condition.applied(study.network, study.scene) as scene:
-            assert fingerprint(model) == condition.network.fingerprint
+            assert networks.fingerprint(model) == condition.network.fingerprint
             changed = study.network.evidence()["variables_changed"]
             assert changed == (len(before) if condition.moves_output else 0)
             np.testing.assert_array_equal(scene.images, study.scene.images)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from saliency_bench import network as networks
 from saliency_bench.checks import ParameterRandomization
-from saliency_bench.network import KerasNetwork, blocks
 from saliency_bench.protocols import Scene, Study
 from saliency_bench.randomize import POLICIES, image_keys
 
@@ -37,7 +37,7 @@ def study_of(model_of, images, targets):
 
     def make(kind):
         if kind not in studies:
-            network = KerasNetwork(model_of(kind), batch_size=5)
+            network = networks.KerasNetwork(model_of(kind), batch_size=5)
             scene = Scene(images, targets, image_keys(images))
             studies[kind] = Study(network, scene, {}, {}, {}, draws=2, seed=7)
         return studies[kind]
@@ -281,4 +281,4 @@ def test_stages_must_fit_the_model(study, stages):
 
 def test_blocks_are_the_models(study):
     names = [c.name for c in redrawn(study, draws=1)]
-    assert names == [block.name for block in blocks(study.network.model)]
+    assert names == [block.name for block in networks.blocks(study.network.model)]

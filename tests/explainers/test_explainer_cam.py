@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from saliency_bench import explainers as ex
-from saliency_bench.network import swapped
+from saliency_bench import network
 from saliency_bench.protocols import NotApplicable
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -147,7 +147,7 @@ def test_guided_grad_cam_survives_tiny_gradients(fresh_model_of, images, targets
     model = fresh_model_of("functional")
     ordinary = ex.GuidedGradCAM()(model, images, targets)
     *_, kernel, bias = model.variables
-    with swapped(model, [kernel, bias], [kernel.numpy() * 1e-25, bias.numpy()]):
+    with network.swapped(model, [kernel, bias], [kernel.numpy() * 1e-25, bias.numpy()]):
         tiny = ex.GuidedGradCAM()(model, images, targets)
     peak = np.abs(ordinary).max(axis=(1, 2, 3), keepdims=True)
     alive = peak.ravel() > 0

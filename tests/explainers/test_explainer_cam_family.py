@@ -16,7 +16,6 @@ from saliency_bench.explainers import (
     ScoreCAM,
 )
 from saliency_bench.explainers.cam import channel_weights
-from saliency_bench.network import evaluating, swapped
 from saliency_bench.protocols import NotApplicable
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -120,7 +119,7 @@ def test_maps_are_their_formulas_in_every_kind(method, model, images, targets, e
 def test_the_relu_keeps_the_positive_part(method, functional, images, targets):
     settings = {"layer": "norm", "upsample": None}
     scale = functional.get_layer("norm").gamma
-    with swapped(functional, [scale], [-2 * scale.numpy()]):
+    with network.swapped(functional, [scale], [-2 * scale.numpy()]):
         whole = method(relu=False, **settings)(functional, images, targets)
         positive = method(relu=True, **settings)(functional, images, targets)
     assert whole.min() < 0 < whole.max()
@@ -177,7 +176,7 @@ def test_layer_cam_is_hires_cam_where_no_gradient_is_negative(functional, images
     kernel = functional.get_layer("head").kernel
     layer_cam, hires_cam = LayerCAM().bind(functional), HiResCAM(relu=True).bind(functional)
     assert not np.allclose(layer_cam(images, targets), hires_cam(images, targets))
-    with swapped(functional, [kernel], [np.abs(kernel.numpy())]):
+    with network.swapped(functional, [kernel], [np.abs(kernel.numpy())]):
         close(layer_cam(images, targets), hires_cam(images, targets))
 
 
@@ -185,7 +184,7 @@ def test_layer_cam_is_hires_cam_where_no_gradient_is_negative(functional, images
 def test_tiny_gradients_leave_a_map(method, functional, images, targets, features, gradients):
     kernel = functional.get_layer("head").kernel
     bound = method(relu=False, upsample=None).bind(functional)
-    with swapped(functional, [kernel], [kernel.numpy() * 1e-25]):
+    with network.swapped(functional, [kernel], [kernel.numpy() * 1e-25]):
         maps = bound(images, targets)[..., 0]
     weights = {
         GradCAMPlusPlus: np.maximum(gradients, 0).sum(axis=(1, 2), keepdims=True) / 2,
@@ -283,7 +282,7 @@ def without_kernels(functional, channels, bias):
     """The last convolution with some channels that are the same everywhere."""
     kernel, before = (v.numpy() for v in functional.get_layer("second").variables)
     kernel[..., channels], before[channels] = 0, bias
-    return swapped(functional, functional.get_layer("second").variables, [kernel, before])
+    return network.swapped(functional, functional.get_layer("second").variables, [kernel, before])
 
 
 def test_a_constant_channel_has_no_weight(functional, images, targets):
@@ -335,7 +334,7 @@ def test_no_more_variants_at_once_than_allowed(functional, images, targets, monk
         return call(self, images, targets, batch, *settings)
 
     monkeypatch.setattr(network.SampleKernel, "__call__", counted)
-    with evaluating(3):
+    with network.evaluating(3):
         maps = ScoreCAM()(functional, images, targets)
     close(maps, whole)
     assert sum(variants for _, variants in sizes) == 5 * 5

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from saliency_bench import explainers as ex
+from saliency_bench import network
 from saliency_bench.cli import objects
 from saliency_bench.cli.request import compose
-from saliency_bench.network import evaluating
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import Explainer
 
@@ -51,11 +51,16 @@ def cut(explainer, own):
 
 
 @cache
+def configured():
+    """Every explainer of conf/, composed at once: it takes Hydra as long as one alone."""
+    return objects.build_group(compose(f"explainer=[{','.join(NAMES)}]"), "explainer")
+
+
+@cache
 def explainer_of(name):
     if name in VARIANTS:
         return VARIANTS[name]
-    built = objects.build_group(compose(f"explainer=[{name}]"), "explainer")[name]
-    return cut(built, CHEAP.get(name, {}))
+    return cut(configured()[name], CHEAP.get(name, {}))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def bound_of(model_of):
     """An explainer bound to a kind of model, 8 rows at once; bound only once."""
 
     def bind(name, kind="functional"):
-        with evaluating(8):
+        with network.evaluating(8):
             return explainer_of(name).bind(model_of(kind))
 
     return cache(bind)

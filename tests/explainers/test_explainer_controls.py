@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from saliency_bench import explainers as ex
-from saliency_bench.network import pairs
+from saliency_bench import network
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_pairs_come_image_by_image_and_add_up(batch):
     values = np.arange(12.0).reshape(3, 4)
     totals = np.zeros(3)
     seen = []
-    for part in pairs(3, 4, batch):
+    for part in network.pairs(3, 4, batch):
         assert len(part.image) <= batch
         seen += zip(part.image.tolist(), part.sample.tolist(), strict=True)
         part.add_to(totals, values[part.image, part.sample])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.lazily import keras, layers
 
 from saliency_bench import explainers as ex
 from saliency_bench import network
@@ -30,30 +31,30 @@ def network_with(*middle):
     return model
 
 
-def ways():
-    import keras
-    from keras import layers
-
-    def gate(hidden):
-        return hidden * keras.ops.sigmoid(keras.ops.mean(hidden, axis=(1, 2), keepdims=True))
-
-    activations = ["relu6", "elu", "selu", "softplus", "tanh", "sigmoid", "gelu", "exponential"]
-    return {
-        **{name: [layers.Activation(name)] for name in activations},
-        "leaky": [layers.LeakyReLU()],
-        "prelu": [layers.PReLU()],
-        "norm": [layers.BatchNormalization(), layers.ReLU()],
-        "max pool": [layers.ReLU(), layers.MaxPooling2D()],
-        "overlapping pool": [layers.MaxPooling2D(3, strides=1, padding="same"), layers.ReLU()],
-        "average": [layers.ReLU(), layers.AveragePooling2D(2), layers.UpSampling2D()],
-        "gate": [layers.Lambda(gate, name="gate")],
-        "power": [layers.Lambda(lambda hidden: keras.ops.square(hidden))],
-    }
+def gate(hidden):
+    return hidden * keras.ops.sigmoid(keras.ops.mean(hidden, axis=(1, 2), keepdims=True))
 
 
-@pytest.mark.parametrize("way", ways())
+ACTIVATIONS = ["relu6", "elu", "selu", "softplus", "tanh", "sigmoid", "gelu", "exponential"]
+WAYS = {
+    **{name: lambda name=name: [layers.Activation(name)] for name in ACTIVATIONS},
+    "leaky": lambda: [layers.LeakyReLU()],
+    "prelu": lambda: [layers.PReLU()],
+    "norm": lambda: [layers.BatchNormalization(), layers.ReLU()],
+    "max pool": lambda: [layers.ReLU(), layers.MaxPooling2D()],
+    "overlapping pool": lambda: [
+        layers.MaxPooling2D(3, strides=1, padding="same"),
+        layers.ReLU(),
+    ],
+    "average": lambda: [layers.ReLU(), layers.AveragePooling2D(2), layers.UpSampling2D()],
+    "gate": lambda: [layers.Lambda(gate, name="gate")],
+    "power": lambda: [layers.Lambda(lambda hidden: keras.ops.square(hidden))],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_it_sums_to_the_difference_from_the_baseline(way):
-    model = network_with(*ways()[way])
+    model = network_with(*WAYS[way]())
     score = network.target_score(model)
     difference = score(images(), TARGETS) - score(np.full_like(images(), 0.4), TARGETS)
     sums = ex.DeepLIFT(0.4)(model, images(), TARGETS).sum(axis=(1, 2, 3))
@@ -127,7 +128,7 @@ def test_without_bias_and_from_0_it_is_gradient_times_input():
 
 
 def test_an_image_that_is_the_baseline_has_a_map_of_zeros():
-    model = network_with(*ways()["gelu"])
+    model = network_with(*WAYS["gelu"]())
     maps = ex.DeepLIFT(0.5)(model, np.full((1, 8, 8, 2), 0.5, np.float32), np.array([1]))
     np.testing.assert_array_equal(maps, np.zeros((1, 8, 8, 2)))
 
@@ -147,7 +148,7 @@ def test_a_layer_without_a_rule_is_named(name):
 
 
 def test_a_baseline_may_be_an_image_and_must_fit():
-    model = network_with(*ways()["max pool"])
+    model = network_with(*WAYS["max pool"]())
     own = np.random.default_rng(1).normal(size=(8, 8, 2)).astype(np.float32)
     score = network.target_score(model)
     difference = score(images(), TARGETS) - score(np.stack([own] * 4), TARGETS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from saliency_bench import explainers as ex
-from saliency_bench.network import KerasNetwork, evaluating
+from saliency_bench import network as networks
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -12,7 +12,7 @@ RULES = ("midpoint", "left", "right", "trapezoid")
 
 
 def logit_of(model, images, targets):
-    return KerasNetwork(model, batch_size=len(images)).outputs(images)[
+    return networks.KerasNetwork(model, batch_size=len(images)).outputs(images)[
         np.arange(len(images)), targets
     ]
 
@@ -218,7 +218,7 @@ def test_smoothgrad_is_the_mean_of_its_samples(functional, images, targets):
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_noise_is_the_same_in_any_batch(functional, images, targets, rows):
     smooth = ex.SmoothGrad(ex.Gradient(), samples=3)
-    with evaluating(rows):
+    with networks.evaluating(rows):
         found = smooth.bind(functional)(images, targets)
     expected = smooth(functional, images, targets)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.lazily import layers
 
 from saliency_bench import explainers as ex
 from saliency_bench import network
@@ -41,27 +42,27 @@ def randomized(model):
     return model
 
 
-def fronts():
-    from keras import layers
-
-    return {
-        "conv": [layers.Conv2D(3, 3, padding="same")],
-        "strides": [layers.Conv2D(3, 3, strides=2)],
-        "padded": [layers.ZeroPadding2D(), layers.Conv2D(3, 3)],
-        "norm behind": [layers.Conv2D(3, 3), layers.BatchNormalization()],
-        "norm before": [layers.BatchNormalization(), layers.Conv2D(3, 3, padding="same")],
-        "scaled, padded": [
-            layers.Rescaling(2.0, -1.0),
-            layers.ZeroPadding2D(),
-            layers.Conv2D(3, 2),
-        ],
-        "depthwise": [layers.DepthwiseConv2D(3, depth_multiplier=2), layers.BatchNormalization()],
-        "transposed": [layers.Conv2DTranspose(3, 3), layers.BatchNormalization()],
-        "dilated": [layers.Conv2D(3, 2, dilation_rate=2)],
-        "groups": [layers.Conv2D(4, 3, groups=2), layers.BatchNormalization()],
-        "dense over places": [layers.Dense(3)],
-        "dense, norm": [layers.Dense(3), layers.BatchNormalization()],
-    }
+FRONTS = {
+    "conv": lambda: [layers.Conv2D(3, 3, padding="same")],
+    "strides": lambda: [layers.Conv2D(3, 3, strides=2)],
+    "padded": lambda: [layers.ZeroPadding2D(), layers.Conv2D(3, 3)],
+    "norm behind": lambda: [layers.Conv2D(3, 3), layers.BatchNormalization()],
+    "norm before": lambda: [layers.BatchNormalization(), layers.Conv2D(3, 3, padding="same")],
+    "scaled, padded": lambda: [
+        layers.Rescaling(2.0, -1.0),
+        layers.ZeroPadding2D(),
+        layers.Conv2D(3, 2),
+    ],
+    "depthwise": lambda: [
+        layers.DepthwiseConv2D(3, depth_multiplier=2),
+        layers.BatchNormalization(),
+    ],
+    "transposed": lambda: [layers.Conv2DTranspose(3, 3), layers.BatchNormalization()],
+    "dilated": lambda: [layers.Conv2D(3, 2, dilation_rate=2)],
+    "groups": lambda: [layers.Conv2D(4, 3, groups=2), layers.BatchNormalization()],
+    "dense over places": lambda: [layers.Dense(3)],
+    "dense, norm": lambda: [layers.Dense(3), layers.BatchNormalization()],
+}
 
 
 def model_with(front):
@@ -135,22 +136,22 @@ def close(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("front", fronts())
+@pytest.mark.parametrize("front", FRONTS)
 def test_every_rule_is_its_formula_for_every_kernel(front):
-    layers = fronts()[front]
-    model = model_with(layers)
+    fronts = FRONTS[front]()
+    model = model_with(fronts)
     for rule in RULES.items():
         explainer = ex.LRP(rule[0], **rule[1])
         found = explainer(model, images(), TARGETS)
-        close(found, by_hand(model, layers, rule, rule, magnitude=rule[0] != "epsilon"))
+        close(found, by_hand(model, fronts, rule, rule, magnitude=rule[0] != "epsilon"))
 
 
 @pytest.mark.parametrize("front", ["conv", "padded", "scaled, padded"])
 def test_a_composite_has_a_rule_by_place(front):
-    layers = fronts()[front]
-    model = model_with(layers)
+    fronts = FRONTS[front]()
+    model = model_with(fronts)
     explainer = ex.LRP("epsilon_gamma_box", epsilon=0.01, low=LOW, high=HIGH)
-    expected = by_hand(model, layers, ("z_box", {}), ("epsilon", {"epsilon": 0.01}))
+    expected = by_hand(model, fronts, ("z_box", {}), ("epsilon", {"epsilon": 0.01}))
     close(explainer(model, images(), TARGETS), expected)
 
 

@@ -8,7 +8,7 @@ import pytest
 from skimage.transform import resize
 
 from saliency_bench import explainers as ex
-from saliency_bench.network import evaluating, target_score
+from saliency_bench import network
 from saliency_bench.randomize import image_keys
 
 SAMPLED = {
@@ -43,7 +43,7 @@ def scores_of(model, image, target, masks, fill=0.0):
     """The logits of masked images, each made by hand."""
     blends = np.stack([image * mask[..., None] + fill * (1 - mask[..., None]) for mask in masks])
     targets = np.full(len(masks), target)
-    return target_score(model)(blends.astype(np.float32), targets).astype(np.float64)
+    return network.target_score(model)(blends.astype(np.float32), targets).astype(np.float64)
 
 
 def close(found, expected):
@@ -132,7 +132,7 @@ def test_memory_does_not_grow_with_the_masks(few, many):
     images = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
 
     def peak(explainer):
-        with evaluating(32):
+        with network.evaluating(32):
             bound = explainer.bind(model)
         bound(images, np.array([0, 1]))
         tracemalloc.start()

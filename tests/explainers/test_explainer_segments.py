@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from saliency_bench import explainers as ex
+from saliency_bench import network
 from saliency_bench.explainers.superpixels import superpixels
-from saliency_bench.network import target_score
 from saliency_bench.randomize import image_keys
 
 
@@ -22,7 +22,7 @@ def scores_of(model, image, target, masks, fill=0.0):
     """The logits of masked images, each made by hand."""
     blends = np.stack([image * mask[..., None] + fill * (1 - mask[..., None]) for mask in masks])
     targets = np.full(len(masks), target)
-    return target_score(model)(blends.astype(np.float32), targets).astype(np.float64)
+    return network.target_score(model)(blends.astype(np.float32), targets).astype(np.float64)
 
 
 def close(found, expected):
@@ -96,7 +96,7 @@ def test_kernel_shap_with_all_coalitions_is_shapleys_value(functional, images, t
 def test_kernel_shap_sums_to_the_difference_exactly(model, images, targets, samples):
     explainer = ex.KernelSHAP(segments=8, samples=samples, fill=0.2)
     sums = explainer(model, images, targets).sum(axis=(1, 2, 3))
-    score = target_score(model)
+    score = network.target_score(model)
     filled = np.full_like(images, 0.2)
     close(sums, score(images, targets) - score(filled, targets))
 

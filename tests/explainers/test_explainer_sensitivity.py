@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from saliency_bench import explainers as ex
-from saliency_bench.network import target_score
+from saliency_bench import network
 from saliency_bench.randomize import image_keys
 
 
@@ -19,7 +19,7 @@ def scores_of(model, image, target, masks, fill=0.0):
     """The logits of masked images, each made by hand."""
     blends = np.stack([image * mask[..., None] + fill * (1 - mask[..., None]) for mask in masks])
     targets = np.full(len(masks), target)
-    return target_score(model)(blends.astype(np.float32), targets).astype(np.float64)
+    return network.target_score(model)(blends.astype(np.float32), targets).astype(np.float64)
 
 
 def close(found, expected):

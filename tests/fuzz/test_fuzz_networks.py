@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
 from helpers import spoilt_networks
+from helpers.lazily import keras
 from helpers.spoilt import MARKER, outcome
 
 from saliency_bench.models import Saved

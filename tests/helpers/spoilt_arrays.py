@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import lzma
 import pickle
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,12 +50,16 @@ def _pickled() -> bytes:
     return file.getvalue()
 
 
+@cache
+def _zeros_by_lzma(size: int) -> bytes:
+    return lzma.compress(bytes(size), format=lzma.FORMAT_ALONE)
+
+
 def bombs(name: str) -> list[Spoilt]:
     """Archives whose array of this name would fill the memory."""
     large = described("(4294967296,)")
     packed = zeros(4 * GIB, before=large)
     many = [Member(f"{n}.npy", b"-", says=4 * GIB) for n in range(40)]
-    lzma_bytes = lzma.compress(bytes(2**24), format=lzma.FORMAT_ALONE)
     contents = {
         "expands_to_4_GiB": archive(Member(name, packed, 4 * GIB + len(large), DEFLATED)),
         "claims_1_TiB": archive(Member(name, large, says=2**40)),
@@ -64,9 +69,11 @@ def bombs(name: str) -> list[Spoilt]:
             Member(name, described("(10**9,)".replace("10**9", "9" * 30)))
         ),
         "expands_more_than_claimed": archive(Member(name, packed, 100, DEFLATED)),
-        "lzma": archive(Member(name, lzma_bytes, 2**24, LZMA)),
     }
-    return [instead(kind, content) for kind, content in contents.items()]
+    packed_by_lzma = Spoilt(
+        "lzma", lambda _: archive(Member(name, _zeros_by_lzma(2**24), 2**24, LZMA))
+    )
+    return [*(instead(kind, content) for kind, content in contents.items()), packed_by_lzma]
 
 
 def _odd_headers(name: str) -> list[Spoilt]:

@@ -6,6 +6,7 @@ import io
 import pickle
 import struct
 import zlib
+from functools import cache
 
 from PIL import Image
 
@@ -44,13 +45,12 @@ def _wide(whole: bytes) -> bytes:
     return whole[:at] + b"\xff\xff\xff\xff" + whole[at + 4 :]
 
 
-def _deflated(size: int) -> bytes:
-    """So many zeros as a stream of zlib's."""
-    return b"\x78\xda" + zeros(size) + struct.pack(">I", 1)
+@cache
+def _bomb(chunk: bytes, name: bytes) -> bytes:
+    """A picture with 256 MiB of zeros, deflated, beside its pixels."""
+    deflated = b"\x78\xda" + zeros(2**28) + struct.pack(">I", 1)
+    return _png(2, 1, _chunk(chunk, name + b"\0\0" + deflated), pixels=bytes(7))
 
-
-TEXT = _chunk(b"zTXt", b"Comment\0\0" + _deflated(2**28))
-PROFILE = _chunk(b"iCCP", b"icc\0\0" + _deflated(2**28))
 
 BITMAP = b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + struct.pack(
     "<IiiHHIIiiII", 40, 32_000, 32_000, 1, 32, 0, 0, 0, 0, 0, 0
@@ -73,8 +73,8 @@ PNG = [
     instead("says_100_million_pixels", _png(10_000, 10_000)),
     instead("no_width", _png(0, 8)),
     instead("no_pixels", _png(24, 16)),
-    instead("text_of_256_MiB", _png(2, 1, TEXT, pixels=bytes(7)), may_load=True),
-    instead("profile_of_256_MiB", _png(2, 1, PROFILE, pixels=bytes(7)), may_load=True),
+    Spoilt("text_of_256_MiB", lambda _: _bomb(b"zTXt", b"Comment"), may_load=True),
+    Spoilt("profile_of_256_MiB", lambda _: _bomb(b"iCCP", b"icc"), may_load=True),
 ]
 
 JPEG = [

@@ -1,8 +1,8 @@
 import random
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import keras
 
 from saliency_bench.models import Application
 from saliency_bench.models.application import FAMILIES

@@ -4,9 +4,9 @@ import random
 import sys
 from functools import partial
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import keras
 
 from saliency_bench import network as networks
 from saliency_bench.models import Function, Trainer, Training
@@ -14,25 +14,6 @@ from saliency_bench.protocols import NetworkName
 
 QUICK = Training(epochs=1, batch_size=16, stop_accuracy=None)
 PERMUTED = NetworkName("permuted", 1.0, 0)
-
-
-class Subclassed(keras.Model):
-    """Built on its first call; trains itself in a way of its own, if it is let."""
-
-    def __init__(self, units=8):
-        super().__init__()
-        self.flat = keras.layers.Flatten()
-        self.parts = [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(0.25)]
-        self.head = keras.layers.Dense(2, activation="softmax")
-
-    def call(self, images, training=None):
-        hidden = self.flat(images)
-        for part in self.parts:
-            hidden = part(hidden, training=training)
-        return self.head(hidden)
-
-    def train_step(self, data):
-        raise AssertionError
 
 
 def sequential():
@@ -71,22 +52,29 @@ def global_noise():
     return keras.Sequential([Noise(), keras.layers.Flatten(), keras.layers.Dense(2)])
 
 
-WAYS = [sequential, functional, nested, seeded, global_noise, partial(Subclassed, units=4)]
+def ways():
+    from helpers.keras_models import Subclassed
+
+    functions = (sequential, functional, nested, seeded, global_noise)
+    return {build.__name__: build for build in functions} | {
+        "Subclassed": partial(Subclassed, units=4)
+    }
+
+
+WAYS = ["sequential", "functional", "nested", "seeded", "global_noise", "Subclassed"]
 
 
 def trainer(build, dataset, cache, *, training=QUICK, seed=0):
     return Trainer(Function(build, training), dataset, seed=seed, cache=cache)
 
 
-def name_of(build):
-    return Function(build).name
-
-
-@pytest.mark.parametrize("build", WAYS, ids=name_of)
-def test_networks_differ_repeat_themselves_and_are_found(build, stripes, tmp_path, capsys):
+@pytest.mark.parametrize("name", WAYS)
+def test_networks_differ_repeat_themselves_and_are_found(name, stripes, tmp_path, capsys):
+    build = ways()[name]
+    assert Function(build).name == name
     states = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     first = trainer(build, stripes, tmp_path / "one")
-    prints = [first(name).fingerprint for name in (NetworkName(), PERMUTED)]
+    prints = [first(network).fingerprint for network in (NetworkName(), PERMUTED)]
     assert prints[0] != prints[1]
     assert random.getstate() == states[0]
     np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
@@ -104,6 +92,8 @@ def test_networks_differ_repeat_themselves_and_are_found(build, stripes, tmp_pat
 
 
 def test_a_subclassed_model_with_softmax_and_dropout_learns(stripes, tmp_path):
+    from helpers.keras_models import Subclassed
+
     training = Training(learning_rate=0.01, batch_size=8, stop_accuracy=1.0)
     network = trainer(Subclassed, stripes, tmp_path, training=training)(NetworkName())
     assert network.train_accuracy == network.test_accuracy == 1
@@ -135,6 +125,8 @@ class Net(keras.Model):
 
 
 def test_arguments_are_part_of_the_key(stripes, tmp_path):
+    from helpers.keras_models import Subclassed
+
     keys = {
         trainer(partial(Subclassed, units=units), stripes, tmp_path)(NetworkName()).file
         for units in (4, 5)

@@ -1,23 +1,11 @@
 """What hinders learning by heart is found wherever it sits."""
 
-import keras
 import pytest
+from helpers.lazily import keras, layers, lazily
 
 from saliency_bench.models import CNN, MLP, Function, Trainer, Training
 
-layers = keras.layers
-
-
-class Wrapped(keras.Model):
-    def __init__(self, *parts):
-        super().__init__()
-        self.parts = list(parts)
-        self.tail = [layers.Flatten(), layers.Dense(2)]
-
-    def call(self, images, training=None):
-        for part in [*self.parts, *self.tail]:
-            images = part(images)
-        return images
+Wrapped = lazily("helpers.keras_models", "Wrapped")
 
 
 def nested(*parts):

@@ -1,16 +1,10 @@
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import keras, keras_models
 
 from saliency_bench.models import CNN, Saved, as_loaded
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class Doubling(keras.layers.Layer):
-    def call(self, inputs):
-        return 2 * inputs
 
 
 def network(*layers):
@@ -25,7 +19,7 @@ def saved(model, folder):
 
 
 def test_a_saved_model_comes_back_as_it_was(stripes, tmp_path):
-    model = network(Doubling())
+    model = network(keras_models.Doubling())
     loaded = Saved(saved(model, tmp_path)).load(stripes, seed=0, cache=tmp_path)
     assert loaded.name == "mine"
     assert loaded.preprocessing is None
@@ -46,9 +40,9 @@ def test_a_lambda_is_refused(stripes, tmp_path):
 
 
 def test_an_unknown_class_is_named(stripes, tmp_path, monkeypatch):
-    path = saved(network(Doubling()), tmp_path)
+    path = saved(network(keras_models.Doubling()), tmp_path)
     monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Doubling")
-    monkeypatch.setattr(Doubling, "__module__", "nowhere")
+    monkeypatch.setattr(keras_models.Doubling, "__module__", "nowhere")
     with pytest.raises(ValueError, match="class Doubling is unknown; register it with") as raised:
         Saved(path).load(stripes, seed=0, cache=tmp_path)
     assert "\n" not in str(raised.value)
@@ -71,7 +65,7 @@ def test_a_models_images_and_classes_must_fit(stripes, tmp_path):
     more = replace(stripes, labels=stripes.labels + 1)
     with pytest.raises(ValueError, match="score for every label, got 2 scores and label 2"):
         as_loaded(network(), more, seed=0, cache=tmp_path)
-    body = keras.Sequential([keras.Input((8, 8, 1)), Doubling()])
+    body = keras.Sequential([keras.Input((8, 8, 1)), keras_models.Doubling()])
     with pytest.raises(ValueError, match=r"must give scores \[N, K\], got shape \(1, 8, 8, 1\)"):
         as_loaded(body, stripes, seed=0, cache=tmp_path)
     with pytest.raises(ValueError, match="mean must hold 1 number or one for each of 1 channels"):

@@ -4,9 +4,9 @@ import io
 import random
 from contextlib import redirect_stderr
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import keras, keras_models
 
 from saliency_bench.models import CNN, MLP, Training
 from saliency_bench.models.training import accuracy, batches, fit, optimizer_of, scores
@@ -151,20 +151,13 @@ def test_accuracy_is_undefined_once_it_cannot_be_reached():
 def test_every_ending_is_trained_like_logits(lesson, ending):
     ends = {
         "softmax": keras.layers.Softmax(),
-        "by hand": ByHand(),
+        "by hand": keras_models.ByHand(),
         "log softmax": keras.layers.Activation("log_softmax"),
     }
     plain, ended = small(), keras.Sequential([small(), ends[ending]])
     weights, others = taught(plain, lesson)[0], taught(ended, lesson)[0]
     for one, other in zip(weights, others, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class ByHand(keras.layers.Layer):
-    def call(self, logits):
-        raised = keras.ops.exp(logits)
-        return raised / keras.ops.sum(raised, axis=1, keepdims=True)
 
 
 def test_logits_that_look_like_probabilities_at_first_are_logits(lesson):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from saliency_bench import network as networks
 from saliency_bench import randomize
-from saliency_bench.network import KerasNetwork, swapped
 from saliency_bench.protocols import ProofError
 
 
@@ -16,7 +16,7 @@ def own(fresh_model_of):
 
 @pytest.fixture(scope="module")
 def network(own):
-    return KerasNetwork(own, batch_size=5)
+    return networks.KerasNetwork(own, batch_size=5)
 
 
 def snapshot(model):
@@ -45,7 +45,7 @@ def ones_more(model, *positions):
 def test_values_are_in_inside_and_out_outside(own):
     before = snapshot(own)
     values = [value + 1 for value in before]
-    with swapped(own, own.variables, values):
+    with networks.swapped(own, own.variables, values):
         assert same(snapshot(own), values)
     assert same(snapshot(own), before)
 
@@ -54,7 +54,7 @@ def test_weights_come_back_while_the_exception_is_still_held(own):
     before = snapshot(own)
     held = []
     try:
-        with swapped(own, own.variables, [value + 1 for value in before]):
+        with networks.swapped(own, own.variables, [value + 1 for value in before]):
             raise RuntimeError("inside")
     except RuntimeError as error:
         held.append(error)
@@ -68,7 +68,7 @@ def test_bits_come_back_negative_zeros_and_nans_too(own):
     strange = np.array([-0.0, np.nan, np.inf, 1e-42], np.float32)
     bias.value.assign(strange)
     try:
-        with swapped(own, [bias], [np.ones(4)]):
+        with networks.swapped(own, [bias], [np.ones(4)]):
             pass
         assert bias.numpy().tobytes() == strange.tobytes()
     finally:
@@ -82,7 +82,7 @@ def test_a_value_of_another_shape_changes_nothing(own, shape):
     _, kernel = variable(own, "first", "kernel")
     with (
         pytest.raises(ValueError, match=r"shape \(4,\)"),
-        swapped(own, [kernel, bias], [kernel.numpy() + 1, np.ones(shape)]),
+        networks.swapped(own, [kernel, bias], [kernel.numpy() + 1, np.ones(shape)]),
     ):
         pass
     assert same(snapshot(own), before)
@@ -92,7 +92,7 @@ def test_a_variable_of_another_model_is_refused(own, functional):
     _, foreign = variable(functional, "first", "bias")
     with (
         pytest.raises(ValueError, match="must belong to the model"),
-        swapped(own, [foreign], [np.ones(4)]),
+        networks.swapped(own, [foreign], [np.ones(4)]),
     ):
         pass
 
@@ -100,8 +100,8 @@ def test_a_variable_of_another_model_is_refused(own, functional):
 def test_nested_swaps_unwind(own):
     _, bias = variable(own, "first", "bias")
     before = bias.numpy()
-    with swapped(own, [bias], [np.ones(4)]):
-        with swapped(own, [bias], [np.zeros(4)]):
+    with networks.swapped(own, [bias], [np.ones(4)]):
+        with networks.swapped(own, [bias], [np.zeros(4)]):
             assert not bias.numpy().any()
         np.testing.assert_array_equal(bias.numpy(), np.ones(4))
     np.testing.assert_array_equal(bias.numpy(), before)
@@ -183,7 +183,7 @@ def test_a_constant_it_already_holds_is_exempt_and_counted(own):
     before = bias.numpy()
     bias.assign(np.zeros(3))
     try:
-        network = KerasNetwork(own)
+        network = networks.KerasNetwork(own)
         with network.changed({position: np.zeros(3), **ones_more(own, kernel)}):
             assert network.evidence() == {"variables_changed": 1, "variables_exempt": 1}
     finally:
@@ -195,7 +195,7 @@ def test_a_constant_it_already_holds_is_exempt_and_counted(own):
 
 def test_assigned_weights_are_seen_in_every_kind(model, images):
     """Also where the model's own `@tf.function` has frozen the weights it was built with."""
-    network = KerasNetwork(model, batch_size=5)
+    network = networks.KerasNetwork(model, batch_size=5)
     before = network.outputs(images)
     zeros = {p: np.zeros(v.shape) for p, v in enumerate(model.variables) if "head" in v.path}
     with network.changed(zeros):

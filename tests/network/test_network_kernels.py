@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from saliency_bench import explainers as ex
-from saliency_bench.network import Kernel, evaluating, rows_at_once, target_score
+from saliency_bench import network
 from saliency_bench.protocols import BLOCK
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -22,32 +22,32 @@ def test_rows_at_once_hold_inside_and_come_back():
     inside = []
 
     def fail():
-        inside.append(rows_at_once())
+        inside.append(network.rows_at_once())
         raise RuntimeError
 
-    with pytest.raises(RuntimeError), evaluating(7):
+    with pytest.raises(RuntimeError), network.evaluating(7):
         fail()
     assert inside == [7]
-    assert rows_at_once() == BLOCK
+    assert network.rows_at_once() == BLOCK
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 8])
 def test_rows_do_not_depend_on_the_batch_size(functional, images, reference, batch):
-    with evaluating(batch):
-        kernel = Kernel(functional, scores)
+    with network.evaluating(batch):
+        kernel = network.Kernel(functional, scores)
     np.testing.assert_allclose(kernel(images), reference["logits"], rtol=1e-4, atol=1e-4)
 
 
 def test_rows_are_the_same_bits_in_any_batch_of_one_size(functional, images):
-    with evaluating(4):
-        kernel = Kernel(functional, scores)
+    with network.evaluating(4):
+        kernel = network.Kernel(functional, scores)
     together = kernel(images)
     for index in range(len(images)):
         np.testing.assert_array_equal(kernel(images[index : index + 1])[0], together[index])
 
 
 def test_the_score_is_the_targets_logit(functional, images, targets, reference):
-    found = target_score(functional)(images, targets)
+    found = network.target_score(functional)(images, targets)
     expected = reference["logits"][np.arange(5), targets]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
@@ -55,7 +55,7 @@ def test_the_score_is_the_targets_logit(functional, images, targets, reference):
 @pytest.mark.parametrize("wrong", [-1, 3])
 def test_a_target_that_is_no_class_is_refused(functional, images, wrong):
     with pytest.raises(ValueError, match=rf"targets must lie in 0\.\.2; got {wrong}"):
-        target_score(functional)(images, np.array([0, 1, wrong, 0, 1]))
+        network.target_score(functional)(images, np.array([0, 1, wrong, 0, 1]))
 
 
 def test_nothing_is_left_behind_when_tracing_fails(model):
@@ -63,19 +63,19 @@ def test_nothing_is_left_behind_when_tracing_fails(model):
         raise ValueError("body")
 
     with pytest.raises(ValueError, match="body"):
-        Kernel(model, broken)
+        network.Kernel(model, broken)
     assert not call_attributes(model)
 
 
 def test_nothing_is_left_behind_when_tracing_works(model):
-    Kernel(model, scores)
+    network.Kernel(model, scores)
     assert not call_attributes(model)
 
 
 def test_eager_functions_are_as_they_were(functional):
     import tensorflow as tf
 
-    Kernel(functional, scores)
+    network.Kernel(functional, scores)
     assert not tf.config.functions_run_eagerly()
 
 
@@ -87,9 +87,9 @@ def test_a_call_of_the_users_own_stays(fresh_model_of, images):
     def doubled(values):
         return 2 * original(values)
 
-    plain = Kernel(model, scores)(images)
+    plain = network.Kernel(model, scores)(images)
     layer.call = doubled
-    changed = Kernel(model, scores)(images)
+    changed = network.Kernel(model, scores)(images)
     assert layer.call is doubled
     bias = model.get_layer("head").bias.numpy()
     np.testing.assert_allclose(changed - bias, 2 * (plain - bias), rtol=1e-4, atol=1e-4)

@@ -1,11 +1,10 @@
 """Blocks: layers with weights, in execution order, each variable once."""
 
-import keras
 import numpy as np
 import pytest
+from helpers.lazily import keras, keras_models
 
-from saliency_bench.network import blocks, trained
-from saliency_bench.network.trace import layer_calls
+from saliency_bench import network
 
 OUTPUT_FIRST = ("head", "second", "norm", "first")
 
@@ -23,13 +22,13 @@ def sequential(*layers):
 
 
 def test_blocks_run_from_the_output_to_the_input_in_every_kind(model):
-    found = blocks(model)
+    found = network.blocks(model)
     assert leaves(found) == OUTPUT_FIRST
     assert [block.layers for block in found] == [1] * 4
 
 
 def test_nested_blocks_carry_the_names_of_the_models_around_them(model_of):
-    assert [block.name for block in blocks(model_of("nested"))] == [
+    assert [block.name for block in network.blocks(model_of("nested"))] == [
         "inner/head",
         "inner/backbone/second",
         "inner/backbone/norm",
@@ -38,7 +37,7 @@ def test_nested_blocks_carry_the_names_of_the_models_around_them(model_of):
 
 
 def test_every_variable_is_in_one_block(model):
-    held = [id(v) for block in blocks(model) for v in block.variables]
+    held = [id(v) for block in network.blocks(model) for v in block.variables]
     assert sorted(held) == sorted(id(v) for v in model.variables)
 
 
@@ -56,17 +55,17 @@ def test_weights_used_without_calling_their_layer_come_last():
 
     model = Tied()
     model(np.zeros((1, 2, 2, 1), np.float32))
-    assert [block.name for block in blocks(model)] == ["head", "hidden"]
+    assert [block.name for block in network.blocks(model)] == ["head", "hidden"]
 
 
 def test_batch_norm_is_one_block_with_its_statistics(model):
-    norm = blocks(model)[2]
+    norm = network.blocks(model)[2]
     assert names_of(norm) == ["gamma", "beta", "moving_mean", "moving_variance"]
-    assert names_of(trained(model, norm)) == ["gamma", "beta"]
+    assert names_of(network.trained(model, norm)) == ["gamma", "beta"]
 
 
 def test_calls_are_recorded_in_execution_order(model):
-    order = [call.layer.name for call in layer_calls(model)]
+    order = [call.layer.name for call in network.trace.layer_calls(model)]
     weighted = [name for name in order if name in OUTPUT_FIRST]
     assert weighted == list(reversed(OUTPUT_FIRST))
 
@@ -80,9 +79,11 @@ def test_equal_names_in_two_towers_stay_apart():
     images = keras.Input((6, 6, 1))
     joined = keras.layers.Concatenate()([tower("left")(images), tower("right")(images)])
     model = keras.Model(images, keras.layers.Dense(2, name="head")(joined))
-    assert {block.name for block in blocks(model)} == {"head", "left/conv", "right/conv"}
-    assert {block.name for block in blocks(model, {"all": ["*"]})} == {"all"}
-    assert [block.name for block in blocks(model, exclude=["left/*", "head"])] == ["right/conv"]
+    assert {block.name for block in network.blocks(model)} == {"head", "left/conv", "right/conv"}
+    assert {block.name for block in network.blocks(model, {"all": ["*"]})} == {"all"}
+    assert [block.name for block in network.blocks(model, exclude=["left/*", "head"])] == [
+        "right/conv"
+    ]
 
 
 def test_equal_names_side_by_side_are_numbered():
@@ -98,7 +99,7 @@ def test_equal_names_side_by_side_are_numbered():
 
     model = Twins()
     model(np.zeros((1, 6, 6, 1)))
-    assert [block.name for block in blocks(model)] == ["same#2", "same"]
+    assert [block.name for block in network.blocks(model)] == ["same#2", "same"]
 
 
 def test_weights_of_the_model_itself_are_a_block():
@@ -116,7 +117,7 @@ def test_weights_of_the_model_itself_are_a_block():
 
     model = Scaled()
     model(np.zeros((1, 6, 6, 1)))
-    assert {block.name: names_of(block) for block in blocks(model)} == {
+    assert {block.name: names_of(block) for block in network.blocks(model)} == {
         "head": ["kernel", "bias"],
         "scaled": ["scale"],
     }
@@ -129,7 +130,7 @@ def test_a_shared_layer_stands_once_where_it_runs_last():
     images = keras.Input((6, 6, 1))
     flat = layers.Flatten()(shared(between(shared(images))))
     model = keras.Model(images, layers.Dense(2, name="head")(flat))
-    assert leaves(blocks(model)) == ("head", "shared", "between")
+    assert leaves(network.blocks(model)) == ("head", "shared", "between")
 
 
 def test_tied_variables_are_in_the_first_block_only():
@@ -145,7 +146,7 @@ def test_tied_variables_are_in_the_first_block_only():
     encode = keras.layers.Dense(3, name="encode")
     encode.build((None, 36))
     model = sequential(keras.layers.Flatten(), encode, Decode(encode.kernel))
-    assert [(block.name, names_of(block)) for block in blocks(model)] == [
+    assert [(block.name, names_of(block)) for block in network.blocks(model)] == [
         ("decode", ["kernel", "offset"]),
         ("encode", ["bias"]),
     ]
@@ -162,16 +163,16 @@ def test_states_and_statistics_of_the_data_are_no_weights():
         layers.Flatten(), layers.Dropout(0.5), layers.Dense(2, name="head"), layers.Softmax(),
     )  # fmt: skip
     assert len(model.variables) > 2
-    assert [(b.name, names_of(b)) for b in blocks(model)] == [("head", ["kernel", "bias"])]
+    assert [(b.name, names_of(b)) for b in network.blocks(model)] == [("head", ["kernel", "bias"])]
 
 
 def test_groups_collect_layers_where_their_last_one_runs(model):
-    found = blocks(model, {"stem": ["fir*", "norm"], "top": ["*"]})
+    found = network.blocks(model, {"stem": ["fir*", "norm"], "top": ["*"]})
     assert [(b.name, b.layers, len(b.variables)) for b in found] == [("top", 2, 4), ("stem", 2, 6)]
 
 
 def test_excluded_layers_are_in_no_block(model):
-    assert leaves(blocks(model, exclude=["norm", "fi*"])) == ("head", "second")
+    assert leaves(network.blocks(model, exclude=["norm", "fi*"])) == ("head", "second")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def test_excluded_layers_are_in_no_block(model):
 )
 def test_patterns_that_do_not_fit_are_refused(functional, settings, rule):
     with pytest.raises(ValueError, match=rule):
-        blocks(functional, **settings)
+        network.blocks(functional, **settings)
 
 
 def test_a_model_that_was_never_called_has_no_blocks():
@@ -199,7 +200,7 @@ def test_a_model_that_was_never_called_has_no_blocks():
             return self.head(keras.ops.reshape(images, (-1, 36)))
 
     with pytest.raises(ValueError, match="must be built"):
-        blocks(Unbuilt())
+        network.blocks(Unbuilt())
 
 
 def test_layers_inside_composite_layers_are_found():
@@ -210,28 +211,18 @@ def test_layers_inside_composite_layers_are_found():
         layers.Bidirectional(layers.LSTM(2, name="lstm"), name="both"),
         layers.Dense(2, name="head"),
     )
-    found = blocks(model)
+    found = network.blocks(model)
     assert found[0].name == "head"
     assert sum(len(b.variables) for b in found) == 2 + 6
 
 
-@keras.saving.register_keras_serializable("test_network_layers")
-class Written(keras.Model):
-    """Subclassed, so that a file says only that it was built, and for what shape."""
-
-    def __init__(self, **settings):
-        super().__init__(**settings)
-        self.first, self.last = keras.layers.Conv2D(2, 3), keras.layers.Dense(3)
-
-    def call(self, images):
-        return self.last(keras.ops.mean(self.first(images), (1, 2)))
-
-
 def test_a_subclassed_model_that_was_read_is_traced_as_it_was_written(tmp_path):
-    model = Written()
+    model = keras_models.Written()
     model(np.zeros((1, 8, 8, 1), np.float32))
     model.save(tmp_path / "written.keras")
     read = keras.models.load_model(tmp_path / "written.keras")
-    shapes = [[[v.shape for v in block.variables] for block in blocks(m)] for m in (model, read)]
+    shapes = [
+        [[v.shape for v in block.variables] for block in network.blocks(m)] for m in (model, read)
+    ]
     assert shapes[0] == shapes[1]
     assert len(shapes[0]) == 2

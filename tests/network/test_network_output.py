@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saliency_bench.network import KerasNetwork, Kernel
+from saliency_bench import network
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -24,7 +24,7 @@ def ending(end, *, units=3, activation=None, dtype=None):
 
 
 def outputs(model):
-    return KerasNetwork(model, batch_size=3).outputs(IMAGES)
+    return network.KerasNetwork(model, batch_size=3).outputs(IMAGES)
 
 
 def _as_it_is(values):
@@ -98,7 +98,7 @@ def test_logits_behind_a_fused_activation(activation):
 
 
 def test_logits_of_every_kind_of_model(model, images, reference):
-    found = KerasNetwork(model, batch_size=5).outputs(images)
+    found = network.KerasNetwork(model, batch_size=5).outputs(images)
     np.testing.assert_allclose(found, reference["logits"], rtol=1e-4, atol=1e-4)
 
 
@@ -121,7 +121,7 @@ def test_probability_is_the_models_own_output(units, activation):
     model = ending(_as_it_is, units=units, activation=activation)
     own = model(IMAGES).numpy()
     expected = own if units > 1 else np.hstack([1 - own, own])
-    found = Kernel(model, lambda traced: traced.scores, "probability")(IMAGES)
+    found = network.Kernel(model, lambda traced: traced.scores, "probability")(IMAGES)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -178,7 +178,7 @@ def _closed(values):
 )
 def test_ends_without_a_logit_are_refused_in_one_line(end, rule):
     with pytest.raises(ValueError, match=rule) as caught:
-        KerasNetwork(ending(end))
+        network.KerasNetwork(ending(end))
     assert "\n" not in str(caught.value)
 
 
@@ -187,4 +187,4 @@ def test_a_model_without_weights_is_refused():
 
     model = keras.Sequential([keras.Input((1, 1, 2)), keras.layers.Flatten()])
     with pytest.raises(ValueError, match="have weights"):
-        KerasNetwork(model)
+        network.KerasNetwork(model)

@@ -1,9 +1,9 @@
 """Calibration: a small study of maps of which a known share survives, told and drawn."""
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.lazily import keras
 
 import saliency_bench as sb
 from saliency_bench.explainers import Gradient, Mixture

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import numpy_study
 
 from saliency_bench.results import provenance
 from saliency_bench.storage import source
@@ -40,8 +41,8 @@ def test_without_git_there_is_no_commit(monkeypatch, tmp_path):
     assert provenance.git_commit() == ""
 
 
-def test_everything_that_decided_the_numbers_is_named(make_study):
-    a_study = make_study(settings=source.numerics())
+def test_everything_that_decided_the_numbers_is_named():
+    a_study = numpy_study.study(settings=source.numerics())
     facts = provenance.of_study(a_study)
     json.dumps(facts)
     assert facts["n_images"] == 40
