@@ -184,10 +184,10 @@ def test_good_networks_trip_no_guard(study):
     ("accuracies", "words"),
     [
         ({"train": 0.94}, "permuted labels 0 learned 0.94 of its labels; at least 0.95"),
-        ({"random": 0.21}, "permuted labels 0 is right on 0.21 of the test images; at most 0.19"),
-        ({"true": 0.69}, "true labels 1 is right on 0.69 of the test images; at least 0.7"),
+        ({"random": 0.21}, "permuted labels 0 has test accuracy 0.21; at most 0.19"),
+        ({"true": 0.69}, "true labels 1 has test accuracy 0.69; at least 0.7"),
         ({"train": np.nan}, "learned nan"),
-        ({"random": np.nan, "true": np.nan}, "right on nan"),
+        ({"random": np.nan, "true": np.nan}, "test accuracy nan"),
     ],
 )
 def test_guards_trip_on_networks_that_prove_nothing(study, accuracies, words):
@@ -202,7 +202,7 @@ def test_naming_the_most_frequent_class_is_no_learning(study):
     lines = DataRandomization().expectation(replace(study, weights=weights)).guards
     # .96 + .04 * .9 * .95 of the random labels, .96 + .04 * .9 * .7 of the test images.
     assert "learned 0.96 of its labels; at least 0.99" in lines[3]
-    assert "true labels 1 is right on 0.96 of the test images; at least 0.99" in lines[0]
+    assert "true labels 1 has test accuracy 0.96; at least 0.99" in lines[0]
     assert len(lines) == 6
 
 

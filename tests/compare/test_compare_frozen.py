@@ -11,7 +11,7 @@ from helpers.runs import made, noisy, saved
 from saliency_bench.compare import compare, freeze
 from saliency_bench.results.read import read_measurements
 
-EDGES = {"edge_detector": "fail"}
+EDGES = {"edge_detector": "EdgeDetector"}
 
 
 @pytest.fixture

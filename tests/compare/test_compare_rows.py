@@ -98,8 +98,8 @@ def test_a_pass_that_becomes_inconclusive_by_chance_is_told_and_no_failure():
 
 
 def test_a_verdict_that_hangs_on_pairs_without_a_score_is_told_and_no_failure():
-    # Counted as unchanged, the quarter without a score would make it fail.
-    blank = np.where(np.arange(12) < 3, "constant_reference", "ok")
+    # Counted as unchanged, the half without a score would make it fail.
+    blank = np.where(np.arange(12) < 6, "nan", "ok")
     hanging = made(noisy(0.03, seed=1, status=blank), facts=OTHER_NETWORK)
     row, comparison = only(made(), hanging)
     assert (row.before, row.after, row.outcome) == ("pass", "undefined", "same")
@@ -191,9 +191,9 @@ def test_the_more_rows_the_wider_their_intervals():
 
 def test_an_invalid_run_closes_the_gate_and_an_invalid_baseline_is_refused():
     edges = scored("edge_detector", score=1.0)
-    fine = made(noisy(0.02), edges, controls={"edge_detector": "fail"})
+    fine = made(noisy(0.02), edges, controls={"edge_detector": "EdgeDetector"})
     wrong = made(
-        noisy(0.02), scored("edge_detector", score=0.0), controls={"edge_detector": "fail"}
+        noisy(0.02), scored("edge_detector", score=0.0), controls={"edge_detector": "EdgeDetector"}
     )
     assert not compare(fine, fine).regressed
     assert [row.explainer for row in compare(fine, fine).rows] == ["mine"]
@@ -206,7 +206,7 @@ def test_an_invalid_run_closes_the_gate_and_an_invalid_baseline_is_refused():
 
 def test_a_run_without_the_controls_of_its_baseline_proves_nothing():
     edges = scored("edge_detector", score=1.0)
-    fine = made(noisy(0.02), edges, controls={"edge_detector": "fail"})
+    fine = made(noisy(0.02), edges, controls={"edge_detector": "EdgeDetector"})
     assert compare(fine, made()).problems == ("control edge_detector is missing",)
 
 
@@ -249,7 +249,7 @@ def test_one_check_alone():
 
 
 def test_other_promises_cannot_be_compared():
-    with pytest.raises(ValueError, match="the same; got change self area and keep self area"):
+    with pytest.raises(ValueError, match="the same; got change ceiling area and keep ceiling area"):
         compare(made(), made(noisy(0.95), **KEEP))
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from helpers.numpy_study import (
 from saliency_bench import engine
 from saliency_bench.engine import plan as planning
 from saliency_bench.engine import references, schedule, scoring, spill
+from saliency_bench.protocols import Silent
 from saliency_bench.similarities import SSIM, Spearman
 from saliency_bench.storage.store import Store
 
@@ -250,7 +252,7 @@ def test_examples_are_the_first_maps_of_a_few_stages(make_study, tmp_path, monke
     a_study, store = make_study(70), Store(tmp_path)
     steps = engine.make_steps(a_study)
     bound, _ = engine.bind(a_study)
-    outcome = engine.Loop(a_study, store, bound, engine.Silent()).run(steps)
+    outcome = engine.Loop(a_study, store, bound, Silent()).run(steps)
     outcome.failed["image"] = "broken"
     pixels = a_study.scene.images[:3]
     found = tables.examples(a_study, store, steps, outcome, pixels, ["a", "b", "c"])
@@ -281,6 +283,7 @@ def test_no_thread_stays_behind(make_study, run):
 
 
 def test_a_whole_run_starts_no_tensorflow(tmp_path):
-    program = [sys.executable, numpy_study.__file__, str(tmp_path)]
-    done = subprocess.run(program, capture_output=True, text=True)
+    program = [sys.executable, "-m", "helpers.numpy_study", str(tmp_path)]
+    tests = Path(numpy_study.__file__).parents[1]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=tests)
     assert done.stdout.strip() == "False", done.stderr

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.listener import Listener
 
 from saliency_bench import network as networks
 from saliency_bench import randomize
-from saliency_bench.cli.progress import Bar
 from saliency_bench.datasets import Digits
 from saliency_bench.models import CNN, Saved, Trainer, Training, with_others
 from saliency_bench.models.cache_keys import thread_setting
@@ -29,8 +29,8 @@ NAMES = [
 ]
 
 
-def trainer(dataset, cache, *, settings=TINY, seed=0):
-    return Trainer(settings, dataset, seed=seed, cache=cache)
+def trainer(dataset, cache, *, settings=TINY, seed=0, progress=None):
+    return Trainer(settings, dataset, seed=seed, cache=cache, progress=progress)
 
 
 def files(cache):
@@ -52,9 +52,9 @@ def lessons():
 def taught(stripes, cache, lessons):
     """A trainer that has trained every kind of network."""
 
-    def told(network, images, labels, training, *, seed, name):
+    def told(network, images, labels, training, *, seed, name, progress):
         lessons[NAMES[len(lessons)]] = (network.get_weights(), labels, seed)
-        return fit(network, images, labels, training, seed=seed, name=name)
+        return fit(network, images, labels, training, seed=seed, name=name, progress=progress)
 
     made = trainer(stripes, cache)
     with pytest.MonkeyPatch.context() as patched:
@@ -142,25 +142,26 @@ def test_the_network_under_test_has_the_weights_of_its_file(taught, stripes):
     assert network.chance == np.bincount(stripes.labels).max() / len(stripes.labels)
 
 
-def test_cached_and_fresh_networks_are_the_same(taught, stripes, cache, tmp_path, capsys):
-    found = trainer(stripes, cache)
+def test_cached_and_fresh_networks_are_the_same(taught, stripes, cache, tmp_path):
+    found, listener = trainer(stripes, cache), Listener()
     for name in (NetworkName(), PERMUTED):
-        one, fresh = found(name), trainer(stripes, tmp_path)(name)
+        one, fresh = found(name), trainer(stripes, tmp_path, progress=listener)(name)
         whole = [
             (n.fingerprint, n.train_accuracy, n.test_accuracy, n.history) for n in (one, fresh)
         ]
         assert whole[0] == whole[1]
         assert one.file.read_bytes() == fresh.file.read_bytes()
-    assert capsys.readouterr().err.count("trained") == 2
+    assert " ".join(listener.lines).count("trained") == 2
 
 
-def test_a_damaged_file_is_trained_again_and_said_so(stripes, tmp_path, capsys):
+def test_a_damaged_file_is_trained_again_and_said_so(stripes, tmp_path):
     whole = trainer(stripes, tmp_path)(PERMUTED)
     content = whole.file.read_bytes()
     for damaged in (content[:100], content[:500] + b"\xff" + content[501:], b""):
         whole.file.write_bytes(damaged)
-        assert trainer(stripes, tmp_path)(PERMUTED) == whole
-        assert f"training again: {whole.file} is damaged" in capsys.readouterr().err
+        listener = Listener()
+        assert trainer(stripes, tmp_path, progress=listener)(PERMUTED) == whole
+        assert listener.lines[0].startswith(f"training again: {whole.file} is damaged")
         assert whole.file.read_bytes() == content
 
 
@@ -176,10 +177,10 @@ def test_a_killed_training_leaves_nothing_and_restarts_cleanly(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        target = (Bar, "step") if moment == "fitting" else ("os.replace",)
+        target = (Listener, "step") if moment == "fitting" else ("os.replace",)
         patched.setattr(*target, killed)
         with pytest.raises(KeyboardInterrupt):
-            trainer(stripes, tmp_path)(PERMUTED)
+            trainer(stripes, tmp_path, progress=Listener())(PERMUTED)
     assert list(tmp_path.iterdir()) == []
     assert trainer(stripes, tmp_path)(PERMUTED) == taught(PERMUTED)
 
@@ -245,7 +246,7 @@ def test_a_finished_model_comes_alone(taught, stripes, tmp_path):
     for model in (Saved(str(path)), taught.load().model):
         loaded, others = with_others(model, stripes, seed=0, cache=tmp_path)
         assert networks.fingerprint(loaded.model) == taught(NetworkName()).fingerprint
-        with pytest.raises(NotApplicable, match="needs the training data"):
+        with pytest.raises(NotApplicable, match="needs training data"):
             others(NetworkName())
 
 

@@ -1,12 +1,11 @@
 """What one training does: its data, its stop, its progress, and what it leaves alone."""
 
-import io
 import random
-from contextlib import redirect_stderr
 
 import numpy as np
 import pytest
 from helpers.lazily import keras, keras_models
+from helpers.listener import Listener
 
 from saliency_bench.models import CNN, MLP, Training
 from saliency_bench.models.training import accuracy, batches, fit, optimizer_of, scores
@@ -32,8 +31,8 @@ def small(seed=0, *middle):
     )
 
 
-def taught(network, lesson, training=QUICK, *, seed=0):
-    history, reached = fit(network, *lesson, training, seed=seed, name="pupil")
+def taught(network, lesson, training=QUICK, *, seed=0, progress=None):
+    history, reached = fit(network, *lesson, training, seed=seed, name="pupil", progress=progress)
     return network.get_weights(), history, reached
 
 
@@ -196,10 +195,11 @@ def test_weight_decay_is_that_of_keras():
 
 
 def test_one_line_is_told_in_the_end(lesson):
-    with redirect_stderr(io.StringIO()) as told:
-        taught(small(), lesson)
-    (line,) = told.getvalue().splitlines()
+    listener = Listener()
+    taught(small(), lesson, progress=listener)
+    (line,) = listener.lines
     assert line.startswith("pupil: trained 3 epochs, loss ")
+    assert len(listener.steps) == listener.total
 
 
 def test_a_training_that_diverges_is_named(lesson):

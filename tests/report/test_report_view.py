@@ -90,9 +90,6 @@ def test_table_says_what_a_pass_means_and_whether_the_run_is_valid(small):
     text = shown(small)
     said = "necessary, not sufficient: a pass says that the map depends on the network's weights"
     assert said in text
-        "necessary, not sufficient: a pass says that the map depends on the network's weights"
-        in text
-    )
     assert "valid: 4 of 4 controls" in text
     assert "fail, ok" in text
     assert "controls: must pass" in text

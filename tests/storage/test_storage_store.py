@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.storage.fingerprint import content_key
 from saliency_bench.storage.store import Store, read_json, write_atomic, write_json
 
@@ -127,10 +128,10 @@ def test_json_carries_its_schema_version(tmp_path):
     path = tmp_path / "a" / "plan.json"
     assert read_json(path) is None
     write_json(path, {"cells": [1, 2]})
-    assert read_json(path) == {"schema_version": 1, "cells": [1, 2]}
+    assert read_json(path) == {"schema_version": SCHEMA_VERSION, "cells": [1, 2]}
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 2}', "{}"])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 99}', "{}"])
 def test_json_of_another_kind_is_refused(tmp_path, content):
     (tmp_path / "f.json").write_text(content)
     with pytest.raises(ValueError, match="must h"):
