@@ -280,4 +280,6 @@ def _levels(case: Case) -> str:
 
 
 def _numbers(found: Interval) -> str:
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    # Adding 0 takes the sign from a zero.
+    value, low, high = (round(float(number), 2) + 0 for number in found)
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
