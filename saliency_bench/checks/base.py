@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from saliency_bench import randomize
-from saliency_bench.protocols import Place, Scene
+from saliency_bench.protocols import Network, Place, Scene
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Repeated:
     references: tuple[Place, ...] = ()
 
     @contextmanager
-    def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
+    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
         """The same scene under other keys."""
         yield replace(scene, keys=randomize.other_keys(scene.keys, "repeat"))
 

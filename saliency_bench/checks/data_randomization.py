@@ -14,6 +14,7 @@ from saliency_bench.protocols import (
     Ceiling,
     Condition,
     Expectation,
+    Network,
     NetworkName,
     NotApplicable,
     Place,
@@ -91,7 +92,7 @@ class Retrained:
     repredict: bool = False
 
     @contextmanager
-    def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
+    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
         """The scene under that network's weights.
 
         Raises:

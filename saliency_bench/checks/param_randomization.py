@@ -13,7 +13,16 @@ import numpy as np
 from saliency_bench import network as networks
 from saliency_bench import randomize
 from saliency_bench.checks.base import Repeated, require_one_of
-from saliency_bench.protocols import Ceiling, Condition, Expectation, Place, Scene, Study, Words
+from saliency_bench.protocols import (
+    Ceiling,
+    Condition,
+    Expectation,
+    Network,
+    Place,
+    Scene,
+    Study,
+    Words,
+)
 
 if TYPE_CHECKING:
     from saliency_bench.network import Block
@@ -78,7 +87,7 @@ class Redrawn:
     references: tuple[Place, ...] = ()
 
     @contextmanager
-    def applied(self, network: Any, scene: Scene) -> Iterator[Scene]:
+    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
         """The scene under the redrawn weights."""
         with network.changed(network.once(self, self.values)):
             if self.repredict:

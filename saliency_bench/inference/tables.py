@@ -229,7 +229,7 @@ def false_verdicts(verdicts: pd.DataFrame, controls: Collection[str]) -> str:
     rate = 1 - UPPER
     return (
         f"{len(decided)} decisions (explainers: {explainers}, checks: {checks}; controls do not "
-        f"count, and one similarity decides for each explainer), each false with a probability of "
-        f"nominally at most {rate:.1%} (more at 3 draws, and where draws are skewed): at most about "
-        f"{rate * len(decided):.1f} false verdicts are to be expected."
+        "count, and one similarity decides for each explainer), each false with a probability of "
+        f"nominally at most {rate:.1%} (more at 3 draws, and where draws are skewed): at most "
+        f"about {rate * len(decided):.1f} false verdicts are to be expected."
     )

@@ -1,15 +1,7 @@
 """The types the whole suite speaks in. Imports nothing else of ours."""
 
-from saliency_bench.protocols.checks import (
-    AREA,
-    Ceiling,
-    Check,
-    Condition,
-    Expectation,
-    Place,
-    Words,
-)
 from saliency_bench.protocols.errors import NotApplicable, ProofError, one_line
+from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
 from saliency_bench.protocols.progress import Progress, Silent
@@ -36,7 +28,7 @@ from saliency_bench.protocols.statuses import (
     VERDICTS,
     Exit,
 )
-from saliency_bench.protocols.studies import Network, Study, Values
+from saliency_bench.protocols.studies import Check, Condition, Network, Place, Study, Values
 from saliency_bench.protocols.trained_networks import (
     Epoch,
     LabelStream,

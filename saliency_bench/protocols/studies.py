@@ -1,19 +1,22 @@
-"""The network under test, and all that one run needs."""
+"""What is changed on purpose, and all that one run needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols.checks import Check
+from saliency_bench.protocols.expectations import Expectation
 from saliency_bench.protocols.methods import Explainer, Similarity
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
 from saliency_bench.protocols.trained_networks import Networks, Untrainable
+
+Place = tuple[int, int]
+"""Stage and draw: what tells the conditions of a check apart."""
 
 Values = dict[int, NDArray[Any]]
 """New values of variables, by their position in `model.variables`."""
@@ -46,6 +49,74 @@ class Network(Protocol):
 
     def once(self, condition: Hashable, draw: Callable[[Any], Values]) -> Values:
         """`draw(model)`, called for the first of all uses of a condition in a row."""
+        ...
+
+
+class Condition(Protocol):
+    """One deliberate change: plain, picklable data."""
+
+    @property
+    def name(self) -> str:
+        """Unique within a check and a draw, e.g. the name of the last redrawn block."""
+        ...
+
+    @property
+    def stage(self) -> int:
+        """Place in the cascade; 0 is the untouched model."""
+        ...
+
+    @property
+    def depth(self) -> float:
+        """Share of what a check can change that is changed: layers, or labels; in [0, 1]."""
+        ...
+
+    @property
+    def draw(self) -> int:
+        """Which of the repeated random draws."""
+        ...
+
+    @property
+    def moves_output(self) -> bool:
+        """Whether the network's output must differ from the untouched one's."""
+        ...
+
+    @property
+    def destroys(self) -> bool:
+        """Whether nothing that was learned is left: the network must then be at chance."""
+        ...
+
+    @property
+    def references(self) -> tuple[Place, ...]:
+        """Conditions of the check with whose maps these are compared, one by one, then on average.
+
+        Empty: the maps of the untouched network.
+        """
+        ...
+
+    def applied(self, network: Network, scene: Scene) -> AbstractContextManager[Scene]:
+        """Make the change; yields the scene to explain; undoes the change on leaving."""
+        ...
+
+
+class Check(Protocol):
+    """A named family of conditions."""
+
+    declares: ClassVar[Expectation]
+    """What it says of itself whatever the study."""
+
+    trains: ClassVar[bool]
+    """Whether it asks for further networks, so that there must be images to train on."""
+
+    def conditions(self, study: Study) -> tuple[Condition, ...]:
+        """Every condition of the check on this study, in the order of the stages.
+
+        Raises:
+            NotApplicable: if the check cannot serve this study.
+        """
+        ...
+
+    def expectation(self, study: Study) -> Expectation:
+        """What it declares, and what may be concluded on this study."""
         ...
 
 

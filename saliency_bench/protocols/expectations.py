@@ -1,68 +1,13 @@
-"""What a check changes on purpose, what it says of itself, and what may be concluded from it."""
+"""What a check says of itself: all that inference and report know of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
-
-from saliency_bench.protocols.scenes import Scene
-
-if TYPE_CHECKING:
-    from saliency_bench.protocols.studies import Network, Study
+from typing import Any, Literal, Self
 
 AREA = -1
 """The `stage` of the summary's row on which the verdict is taken."""
-
-Place = tuple[int, int]
-"""Stage and draw: what tells the conditions of a check apart."""
-
-
-class Condition(Protocol):
-    """One deliberate change: plain, picklable data."""
-
-    @property
-    def name(self) -> str:
-        """Unique within a check and a draw, e.g. the name of the last redrawn block."""
-        ...
-
-    @property
-    def stage(self) -> int:
-        """Place in the cascade; 0 is the untouched model."""
-        ...
-
-    @property
-    def depth(self) -> float:
-        """Share of what a check can change that is changed: layers, or labels; in [0, 1]."""
-        ...
-
-    @property
-    def draw(self) -> int:
-        """Which of the repeated random draws."""
-        ...
-
-    @property
-    def moves_output(self) -> bool:
-        """Whether the network's output must differ from the untouched one's."""
-        ...
-
-    @property
-    def destroys(self) -> bool:
-        """Whether nothing that was learned is left: the network must then be at chance."""
-        ...
-
-    @property
-    def references(self) -> tuple[Place, ...]:
-        """Conditions of the check with whose maps these are compared, one by one, then on average.
-
-        Empty: the maps of the untouched network.
-        """
-        ...
-
-    def applied(self, network: Network, scene: Scene) -> AbstractContextManager[Scene]:
-        """Make the change; yields the scene to explain; undoes the change on leaving."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -150,25 +95,3 @@ class Expectation:
 
 
 _INNER = ("words", "ceiling")
-
-
-class Check(Protocol):
-    """A named family of conditions."""
-
-    declares: ClassVar[Expectation]
-    """What it says of itself whatever the study."""
-
-    trains: ClassVar[bool]
-    """Whether it asks for further networks, so that there must be images to train on."""
-
-    def conditions(self, study: Study) -> tuple[Condition, ...]:
-        """Every condition of the check on this study, in the order of the stages.
-
-        Raises:
-            NotApplicable: if the check cannot serve this study.
-        """
-        ...
-
-    def expectation(self, study: Study) -> Expectation:
-        """What it declares, and what may be concluded on this study."""
-        ...
