@@ -83,7 +83,7 @@ def _model(kind: str) -> Any:
     return keras.Sequential([keras.Input(SHAPE), *_layers()])
 
 
-def _compiled(kind: str) -> Any:
+def _compiled(kind: str, optimizer: str = "adam") -> Any:
     import keras
 
     if kind == "mixed":
@@ -91,12 +91,30 @@ def _compiled(kind: str) -> Any:
     keras.utils.set_random_seed(3)
     model = _model(kind)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, metrics=["accuracy"], run_eagerly=kind == "eager")
+    model.compile(optimizer, loss, metrics=["accuracy"], run_eagerly=kind == "eager")
+    return model
+
+
+@pytest.fixture(scope="session")
+def _known() -> tuple[Any, list[tuple[Any, np.ndarray]]]:
+    """The functional network, and each of its variables with what it holds before training."""
+    model = _compiled("functional")
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    return model, [(variable, variable.numpy()) for variable in variables]
+
+
+@pytest.fixture
+def known(_known: tuple[Any, list[tuple[Any, np.ndarray]]]) -> Any:
+    """The functional network as it is at first, with what Keras traced of it in other tests."""
+    model, state = _known
+    for variable, value in state:
+        variable.assign(value)
     return model
 
 
 @pytest.fixture
-def network() -> Iterator[Callable[[str], Any]]:
+def network() -> Iterator[Callable[..., Any]]:
     """A network of a kind, compiled; with the same first weights every time."""
     import keras
 

@@ -29,7 +29,7 @@ def texts(folder):
 def test_raw_maps_are_those_of_the_live_weights_bit_for_bit(
     kind, network, data, images, targets, tmp_path
 ):
-    model = network(kind)
+    model = network(kind, "sgd")
     given = {
         "gradient": explainers.Gradient(),
         "smoothgrad": explainers.SmoothGrad(explainers.Gradient(), samples=4),
@@ -43,8 +43,8 @@ def test_raw_maps_are_those_of_the_live_weights_bit_for_bit(
         assert not np.array_equal(found[name][1], found[name][2])
 
 
-def test_step_0_is_before_the_first_epoch(network, data, images, targets, tmp_path):
-    model = network("functional")
+def test_step_0_is_before_the_first_epoch(known, data, images, targets, tmp_path):
+    model = known
     untrained = explainers.Gradient()(model, images, targets)
     fit(model, data, ExplanationCallback(explainers.Gradient(), images, targets, tmp_path), 1)
     assert np.array_equal(read_maps(tmp_path)["Gradient"][0], untrained)
@@ -53,11 +53,11 @@ def test_step_0_is_before_the_first_epoch(network, data, images, targets, tmp_pa
 def test_a_model_that_is_built_by_its_first_batch_says_why_step_0_is_missing(
     network, data, images, targets, tmp_path
 ):
-    model = network("subclassed")
+    model = network("subclassed", "sgd")
     fit(model, data, ExplanationCallback(explainers.Gradient(), images, targets, tmp_path), 1)
     assert texts(tmp_path)["not shown/step 0"].endswith("call it once on a batch before fit")
     assert sorted(read_maps(tmp_path)["Gradient"]) == [1]
-    built = network("subclassed")
+    built = network("subclassed", "sgd")
     built(images)
     folder = tmp_path / "built"
     fit(built, data, ExplanationCallback(explainers.Gradient(), images, targets, folder), 1)
@@ -65,9 +65,9 @@ def test_a_model_that_is_built_by_its_first_batch_says_why_step_0_is_missing(
 
 
 @pytest.mark.parametrize(("every", "steps"), [(1, [0, 1, 2, 3, 4]), (2, [0, 2, 4]), (5, [0])])
-def test_every_so_many_epochs(every, steps, network, data, images, targets, tmp_path):
+def test_every_so_many_epochs(every, steps, known, data, images, targets, tmp_path):
     callback = ExplanationCallback(explainers.Gradient(), images, targets, tmp_path, every)
-    fit(network("functional"), data, callback, epochs=4)
+    fit(known, data, callback, epochs=4)
     assert sorted(read_maps(tmp_path)["Gradient"]) == steps
 
 
@@ -81,20 +81,20 @@ def test_a_fit_that_is_gone_on_with_counts_on_and_binds_once(
             calls.append(model)
             return super().bind(model)
 
-    model = network("sequential")
+    model = network("sequential", "sgd")
     callback = ExplanationCallback({"counted": Counted()}, images, targets, tmp_path)
     fit(model, data, callback, epochs=2)
     fit(model, data, callback, epochs=3, initial_epoch=2)
     assert calls == [model]
     assert sorted(values(tmp_path, "maps/counted")) == [0, 1, 2, 3]
     assert sum(tag == "maps/counted" for tag, *_ in read(tmp_path)) == 4
-    fit(network("nested"), data, callback, epochs=1)
+    fit(network("nested", "sgd"), data, callback, epochs=1)
     assert len(calls) == 2
 
 
-def test_overlays_are_pictures_of_the_maps(network, data, images, targets, tmp_path):
+def test_overlays_are_pictures_of_the_maps(known, data, images, targets, tmp_path):
     fit(
-        network("functional"),
+        known,
         data,
         ExplanationCallback({"g": explainers.Gradient()}, images, targets, tmp_path),
         epochs=1,
@@ -109,34 +109,32 @@ def test_overlays_are_pictures_of_the_maps(network, data, images, targets, tmp_p
         assert np.array_equal(shown, np.round(plot.overlay(*large) * 255))
 
 
-def test_images_are_shown_once_in_display_units(network, data, images, targets, tmp_path):
+def test_images_are_shown_once_in_display_units(known, data, images, targets, tmp_path):
     units = Preprocessing(mean=(0.5,), std=(0.25,))
     callback = ExplanationCallback(
         explainers.Gradient(), units(images), targets, tmp_path, preprocessing=units
     )
-    fit(network("functional"), data, callback)
+    fit(known, data, callback)
     (shown,) = values(tmp_path, "image").values()
     pixels = tf.io.decode_png(shown[2]).numpy()
     assert np.array_equal(pixels[::20, ::20], np.round(images[0].clip(0, 1) * 255))
 
 
-def test_pixels_beyond_the_display_are_stretched(network, data, images, targets, tmp_path):
+def test_pixels_beyond_the_display_are_stretched(known, data, images, targets, tmp_path):
     callback = ExplanationCallback(explainers.Gradient(), images * 4 - 1, targets, tmp_path)
-    fit(network("functional"), data, callback, epochs=1)
+    fit(known, data, callback, epochs=1)
     (shown,) = values(tmp_path, "image").values()
     pixels = np.stack([tf.io.decode_png(png).numpy() for png in shown[2:]])
     assert (pixels.min(), pixels.max()) == (0, 255)
 
 
-def test_small_maps_and_those_without_channels_are_shown(network, data, images, targets, tmp_path):
+def test_small_maps_and_those_without_channels_are_shown(known, data, images, targets, tmp_path):
     given = {
         "small": lambda model, images, targets: images[:, ::2, ::2],
         "flat": lambda model, images, targets: images[..., 0],
         "constant": lambda model, images, targets: np.ones_like(images),
     }
-    fit(
-        network("functional"), data, ExplanationCallback(given, images, targets, tmp_path), epochs=1
-    )
+    fit(known, data, ExplanationCallback(given, images, targets, tmp_path), epochs=1)
     assert not texts(tmp_path)
     for name in given:
         assert len(values(tmp_path, f"overlay/{name}")[1]) == 2 + len(images)
@@ -168,13 +166,13 @@ def test_who_does_not_apply_or_raises_says_so_once(network, data, images, target
     assert sorted(read_maps(tmp_path)) == ["gradient"]
 
 
-def test_who_changes_the_weights_is_not_shown(network, data, images, targets, tmp_path):
+def test_who_changes_the_weights_is_not_shown(known, data, images, targets, tmp_path):
     def vandal(model, images, targets):
         model.layers[-1].bias.assign(model.layers[-1].bias + 1)
         return images
 
     fit(
-        network("functional"),
+        known,
         data,
         ExplanationCallback({"vandal": vandal}, images, targets, tmp_path),
         epochs=1,
@@ -215,10 +213,10 @@ def test_a_model_that_counts_its_calls_is_shown_and_counts_training_only(
 
 
 def test_a_file_that_is_still_written_is_read_as_far_as_it_goes(
-    network, data, images, targets, tmp_path
+    known, data, images, targets, tmp_path
 ):
     callback = ExplanationCallback(explainers.Gradient(), images, targets, tmp_path)
-    fit(network("functional"), data, callback)
+    fit(known, data, callback)
     (path,) = (tmp_path / "explanations").iterdir()
     path.write_bytes(path.read_bytes()[:-100])
     assert sorted(read_maps(tmp_path)["Gradient"]) == [0, 1, 2]

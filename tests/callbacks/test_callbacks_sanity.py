@@ -49,7 +49,7 @@ def test_against_the_redrawn_network(kind, network, data, images, targets, tmp_p
     gradient = explainers.Gradient()
     sanity = Sanity(draws=2, seed=7)
     callback = SanityCallback({"g": gradient}, images, targets, tmp_path, sanity=sanity)
-    model = watched(network(kind), data, callback)
+    model = watched(network(kind, "sgd"), data, callback)
     maps = gradient(model, images, targets)
     redrawn = [redrawn_maps(model, gradient, images, targets, draw, 7) for draw in (0, 1)]
     score = np.array([SIGNED(maps, other) for other in redrawn])
@@ -67,7 +67,7 @@ def test_against_the_redrawn_network(kind, network, data, images, targets, tmp_p
 
 
 @pytest.mark.parametrize(("every", "steps"), [(1, [1, 2, 3, 4]), (2, [2, 4]), (3, [3])])
-def test_against_the_epoch_before(every, steps, network, data, images, targets, tmp_path):
+def test_against_the_epoch_before(every, steps, known, data, images, targets, tmp_path):
     gradient = explainers.Gradient()
     maps = []
 
@@ -75,7 +75,7 @@ def test_against_the_epoch_before(every, steps, network, data, images, targets, 
         def on_epoch_end(self, epoch, logs=None):
             maps.append(gradient(self.model, images, targets))
 
-    model = network("functional")
+    model = known
     maps.append(gradient(model, images, targets))
     callback = SanityCallback(
         {"g": gradient}, images, targets, tmp_path, every, sanity=Sanity(draws=1)
@@ -90,12 +90,12 @@ def test_against_the_epoch_before(every, steps, network, data, images, targets, 
 
 
 def test_maps_that_know_nothing_of_the_model_are_all_retained(
-    network, data, images, targets, tmp_path
+    known, data, images, targets, tmp_path
 ):
     def brightness(model, images, targets):
         return images
 
-    watched(network("functional"), data, SanityCallback(brightness, images, targets, tmp_path))
+    watched(known, data, SanityCallback(brightness, images, targets, tmp_path))
     for run in ("redrawn", "previous"):
         found = curves(tmp_path, run)
         for quantity in ("retained", "similarity"):
@@ -120,11 +120,11 @@ def test_a_network_that_does_not_learn_keeps_its_maps(network, data, images, tar
     assert abs(redrawn[0]) < 0.5
 
 
-def test_constant_maps_are_undefined_not_zero(network, data, images, targets, tmp_path):
+def test_constant_maps_are_undefined_not_zero(known, data, images, targets, tmp_path):
     def constant(model, images, targets):
         return np.ones_like(images)
 
-    watched(network("functional"), data, SanityCallback(constant, images, targets, tmp_path))
+    watched(known, data, SanityCallback(constant, images, targets, tmp_path))
     for run in ("redrawn", "previous"):
         found = curves(tmp_path, run)
         assert set(found["undefined/constant/spearman_signed"].values()) == {1.0}
@@ -132,7 +132,7 @@ def test_constant_maps_are_undefined_not_zero(network, data, images, targets, tm
     assert not texts(tmp_path)
 
 
-def test_a_vanished_map_has_changed(network, data, images, targets, tmp_path):
+def test_a_vanished_map_has_changed(known, data, images, targets, tmp_path):
     """It counts as its null: here that of the other images, whose maps stay as they are."""
 
     def vanishing(model, images, targets, calls=[]):  # noqa: B006
@@ -142,7 +142,7 @@ def test_a_vanished_map_has_changed(network, data, images, targets, tmp_path):
 
     sanity = Sanity(draws=1)
     callback = SanityCallback(vanishing, images, targets, tmp_path, sanity=sanity)
-    watched(network("functional"), data, callback, epochs=1)
+    watched(known, data, callback, epochs=1)
     found = curves(tmp_path, "redrawn")
     assert found["undefined/vanishing/spearman_signed"][0] == pytest.approx(1 / 6)
     rows = [SIGNED(images, np.roll(images, -shift, axis=0)) for shift in (1, 2, 3, 4)]
@@ -155,27 +155,27 @@ def test_a_vanished_map_has_changed(network, data, images, targets, tmp_path):
 
 
 def test_a_similarity_that_cannot_serve_small_maps_is_left_out(
-    network, data, images, targets, tmp_path
+    known, data, images, targets, tmp_path
 ):
     def small(model, images, targets):
         return images[:, ::2, ::2]
 
     sanity = Sanity({"spearman": SIGNED, "ssim": SSIM()})
     callback = SanityCallback(small, images, targets, tmp_path, sanity=sanity)
-    watched(network("functional"), data, callback)
+    watched(known, data, callback)
     assert {tag.rsplit("/", 1)[1] for tag in curves(tmp_path, "redrawn")} == {"spearman"}
 
 
-def test_one_draw_has_neither_an_interval_nor_a_floor(network, data, images, targets, tmp_path):
+def test_one_draw_has_neither_an_interval_nor_a_floor(known, data, images, targets, tmp_path):
     sanity = Sanity(draws=1)
     callback = SanityCallback(explainers.Gradient(), images, targets, tmp_path, sanity=sanity)
-    watched(network("functional"), data, callback)
+    watched(known, data, callback)
     quantities = {tag.split("/")[0] for tag in curves(tmp_path, "redrawn")}
     assert quantities == {"retained", "similarity", "similarity_null", "undefined"}
 
 
 def test_who_fails_on_the_redrawn_network_is_dropped_and_the_rest_goes_on(
-    network, data, images, targets, tmp_path
+    known, data, images, targets, tmp_path
 ):
     calls = []
 
@@ -186,7 +186,7 @@ def test_who_fails_on_the_redrawn_network_is_dropped_and_the_rest_goes_on(
         return images
 
     given = {"fragile": fragile, "gradient": explainers.Gradient()}
-    watched(network("functional"), data, SanityCallback(given, images, targets, tmp_path))
+    watched(known, data, SanityCallback(given, images, targets, tmp_path))
     assert len(calls) == 2
     assert texts(tmp_path) == {
         "not shown/fragile": "`fragile` failed: RuntimeError: not this network"

@@ -8,7 +8,6 @@ import pytest
 from helpers import numpy_process
 
 TABLES = ("scores.parquet", "floors.parquet")
-KILLS = 50
 
 
 def cells(folder):
@@ -37,10 +36,14 @@ def whole(tmp_path_factory):
     return folder / "whole", time.perf_counter() - begun
 
 
-def test_fifty_kills_at_any_moment_lose_nothing(whole, tmp_path):
+@pytest.mark.parametrize(
+    ("count", "stages"), [(10, 3), pytest.param(50, 10, marks=pytest.mark.slow)]
+)
+def test_kills_at_any_moment_lose_nothing(whole, tmp_path, count, stages):
+    """So many kills, which find the run with more than so many different numbers of cells."""
     undisturbed, seconds = whole
     moments, kills, kept = random.Random(0), 0, []
-    while kills < KILLS:
+    while kills < count:
         folder = tmp_path / str(len(kept))
         process = numpy_process.start(folder)
         time.sleep(moments.uniform(0, seconds))
@@ -54,7 +57,7 @@ def test_fifty_kills_at_any_moment_lose_nothing(whole, tmp_path):
         assert not strays(folder)
         kept.append(len(before))
     total = len(cells(undisturbed))
-    assert len({count for count in kept if 0 < count < total}) > 10, kept
+    assert len({number for number in kept if 0 < number < total}) > stages, kept
 
 
 def test_processes_on_one_folder_share_the_cells(whole, tmp_path):

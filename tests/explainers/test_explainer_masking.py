@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers.masked import close, masks_of, scores_of
 from skimage.transform import resize
 
 from saliency_bench import explainers as ex
@@ -31,23 +32,6 @@ def constant():
     )
     model.set_weights([np.zeros((288, 3)), np.array([1.0, -2.0, 0.5])])
     return model
-
-
-def masks_of(explainer, image):
-    """All masks of an image `[M, H, W]`."""
-    probe = explainer.probe(image, int(image_keys(image[None])[0]))
-    return probe.masks(0, probe.count)
-
-
-def scores_of(model, image, target, masks, fill=0.0):
-    """The logits of masked images, each made by hand."""
-    blends = np.stack([image * mask[..., None] + fill * (1 - mask[..., None]) for mask in masks])
-    targets = np.full(len(masks), target)
-    return network.target_score(model)(blends.astype(np.float32), targets).astype(np.float64)
-
-
-def close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 # ---------------------------------------------------------------- RISE

@@ -17,9 +17,12 @@ from saliency_bench.engine import plan, references
 from saliency_bench.engine.spill import Shelf
 from saliency_bench.storage.store import Store
 
-# A server that has imported what takes long forks itself.
+# A server that has imported what takes long forks itself. It looks for no helper of ours.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["saliency_bench.results.tables", "saliency_bench.similarities"])
+_CONTEXT.set_forkserver_preload(
+    [f"saliency_bench.{name}" for name in (
+        "engine.loop", "inference", "results.tables", "similarities.ssim", "similarities.spearman")]
+)  # fmt: skip
 
 
 def study() -> Any:
