@@ -1,1 +1,1 @@
-"""What a run found, for people: tables, figures and a report."""
+"""The results of a run for people: tables, figures and a report."""

@@ -1,4 +1,4 @@
-"""What a section of a report is made of, before anything is known of the paper it goes on."""
+"""The blocks that sections of a report consist of, independent of the output format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 Weight = Literal["plain", "strong", "alarm", "quiet"]
-"""How loud a text is; an alarm takes verdicts away."""
+"""How a text is emphasised; an alarm means that verdicts cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
-    """Lines of equal rank; nothing without lines."""
+    """A list of lines; nothing is drawn without lines."""
 
     kind: ClassVar[str] = "bullets"
 
@@ -32,7 +32,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows of texts under a head; nothing without rows."""
+    """A table of texts under a head; nothing is drawn without rows."""
 
     kind: ClassVar[str] = "grid"
 
@@ -42,28 +42,28 @@ class Grid:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The verdicts of all explainers, as large as the paper allows."""
+    """The verdicts of all explainers, in as much detail as the output has room for."""
 
     kind: ClassVar[str] = "verdicts"
 
 
 @dataclass(frozen=True)
 class Cards:
-    """Everything about each explainer, where there is room for it."""
+    """Everything about each explainer, where the output has room for it."""
 
     kind: ClassVar[str] = "cards"
 
 
 @dataclass(frozen=True)
 class Controls:
-    """The controls with their curves and maps, where they do not stand among the verdicts."""
+    """The controls with their curves and maps, where the verdicts do not include them."""
 
     kind: ClassVar[str] = "controls"
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures that do not stand on cards."""
+    """The figures that are not on cards."""
 
     kind: ClassVar[str] = "figures"
 
@@ -73,4 +73,4 @@ Block = Paragraph | Bullets | Grid | Verdicts | Cards | Controls | Figures
 KINDS: tuple[str, ...] = tuple(
     block.kind for block in (Paragraph, Bullets, Grid, Verdicts, Cards, Controls, Figures)
 )
-"""What every renderer must be able to draw."""
+"""The kinds that every renderer must be able to draw."""

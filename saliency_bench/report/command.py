@@ -1,4 +1,4 @@
-"""One report over run folders, from what they hold: nothing is computed, no TensorFlow starts."""
+"""One report over run folders, from their files: nothing is computed, TensorFlow is not loaded."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--no-images", action="store_true", help="leave out images and maps: they may be private"
     )
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    usual = told.runs[0] if len(told.runs) == 1 else f"results/report/{stamp}"
+    default = options.runs[0] if len(options.runs) == 1 else f"results/report/{stamp}"
     try:
-        out = location(told.out or usual)
-        found = merge.merge_runs([location(run) for run in told.runs], out)
-        if told.no_images:
-            found = {study: replace(results, examples=None) for study, results in found.items()}
-        return _write(found, out)
+        out = location(options.out or default)
+        studies = merge.merge_runs([location(run) for run in options.runs], out)
+        if options.no_images:
+            studies = {study: replace(results, examples=None) for study, results in studies.items()}
+        return _write(studies, out)
     except (ValueError, OSError) as error:
         print(f"saliency_bench.report: {' '.join(str(error).split())}", file=sys.stderr)
         return REFUSED
 
 
-def _write(found: Mapping[str, Results], out: Path) -> int:
+def _write(studies: Mapping[str, Results], out: Path) -> int:
     console = stdout_console()
-    several = len(found) > 1
-    for study, results in found.items():
+    several = len(studies) > 1
+    for study, results in studies.items():
         path = write(results, out / study if several else out)
         if several:
             console.rule(study, align="left")
         console.print(verdict_table(results, width=console.width))
         console.print(f"report: {path.with_name('report.html')}", soft_wrap=True, markup=False)
     if several:
-        for name, table in merge.tables(found).items():
+        for name, table in merge.tables(studies).items():
             write_atomic(out / f"{name}.csv", files.csv(table))
         console.print(f"all studies: {out / 'verdicts.csv'}", soft_wrap=True, markup=False)
-    return FINISHED if all(results.valid for results in found.values()) else FAILED
+    return FINISHED if all(results.valid for results in studies.values()) else FAILED

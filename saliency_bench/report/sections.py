@@ -1,6 +1,7 @@
-"""The sections of a report: one list, which the terminal, the Markdown and the page render.
+"""The sections of a report: one list that the terminal, the Markdown and the page render.
 
-A section's content knows no paper and no check by name. To add a section is to add an entry.
+The content of a section depends on no output format and on no check by name. To add a section, add
+an entry.
 """
 
 from __future__ import annotations
@@ -32,19 +33,19 @@ from saliency_bench.storage.longtable import KEYS
 Content = Callable[[Results], Iterable[Block]]
 
 _LONGEST = 200
-"""Letters of a fact."""
+"""Most characters of a fact."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report; left out where it has nothing to say.
+    """A part of a report; it is left out if it has no content.
 
     Attributes:
         anchor: its name within the page.
         title: its heading.
-        content: what it says of a run.
-        brief: what the terminal says in its place; default: the same.
-        folded: whether the page shows it on demand only.
+        content: its blocks for a run.
+        brief: what the terminal shows instead; default: the same content.
+        folded: whether the page shows it only on demand.
     """
 
     anchor: str
@@ -59,11 +60,11 @@ def nothing(results: Results) -> Iterator[Block]:
     yield from ()
 
 
-# ---------------------------------------------------------------- whether and what
+# ---------------------------------------------------------------- validity and verdicts
 
 
 def _state(results: Results) -> Iterator[Block]:
-    """What takes verdicts away, or that nothing does."""
+    """What makes verdicts unusable, or that nothing does."""
     if results.guards:
         yield Paragraph("Guards that failed:", "alarm")
         yield Bullets(results.guards, "alarm")
@@ -99,7 +100,10 @@ def _decided(results: Results) -> Iterator[Block]:
 
 
 def _open(results: Results) -> Iterator[Block]:
-    """Why verdicts are neither pass nor fail, or similarities disagree; a guard speaks apart."""
+    """Why verdicts are neither pass nor fail, or similarities disagree.
+
+    Checks with a failed guard are left out, as another section reports them.
+    """
     guarded = sentences.guarded(results)
     yield from _reasons(
         results,
@@ -113,7 +117,7 @@ def _not_applicable(results: Results) -> Iterator[Block]:
 
 
 def _reasons(
-    results: Results, wanted: Callable[[view.Row], bool], checks: Iterable[str] | None = None
+    results: Results, includes: Callable[[view.Row], bool], checks: Iterable[str] | None = None
 ) -> Iterator[Block]:
     ran = view.ran(results)
     yield Bullets(
@@ -121,7 +125,7 @@ def _reasons(
             f"{check}, " * (len(ran) > 1) + f"{', '.join(names)}: {why}"
             for check in (ran if checks is None else checks)
             for why, names in view.reasons(
-                row for row in view.verdict_rows(results, check) if wanted(row)
+                row for row in view.verdict_rows(results, check) if includes(row)
             ).items()
         ]
     )
@@ -133,21 +137,21 @@ def _false_verdicts(results: Results) -> Iterator[Block]:
 
 
 def _calibration(results: Results) -> Iterator[Block]:
-    found = (dose_sentences(results, check) for check in view.dosed(results))
-    yield Bullets(list(chain.from_iterable(found)))
+    lines = (dose_sentences(results, check) for check in view.dosed(results))
+    yield Bullets(list(chain.from_iterable(lines)))
 
 
 def _close(results: Results) -> Iterator[Block]:
-    """What the terminal leaves on the screen."""
+    """The last lines on the terminal."""
     yield Paragraph(sentences.necessary(results))
     yield Paragraph(sentences.validity(results), "strong" if results.valid else "alarm")
 
 
-# ---------------------------------------------------------------- how
+# ---------------------------------------------------------------- networks, settings and files
 
 
 def _trainings(results: Results) -> Iterator[Block]:
-    """How far every network was trained, and what it learned."""
+    """How long every network was trained, and what it learned."""
     ends = results.trainings.drop_duplicates("network", keep="last")
     columns = (ends[name] for name in ("network", "epoch", "train_accuracy", "test_accuracy"))
     rows = [
@@ -207,17 +211,17 @@ def _files(results: Results) -> Iterator[Block]:
 
 
 def flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested facts as dotted names with short values; provenance.json has them whole."""
+    """Nested facts as dotted names with shortened values; provenance.json has the full ones."""
     for key, value in facts.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         else:
-            shown = str(value)
-            yield f"{prefix}{key}", shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+            text = str(value)
+            yield f"{prefix}{key}", text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _of(block: Block) -> Content:
-    """The content of a section that every renderer draws in its own way."""
+    """The content of a section with one block that every renderer draws in its own way."""
     return lambda results: (block,)
 
 
@@ -241,4 +245,4 @@ SECTIONS: list[Section] = [
     Section("notes", "", nothing, _remarks),
     Section("close", "", nothing, _close),
 ]
-"""In the order of every report; the first one heads it."""
+"""In the order of every report; the first title is the title of the report."""

@@ -1,4 +1,4 @@
-"""What the tables and figures ask of a run: names in a fixed order, numbers as text."""
+"""What tables and figures read from a run: names in a fixed order, numbers as text."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ class Row:
     Attributes:
         explainer: its name.
         verdict: with spaces, e.g. "not applicable".
-        control: whether it is one, and so not under test.
-        expected: the verdict a control must get; empty if none is due under this check.
-        ok: whether the control got it.
-        retained: what the verdict is taken on, with its interval.
-        others: `retained` by every similarity; `*` the primary, `!` another verdict than its.
+        control: whether the explainer is a control, and so not under test.
+        expected: the verdict a control must get; empty if this check expects none.
+        ok: whether a control got the expected verdict.
+        retained: the share that decides the verdict, with its interval.
+        others: `retained` by every similarity; `*` marks the primary one, `!` one whose verdict
+            differs from the primary one's.
         reason: the sentence behind the verdict.
-        disagrees: whether any similarity has another verdict than the primary.
+        disagrees: whether the verdict of any similarity differs from the primary one's.
     """
 
     explainer: str
@@ -40,68 +41,76 @@ class Row:
 
     @property
     def outcome(self) -> str:
-        """The verdict, and whether it is the one that is due."""
+        """The verdict and, for a control, whether it is the expected one."""
         return self.verdict + (", ok" if self.ok else ", WRONG") * bool(self.expected)
 
 
 def number(value: float) -> str:
-    """Two decimals; a dash where nothing can be said."""
+    """`value` with two decimals; a dash if it is not finite."""
     text = f"{value:.2f}" if np.isfinite(value) else "-"
     return "0.00" if text == "-0.00" else text
 
 
 def interval(value: float, low: float, high: float) -> str:
-    """`value [low, high]`, without the bounds if there are none."""
+    """`value [low, high]`, without the bounds if there are none.
+
+    Args:
+        value: the estimate.
+        low: the lower bound; NaN if there is none.
+        high: the upper bound; NaN if there is none.
+    """
     if not np.isfinite([low, high]).all():
         return number(value)
     return f"{number(value)} [{number(low)}, {number(high)}]"
 
 
 def checks(results: Results) -> list[str]:
-    """The checks of the run, in its order."""
+    """All checks of the run, in its order."""
     return _names([*results.verdicts["check"], *refused(results)])
 
 
 def refused(results: Results) -> dict[str, str]:
-    """Why a check could not be run at all, by check."""
+    """The reason for each check that could not run at all."""
     return dict(results.provenance.get("checks_not_applicable", {}))
 
 
 def ran(results: Results) -> list[str]:
-    """The checks of the run that could be run, in its order."""
+    """The checks that could run, in the order of the run."""
     return [check for check in checks(results) if check not in refused(results)]
 
 
 def expectation(results: Results, check: str) -> Expectation:
-    """What a check says of itself.
+    """What a check declares about itself.
 
     Raises:
-        KeyError: if the run does not say so: an older version wrote it.
+        KeyError: if the run lacks it because an older version wrote the run.
     """
     return Expectation.read(results.provenance["expectations"][check])
 
 
 def ceiling_stage(results: Results, check: str) -> int | None:
-    """The stage that measures a check's ceilings; None: they are 1."""
+    """The stage that measures a check's ceilings; None if the ceilings are 1."""
     return expectation(results, check).ceiling.stage
 
 
 def dosed(results: Results) -> list[str]:
-    """The checks under which explainers ran whose `retained` is known beforehand."""
-    judged = any(line is not None for line in results.provenance.get("thresholds", {}).values())
-    known = judged and results.provenance.get("doses")
-    # Where ceilings are measured, what survives for certain is all there is to retain.
-    return [check for check in ran(results) if known and ceiling_stage(results, check) is None]
+    """The checks that ran on explainers whose `retained` is known in advance."""
+    has_thresholds = any(
+        line is not None for line in results.provenance.get("thresholds", {}).values()
+    )
+    has_doses = has_thresholds and results.provenance.get("doses")
+    # A measured ceiling itself holds only the share that surely survives: no dose stands out.
+    return [check for check in ran(results) if has_doses and ceiling_stage(results, check) is None]
 
 
 def chance(results: Results) -> float | None:
-    """Accuracy that guessing has; None where that is not known."""
-    told = results.provenance.get("chance")
-    return told if told is not None and np.isfinite(told) else None
+    """Accuracy of guessing; None if it is unknown."""
+    accuracy = results.provenance.get("chance")
+    return accuracy if accuracy is not None and np.isfinite(accuracy) else None
 
 
 def levels(results: Results, check: str) -> dict[int, float]:
-    """The depth of every stage behind the one that measures the ceilings, if one does."""
+    """The depth of every stage after the one that measures the ceilings, else after stage 0."""
     networks = results.networks
     ceiling = ceiling_stage(results, check) or 0
     later = networks[(networks["check"] == check) & (networks["stage"] > ceiling)]
@@ -115,10 +124,10 @@ def similarities(results: Results, check: str) -> list[str]:
 
 
 def controls(results: Results) -> set[str]:
-    """The explainers whose verdict is known beforehand, under this check or another one."""
-    due = results.verdicts["control"].map(given)
-    known = results.provenance.get("controls", ())
-    return set(_names(results.verdicts.loc[due, "explainer"])) | set(known)
+    """The controls: explainers whose verdict is known in advance, under any check."""
+    has_expected = results.verdicts["control"].map(given)
+    names = results.provenance.get("controls", ())
+    return set(_names(results.verdicts.loc[has_expected, "explainer"])) | set(names)
 
 
 def stage_names(results: Results, check: str) -> dict[int, str]:
@@ -126,25 +135,41 @@ def stage_names(results: Results, check: str) -> dict[int, str]:
     summary, networks = results.summary, results.networks
     stages = np.unique(summary.loc[(summary["check"] == check) & (summary["stage"] > 0), "stage"])
     first = networks[networks["check"] == check].drop_duplicates("stage")
-    named = dict(zip(first["stage"], first["condition"].astype(str), strict=True))
+    conditions = dict(zip(first["stage"], first["condition"].astype(str), strict=True))
     untouched = expectation(results, check).words.untouched
-    return {0: untouched} | {int(stage): named.get(stage, f"stage {stage}") for stage in stages}
+    return {0: untouched} | {
+        int(stage): conditions.get(stage, f"stage {stage}") for stage in stages
+    }
 
 
 def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFrame]:
-    """The summary of each explainer by stage, controls last; not of those that never ran."""
+    """The summary of each explainer by stage, controls last.
+
+    Explainers that never ran are left out.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        similarity: name of the similarity.
+    """
     summary = results.summary
     rows = summary[(summary["check"] == check) & (summary["similarity"] == similarity)]
     ran = _names(rows.loc[rows["stage"] > 0, "explainer"])
-    known = controls(results)
+    control_names = controls(results)
     return {
         name: rows[rows["explainer"] == name].set_index("stage").sort_index()
-        for name in sorted(ran, key=known.__contains__)
+        for name in sorted(ran, key=control_names.__contains__)
     }
 
 
 def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.DataFrame]:
-    """The summary of one explainer by stage, by similarity; empty if it never ran."""
+    """The summary of one explainer by similarity, each by stage; empty if it never ran.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        explainer: name of the explainer.
+    """
     summary = results.summary
     rows = summary[(summary["check"] == check) & (summary["explainer"] == explainer)]
     if not (rows["stage"] > 0).any():
@@ -154,49 +179,51 @@ def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.Data
 
 
 def verdict_rows(results: Results, check: str) -> list[Row]:
-    """The verdict table of one check, in the order of the run: it is no ranking."""
+    """The verdict table of one check, in the order of the run, which is no ranking."""
     verdicts = results.verdicts[results.verdicts["check"] == check]
     areas = results.summary[results.summary["stage"] == AREA]
     area = areas[areas["check"] == check].set_index(["explainer", "similarity"])
-    names, known = similarities(results, check), controls(results)
-    return [_row(verdict, area, names, known) for _, verdict in verdicts.iterrows()]
+    names, control_names = similarities(results, check), controls(results)
+    return [_row(verdict, area, names, control_names) for _, verdict in verdicts.iterrows()]
 
 
 def side_by_side(results: Results) -> dict[str, tuple[Row | None, ...]]:
-    """By explainer, controls last: its row under every check that ran."""
-    known = controls(results)
-    found = [{row.explainer: row for row in verdict_rows(results, c)} for c in ran(results)]
-    names = sorted(dict.fromkeys(name for rows in found for name in rows), key=known.__contains__)
-    return {name: tuple(rows.get(name) for rows in found) for name in names}
+    """The rows of each explainer under every check that ran; controls come last."""
+    control_names = controls(results)
+    tables = [{row.explainer: row for row in verdict_rows(results, c)} for c in ran(results)]
+    names = sorted(
+        dict.fromkeys(name for rows in tables for name in rows), key=control_names.__contains__
+    )
+    return {name: tuple(rows.get(name) for rows in tables) for name in names}
 
 
 def reasons(rows: Iterable[Row]) -> dict[str, list[str]]:
-    """The sentences behind these verdicts, each with the explainers it holds for."""
-    found: dict[str, list[str]] = {}
+    """The reasons for these verdicts, each with the explainers that share it."""
+    explainers: dict[str, list[str]] = {}
     for row in rows:
         if row.reason:
-            found.setdefault(row.reason, []).append(row.explainer)
-    return found
+            explainers.setdefault(row.reason, []).append(row.explainer)
+    return explainers
 
 
-def _row(verdict: pd.Series, area: pd.DataFrame, names: list[str], known: set[str]) -> Row:
+def _row(verdict: pd.Series, area: pd.DataFrame, names: list[str], control_names: set[str]) -> Row:
     primary, overall = str(verdict["similarity"]), str(verdict["verdict"])
     own = {name: (verdict["explainer"], name) for name in names}
-    found = {name: area.loc[key] for name, key in own.items() if key in area.index}
-    judged = {name: str(row["verdict"]) for name, row in found.items() if given(row["verdict"])}
-    disagreeing = {name for name, its in judged.items() if its != overall}
+    areas = {name: area.loc[key] for name, key in own.items() if key in area.index}
+    verdicts = {name: str(row["verdict"]) for name, row in areas.items() if given(row["verdict"])}
+    disagreeing = {name for name, its in verdicts.items() if its != overall}
     others = tuple(
-        number(found[name]["retained"])
+        number(areas[name]["retained"])
         + ("*" if name == primary else "")
         + ("!" if name in disagreeing else "")
-        if name in found
+        if name in areas
         else "-"
         for name in names
     )
     return Row(
         explainer=str(verdict["explainer"]),
         verdict=overall.replace("_", " ") or "none",
-        control=str(verdict["explainer"]) in known,
+        control=str(verdict["explainer"]) in control_names,
         expected=str(verdict["control"]) if given(verdict["control"]) else "",
         ok=bool(verdict["ok"]),
         retained=interval(verdict["retained"], verdict["retained_low"], verdict["retained_high"]),

@@ -1,4 +1,4 @@
-"""Everything that is written of a run, each file whole or not at all."""
+"""Writes all files of a report; each file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from saliency_bench.storage.store import write_atomic
 def write(results: Results, folder: Path) -> Path:
     """Write tables, figures, `report.html` and `report.md` into `folder`; returns the last one.
 
-    Every file appears whole or not at all, and the report last: where it is, all it names is.
+    Every file appears whole or not at all. `report.md` comes last: if it exists, so do all files
+    that it names.
     """
     tables = {
         "summary.csv": files.csv(results.summary),
@@ -29,7 +30,7 @@ def write(results: Results, folder: Path) -> Path:
         tables["trainings.csv"] = files.csv(results.trainings)
     if results.examples is not None:
         tables["examples.npz"] = files.examples(results.examples)
-    else:  # of an earlier report, before they were private
+    else:  # an earlier report may have published them
         (folder / "examples.npz").unlink(missing_ok=True)
     for check in view.ran(results):
         name = f"tables/{stem(check)}"
@@ -39,12 +40,12 @@ def write(results: Results, folder: Path) -> Path:
         write_atomic(folder / name, data)
     results.long_scores.save(folder / "scores.parquet")
     results.long_floors.save(folder / "floors.parquet")
-    drawn = list(plan_figures(results))
-    for plan in drawn:
+    plans = list(plan_figures(results))
+    for plan in plans:
         _write_figure(folder / "figures", plan)
     write_atomic(folder / "report.html", page.html(results).encode())
     path = folder / "report.md"
-    write_atomic(path, markdown.text(results, drawn).encode())
+    write_atomic(path, markdown.text(results, plans).encode())
     return path
 
 

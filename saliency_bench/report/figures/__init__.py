@@ -1,1 +1,1 @@
-"""What a run found, drawn."""
+"""The results of a run as figures."""

@@ -1,4 +1,4 @@
-"""Two bars per explainer: the ceiling as it was measured, and what is left of it."""
+"""Two bars per explainer: the measured ceiling, and the similarity at the last stage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ACROSS = 4.0
 _BAR = 0.38  # share of a row, and so is the next one
 _BREAK = 0.35
 _COLOURS = (style.BLUE, style.ORANGE)
-# The white rim keeps lines apart from the bar and from what they cross.
+# A white rim separates each line from the bar and from other lines.
 _WHISKER: dict[str, Any] = {
     "color": style.INK,
     "linewidth": 0.9,
@@ -40,11 +40,17 @@ _TICK: dict[str, Any] = {
 
 @mpl.rc_context(style.STYLE)
 def bar_figure(results: Results, check: str, similarity: str) -> Figure:
-    """Similarity between twins and at the last stage, explainers down, the controls shaded."""
+    """Similarity between twins and at the last stage, a row per explainer, the controls shaded.
+
+    Args:
+        results: of the run.
+        check: name of a check that measures its ceilings.
+        similarity: name of the similarity.
+    """
     tables = view.curves(results, check, similarity)
-    known, last = view.controls(results), max(view.levels(results, check))
+    control_names, last = view.controls(results), max(view.levels(results, check))
     first = view.ceiling_stage(results, check) or 0
-    controls = [name for name in tables if name in known]
+    controls = [name for name in tables if name in control_names]
     rows = [float(i) for i in range(len(tables) - len(controls))]
     rows += [len(rows) + i + _BREAK * bool(rows) for i in range(len(controls))]
     height = _AROUND + _ROW * (rows[-1] + 1)
@@ -67,24 +73,24 @@ def bar_figure(results: Results, check: str, similarity: str) -> Figure:
 
 
 def _draw_bars(axes: Axes, pairs: pd.DataFrame, rows: Any, colour: str) -> None:
-    """A bar per row of the summary with its interval and null; a word where there is none."""
+    """Draw a bar per row of the summary with its interval and null; a word if it is undefined."""
     pairs = pairs.assign(row=rows).astype({n: float for n in ("mean", "low", "high", "null")})
-    known = pairs[pairs["mean"].notna()]
-    axes.barh(known["row"], known["mean"], _BAR, color=colour)
-    axes.hlines(known["row"], known["low"], known["high"], **_WHISKER)
+    bars = pairs[pairs["mean"].notna()]
+    axes.barh(bars["row"], bars["mean"], _BAR, color=colour)
+    axes.hlines(bars["row"], bars["low"], bars["high"], **_WHISKER)
     half = _BAR / 2
-    axes.vlines(known["null"], known["row"] - half, known["row"] + half, zorder=3, **_TICK)
+    axes.vlines(bars["null"], bars["row"] - half, bars["row"] + half, zorder=3, **_TICK)
     for row in pairs.loc[pairs["mean"].isna(), "row"]:
         axes.text(0, row, " undefined", va="center", fontsize=6.5, color=style.SUBDUED)
 
 
 def _limits(tables: dict[str, pd.DataFrame], stages: tuple[int, int]) -> tuple[float, float]:
-    """From the lowest number to the highest, zero among them."""
-    shown = pd.concat([table[table.index.isin(stages)] for table in tables.values()])
-    middle = shown[["mean", "null"]].to_numpy(float)
-    ends = shown[["low", "high"]].to_numpy(float)
+    """Limits of the axis: from the lowest to the highest number, zero included."""
+    rows = pd.concat([table[table.index.isin(stages)] for table in tables.values()])
+    middle = rows[["mean", "null"]].to_numpy(float)
+    ends = rows[["low", "high"]].to_numpy(float)
     if not np.nanmax(np.abs(middle), initial=0) > 1:
-        # The interval of few networks may leave the range of a correlation: cut off there.
+        # The interval of few networks may exceed the range of a correlation, so it is clipped.
         ends = np.clip(ends, -1, 1)
     values = np.append(np.concatenate([middle, ends], axis=None), 0)
     low, high = np.nanmin(values), np.nanmax(values)
@@ -98,11 +104,11 @@ def _keys(expectation: Expectation, last: str, controls: bool) -> list[Artist]:
         f"{expectation.ceiling.name}: {untouched} against {untouched}",
         f"{untouched} against {last}",
     )
-    drawn: list[Artist] = [
+    keys: list[Artist] = [
         Patch(color=colour, label=style.shortened(label, 48))
         for colour, label in zip(_COLOURS, bars, strict=True)
     ]
-    drawn.append(Line2D([], [], label="95 % interval", **_WHISKER))
+    keys.append(Line2D([], [], label="95 % interval", **_WHISKER))
     tick: dict[str, Any] = {"marker": "|", "markersize": 8, "markeredgewidth": 1.3, "linestyle": ""}
-    drawn.append(Line2D([], [], color=style.INK, label="null", **tick))
-    return [*drawn, panels.shade()] if controls else drawn
+    keys.append(Line2D([], [], color=style.INK, label="null", **tick))
+    return [*keys, panels.shade()] if controls else keys

@@ -1,4 +1,4 @@
-"""Is `retained` calibrated? What is found of maps of which a known share survives."""
+"""Calibration of `retained` as a figure: maps of which a known share survives."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ CAPTION = (
 )
 
 _LOOKS = ((style.BLUE, "o"), (style.VERMILLION, "s"), (style.ORANGE, "D"))
-_SIDE = 0.006  # of the scale: intervals at one share stand beside each other
+_SIDE = 0.006  # of the scale, so that intervals at one share do not overlap
 
 
 @mpl.rc_context(style.STYLE)
 def dose_figure(results: Results, check: str) -> Figure:
-    """Retained against the share that is known to survive, for similarities with a threshold."""
+    """`retained` against the known share that survives, for similarities with a threshold."""
     figure = style.new_figure(3.5, 3.4, constrained=True)
     axes = figure.add_subplot(xlabel="share that survives", ylabel="retained", aspect="equal")
-    known: dict[str, Any] = {"color": style.SUBDUED, "linewidth": 0.8, "zorder": 0}
-    axes.plot([0, 1], [0, 1], label="retained is the share", **known)
-    for place, (similarity, threshold, found) in enumerate(judged_doses(results, check)):
+    look: dict[str, Any] = {"color": style.SUBDUED, "linewidth": 0.8, "zorder": 0}
+    axes.plot([0, 1], [0, 1], label="retained is the share", **look)
+    for place, (similarity, threshold, table) in enumerate(judged_doses(results, check)):
         colour, marker = _LOOKS[place % len(_LOOKS)]
-        _draw(axes, found, _SIDE * (2 * place - 1), colour, marker)
-        share = share_at(threshold, found)
+        _draw(axes, table, _SIDE * (2 * place - 1), colour, marker)
+        share = share_at(threshold, table)
         axes.plot([-0.05, share, share], [threshold, threshold, -0.05], color=colour, ls=":")
         axes.lines[-1].set_label(f"threshold {threshold:g}: a share of {view.number(share)}")
         axes.collections[-1].set_label(style.shortened(similarity, style.NAME))
@@ -44,7 +44,7 @@ def dose_figure(results: Results, check: str) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, found: pd.DataFrame, aside: float, colour: str, marker: str) -> None:
-    places: Any = found.index + aside
-    axes.vlines(places, found["low"], found["high"], color=colour, linewidth=1.2)
-    axes.scatter(places, found["retained"], s=14, color=colour, marker=marker)
+def _draw(axes: Axes, table: pd.DataFrame, aside: float, colour: str, marker: str) -> None:
+    places: Any = table.index + aside
+    axes.vlines(places, table["low"], table["high"], color=colour, linewidth=1.2)
+    axes.scatter(places, table["retained"], s=14, color=colour, marker=marker)

@@ -1,4 +1,4 @@
-"""What a reader must know to read each figure. Braces are filled in with the run's names."""
+"""The captions of the figures. Names of the run replace the braces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines over what is changed: similarity against stage or level, and the network's accuracy."""
+"""Curves of similarity against stage or depth, and of the network's accuracy."""
 
 from __future__ import annotations
 
@@ -20,34 +20,48 @@ _BELOW = 0.35  # inches, for the numbers and the name of an axis
 
 @mpl.rc_context(style.STYLE)
 def stage_figure(results: Results, check: str, similarity: str) -> Figure:
-    """Similarity against stage, a panel per explainer, the controls shaded below."""
+    """Similarity against stage, a panel per explainer, the controls shaded below.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        similarity: name of the similarity.
+    """
     names, places = _evenly(view.stage_names(results, check))
-    found = view.curves(results, check, similarity).items()
-    tables = {name: _from_ceiling(table, places) for name, table in found}
-    known = view.controls(results)
-    figure, lowest = _panels(tables, known, margin=_MARGIN, below=style.length(names.values()))
+    curves = view.curves(results, check, similarity).items()
+    tables = {name: _from_ceiling(table, places) for name, table in curves}
+    control_names = view.controls(results)
+    figure, lowest = _panels(
+        tables, control_names, margin=_MARGIN, below=style.length(names.values())
+    )
     inches = figure.get_figwidth() / len(lowest)
     for axes in figure.axes:
         _name_stages(axes, names, inches, shown=axes in lowest)
     style.entitle(figure, check, f"{similarity} against stage")
-    _explain(figure, similarity, controls=not known.isdisjoint(tables))
+    _explain(figure, similarity, controls=not control_names.isdisjoint(tables))
     return figure
 
 
 @mpl.rc_context(style.STYLE)
 def explainer_figure(results: Results, check: str, explainer: str) -> Figure | None:
-    """One explainer's similarities against what is changed, a panel each; None if it never ran."""
-    found = view.curves_of(results, check, explainer)
-    if not found:
+    """One explainer's similarities against stage, a panel each; None if it never ran.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        explainer: name of the explainer.
+    """
+    curves = view.curves_of(results, check, explainer)
+    if not curves:
         return None
     stages = view.stage_names(results, check)
     ceiling = view.expectation(results, check).ceiling
-    if ceiling.stage is not None:  # the curve starts at what measures the ceiling
+    if ceiling.stage is not None:  # the curve starts at the stage that measures the ceiling
         stages = {0: ceiling.name} | {s: n for s, n in stages.items() if s > ceiling.stage}
     names, places = _evenly(stages)
     tables = {
         name: _from_ceiling(table[table.index.isin(stages)], places)
-        for name, table in found.items()
+        for name, table in curves.items()
     }
     cells = panels.cells(tested=len(tables))
     figure, grid = panels.strip(cells, below=style.length(names.values()))
@@ -64,26 +78,32 @@ def explainer_figure(results: Results, check: str, explainer: str) -> Figure | N
 
 @mpl.rc_context(style.STYLE)
 def level_figure(results: Results, check: str, similarity: str) -> Figure:
-    """Similarity against depth, in percent; at 0 what measures the ceiling."""
+    """Similarity against depth in percent; the stage that measures the ceiling is at 0.
+
+    Args:
+        results: of the run.
+        check: name of a check that measures its ceilings.
+        similarity: name of the similarity.
+    """
     expectation = view.expectation(results, check)
     depths = {s: 100 * depth for s, depth in view.levels(results, check).items()}
     places = {expectation.ceiling.stage: 0.0} | depths
-    found = view.curves(results, check, similarity).items()
-    tables = {name: table[table.index.isin(places)].rename(index=places) for name, table in found}
-    known = view.controls(results)
-    figure, lowest = _panels(tables, known, margin=_PERCENT, below=_BELOW)
+    curves = view.curves(results, check, similarity).items()
+    tables = {name: table[table.index.isin(places)].rename(index=places) for name, table in curves}
+    control_names = view.controls(results)
+    figure, lowest = _panels(tables, control_names, margin=_PERCENT, below=_BELOW)
     for axes in figure.axes:
         axes.set(xticks=[0, 25, 50, 75, 100], xlim=(-_PERCENT, 100 + _PERCENT))
         axes.tick_params(labelbottom=axes in lowest)
         axes.set_xlabel(f"{expectation.words.depth}, %" if axes in lowest else "")
     style.entitle(figure, check, f"{similarity} against the {expectation.words.depth}")
-    _explain(figure, similarity, controls=not known.isdisjoint(tables))
+    _explain(figure, similarity, controls=not control_names.isdisjoint(tables))
     return figure
 
 
 @mpl.rc_context(style.STYLE)
 def accuracy_figure(results: Results, check: str) -> Figure:
-    """The network's accuracy under every condition, a dot per draw, beside chance."""
+    """The network's accuracy under every condition, a dot per draw, and chance."""
     names, places = _evenly(view.stage_names(results, check))
     networks = results.networks[results.networks["check"] == check]
     networks = networks.assign(stage=networks["stage"].map(places))
@@ -119,10 +139,10 @@ def _from_ceiling(table: pd.DataFrame, places: dict[int, int]) -> pd.DataFrame:
 
 
 def _panels(
-    tables: dict[str, pd.DataFrame], known: set[str], *, margin: float, below: float
+    tables: dict[str, pd.DataFrame], control_names: set[str], *, margin: float, below: float
 ) -> tuple[Figure, list[Axes]]:
     """A figure with the panel of every explainer, and the lowest panel of each column."""
-    controls = [name for name in tables if name in known]
+    controls = [name for name in tables if name in control_names]
     cells = panels.cells(tested=len(tables) - len(controls), controls=len(controls))
     figure, grid = panels.sheet(cells, below=below)
     limits, lowest = panels.limits(tables.values()), []
@@ -131,7 +151,7 @@ def _panels(
         panels.draw_panel(axes, table, margin=margin, control=name in controls)
         axes.set_title(style.shortened(name, style.NAME), loc="left")
         axes.tick_params(labelleft=column == 0)
-        # Names under a column that ends early hang into the empty cell below it.
+        # Names under a column that ends early extend into the empty cell below it.
         axes.xaxis.set_in_layout(row == grid.nrows - 1)
         if (row + 1, column) not in cells:
             lowest.append(axes)
@@ -152,7 +172,7 @@ def _draw_dots(axes: Axes, networks: pd.DataFrame, label: str, face: str) -> Non
 
 def _name_stages(axes: Axes, names: dict[int, str], inches: float, *, shown: bool) -> None:
     stages = list(names)
-    kept = [stages[i] for i in style.thinned(len(stages), int((inches - 0.3) / style.TICK))]
-    texts = [style.shortened(names[stage], style.NAME) if shown else "" for stage in kept]
-    axes.set_xticks(kept, texts, rotation=90)
+    ticks = [stages[i] for i in style.thinned(len(stages), int((inches - 0.3) / style.TICK))]
+    texts = [style.shortened(names[stage], style.NAME) if shown else "" for stage in ticks]
+    axes.set_xticks(ticks, texts, rotation=90)
     axes.set_xlim(min(stages) - _MARGIN, max(stages) + _MARGIN)

@@ -1,4 +1,4 @@
-"""How much of each explainer's map is left, explainer by stage."""
+"""A heat map of `retained`, explainer by stage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from saliency_bench.report.figures import style
 from saliency_bench.results import Results
 
 MOST_NUMBERS = 12
-"""Stages up to which the numbers fit into the cells."""
+"""Most stages for which numbers fit into the cells."""
 
 _ROW = 0.21  # inches, and so are the next four
 _COLUMN = 0.42
@@ -30,9 +30,15 @@ Array = NDArray[np.floating[Any]]
 
 @mpl.rc_context(style.STYLE)
 def retained_figure(results: Results, check: str, similarity: str) -> Figure:
-    """`retained` of every explainer at every stage and where it is judged; hatched: undefined."""
+    """`retained` of every explainer at every stage and for the verdict; hatched: undefined.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        similarity: name of the similarity.
+    """
     tables = view.curves(results, check, similarity)
-    # What measures the ceiling retains 1 of itself.
+    # The stage that measures the ceiling has a retained of 1 by definition.
     first = view.ceiling_stage(results, check) or 0
     names = {s: name for s, name in view.stage_names(results, check).items() if s > first}
     columns = [*names, AREA]
@@ -47,9 +53,9 @@ def retained_figure(results: Results, check: str, similarity: str) -> Figure:
     stages, whole, key = figure.subplots(1, 3, width_ratios=[across, _COLUMN, _BAR])
     painted = _paint(stages, values[:, :-1], numbers=len(names) <= MOST_NUMBERS)
     _paint(whole, values[:, -1:], numbers=True)
-    kept = style.thinned(len(names), int(across / style.TICK))
+    ticks = style.thinned(len(names), int(across / style.TICK))
     labels = [style.shortened(name, style.NAME) for name in names.values()]
-    stages.set_xticks(kept, [labels[i] for i in kept], rotation=90)
+    stages.set_xticks(ticks, [labels[i] for i in ticks], rotation=90)
     whole.set_xticks(
         [0], [view.expectation(results, check).statistic], rotation=90, fontweight="bold"
     )
@@ -60,7 +66,7 @@ def retained_figure(results: Results, check: str, similarity: str) -> Figure:
 
 
 def _paint(axes: Axes, values: Array, *, numbers: bool) -> Any:
-    # What is undefined is masked, and the hatched ground shows through.
+    # Undefined cells are masked, so that the hatched background is visible.
     axes.patch.set(facecolor="white", hatch="/////", edgecolor=style.SUBDUED)
     axes.spines[:].set_visible(False)
     if numbers:

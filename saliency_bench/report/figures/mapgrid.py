@@ -1,4 +1,4 @@
-"""The maps themselves: one image, explainers down, the cascade across."""
+"""The maps of one image: a row per explainer, a column per stage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from saliency_bench.report.figures.palette import SIGNED, Array, Palette, palett
 from saliency_bench.results import Results
 
 MOST_STAGES = 8
-"""Stages shown of a cascade, spaced evenly; more would be stamps."""
+"""Most stages of a cascade that are shown, spaced evenly; more would be too small."""
 
 _CELL = 0.85  # inches, and so are the next eight
 _SMALLEST = 0.45
@@ -34,32 +34,41 @@ _BREAK = 0.3  # share of a cell, between the explainers and the controls
 
 @mpl.rc_context(style.STYLE)
 def map_figure(results: Results, check: str, image: int) -> Figure:
-    """The maps of example `image`: the input, the untouched map, then the cascade's stages."""
+    """The maps of example `image`: the input, the untouched map, then the cascade's stages.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        image: index of the example.
+
+    Raises:
+        ValueError: if the run has no examples.
+    """
     examples = results.examples
     if examples is None:
         raise ValueError("a figure of maps needs a run with examples, got none")
     maps, conditions = examples.maps[check], examples.conditions.get(check, {})
     stages = _shown_stages(maps)
-    named = [conditions.get(stage, f"stage {stage}") for stage in stages[1:]]
+    names = [conditions.get(stage, f"stage {stage}") for stage in stages[1:]]
     untouched = view.expectation(results, check).words.untouched
     controls = [name for name in maps if name in view.controls(results)]
     rows = {n: float(i) for i, n in enumerate(n for n in maps if n not in controls)}
     rows |= {n: i + _BREAK for i, n in enumerate(controls, start=len(rows))}
     pixels = examples.pixels[image]
     figure, axes = _canvas(
-        heads=["input", untouched, *named],
+        heads=["input", untouched, *names],
         depth=max(rows.values()) + 1,
         shape=pixels.shape[0] / pixels.shape[1],
     )
-    used: list[Palette] = []
+    palettes: list[Palette] = []
     for name, row in rows.items():
-        used.append(palette(plane(maps[name][0][image])))
+        palettes.append(palette(plane(maps[name][0][image])))
         _show_input(axes, row, pixels)
         for column, stage in enumerate(stages, start=1):
             if stage in maps[name]:
-                _show_map(axes, row, column, scaled(plane(maps[name][stage][image])), used[-1])
+                _show_map(axes, row, column, scaled(plane(maps[name][stage][image])), palettes[-1])
     _name_rows(axes, rows, controls)
-    _add_keys(figure, list(dict.fromkeys(used)))
+    _add_keys(figure, list(dict.fromkeys(palettes)))
     titles = dict(enumerate(examples.titles))
     title = style.entitle(figure, check, titles.get(image, f"image {image}"))
     title.set_y(1 - 0.06 / figure.get_figheight())
@@ -98,10 +107,10 @@ def _box(row: float, column: int) -> tuple[float, float, float, float]:
 
 
 def _show_input(axes: Axes, row: float, pixels: Array) -> None:
-    # Anything but one or three channels has no colours of its own: shown as their mean.
+    # Only three channels are colours; any other number of channels is shown as the mean.
     coloured = pixels.shape[-1] == 3
-    shown = np.clip(pixels if coloured else pixels.mean(axis=-1), 0, 1)
-    axes.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=_box(row, 0), aspect="auto")
+    picture = np.clip(pixels if coloured else pixels.mean(axis=-1), 0, 1)
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=_box(row, 0), aspect="auto")
 
 
 def _show_map(axes: Axes, row: float, column: int, values: Array, colours: Palette) -> None:
@@ -125,14 +134,14 @@ def _name_rows(axes: Axes, rows: Mapping[str, float], controls: list[str]) -> No
     width = int(_LEFT / style.CHARACTER) - 1
     axes.set_yticks([row + 0.5 for row in rows.values()], [style.wrapped(n, width) for n in rows])
     style.subdue(axes.get_yticklabels(), [name in controls for name in rows])
-    # imshow moves the limits to the last picture drawn.
+    # imshow sets the limits to the last picture.
     axes.set_xlim(0, len(axes.get_xticks()))
     axes.set_ylim(max(rows.values()) + 1, 0)
 
 
-def _add_keys(figure: Figure, used: list[Palette]) -> None:
+def _add_keys(figure: Figure, palettes: list[Palette]) -> None:
     width, height = figure.get_size_inches()
-    for i, colours in enumerate(used):
+    for i, colours in enumerate(palettes):
         left = (0.55 + 1.55 * i) / width
         axes = figure.add_axes((left, 0.3 / height, 1.0 / width, 0.07 / height))
         shades = ScalarMappable(Normalize(colours.low, 1), colours.colours)

@@ -1,4 +1,4 @@
-"""How the numbers of a map become colours."""
+"""Colours for the numbers of a map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Palette:
-    """How the numbers of a row of maps become colours; `low` is the scale's lower end."""
+    """Colours for the numbers of a row of maps; `low` is the lower end of the scale."""
 
     colours: str
     low: float
@@ -25,7 +25,7 @@ UNSIGNED = Palette("viridis", 0.0, "unsigned map")
 
 
 def palette(untouched: Array) -> Palette:
-    """Symmetric about zero if the untouched map has a negative value, else from zero up."""
+    """A scale about zero if the untouched map has a negative value, else one from zero up."""
     return SIGNED if (untouched < 0).any() else UNSIGNED
 
 
@@ -40,6 +40,6 @@ def scaled(values: Array) -> Array:
     size = np.abs(values[np.isfinite(values)])
     if not size.size or size.max() == 0:
         return values
-    # The percentile of a sparse map can be 0; its largest value then is the scale.
+    # The percentile of a sparse map can be 0; then its largest value is the unit.
     unit: float = np.percentile(size, 99) or size.max()
     return values / unit

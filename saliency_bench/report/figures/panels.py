@@ -17,7 +17,7 @@ from saliency_bench.report.figures import style
 
 COLUMNS = 4
 MOST_MARKERS = 20
-"""Points up to which each is marked."""
+"""Most points of a curve for which each point has a marker."""
 
 _PANEL = 1.45  # inches, and so are the next two
 _NARROWEST = 3.5
@@ -38,16 +38,16 @@ def cells(*, tested: int, controls: int = 0) -> list[tuple[int, int]]:
 
 
 def sheet(places: list[tuple[int, int]], *, below: float) -> tuple[Figure, Any]:
-    """A figure and its grid for panels at `places`, with `below` inches for what stands there."""
-    rows, columns = (1 + max(found) for found in zip(*places, strict=True))
+    """A figure and its grid for panels at `places`, with `below` inches for labels below them."""
+    rows, columns = (1 + max(indices) for indices in zip(*places, strict=True))
     width = max(style.WIDTH * columns / COLUMNS, _NARROWEST)
     figure = style.new_figure(width, 0.8 + rows * _PANEL + below, constrained=True)
     return figure, figure.add_gridspec(rows, columns)
 
 
 def strip(places: list[tuple[int, int]], *, below: float) -> tuple[Figure, Any]:
-    """The same as `sheet`, laid out by hand, which is quicker: rows with `below` under each."""
-    rows, columns = (1 + max(found) for found in zip(*places, strict=True))
+    """As `sheet`, with a fixed layout, which is faster, and `below` inches under each row."""
+    rows, columns = (1 + max(indices) for indices in zip(*places, strict=True))
     width, left, legend = max(style.WIDTH * columns / COLUMNS, _NARROWEST), 0.4, 0.35
     row = _PANEL + below + 0.4
     height = rows * row + legend
@@ -66,7 +66,7 @@ def strip(places: list[tuple[int, int]], *, below: float) -> tuple[Figure, Any]:
 
 
 def limits(tables: Iterable[pd.DataFrame]) -> tuple[float, float]:
-    """One scale for all panels, so that they can be compared."""
+    """One scale for all panels, so that they are comparable."""
     columns = ["mean", "low", "high", *GUIDES]
     values = np.concatenate([table[columns].to_numpy(float) for table in tables])
     finite = values[np.isfinite(values)]
@@ -76,10 +76,17 @@ def limits(tables: Iterable[pd.DataFrame]) -> tuple[float, float]:
 
 
 def draw_panel(axes: Axes, table: pd.DataFrame, *, margin: float, control: bool) -> None:
-    """Draw rows of the summary, by their place from 0 on, where nothing is changed yet."""
+    """Draw the summary of one explainer as a curve with its interval and guides.
+
+    Args:
+        axes: the panel.
+        table: rows of the summary by their position, from 0 for the untouched network on.
+        margin: width of the panel beside the first and the last position.
+        control: whether the explainer is a control.
+    """
     table = table.astype(dict.fromkeys(("mean", "low", "high", *GUIDES), float))
     for name, look in GUIDES.items():
-        # A guide spans the panel, also over a single stage.
+        # A guide spans the whole panel, even if there is a single stage.
         places = [table.index.min() - margin, *table.index, table.index.max() + margin]
         level = [*table[name].head(1), *table[name], *table[name].tail(1)]
         axes.plot(places, level, label=name, **look)
@@ -96,19 +103,19 @@ def draw_panel(axes: Axes, table: pd.DataFrame, *, margin: float, control: bool)
 
 
 def keys(*, controls: bool) -> list[Artist]:
-    """What the legend of such panels explains."""
+    """The entries of the legend of such panels."""
     mean = Line2D([], [], color=style.BLUE, marker="o", markersize=2, label="mean, 95 % interval")
     guides = [Line2D([], [], label=name, **look) for name, look in GUIDES.items()]
     return [mean, *guides, *([shade()] if controls else [])]
 
 
 def shade() -> Patch:
-    """The key of the controls."""
+    """The entry of the controls in a legend."""
     return Patch(facecolor=style.SHADE, edgecolor=style.SUBDUED, label="control")
 
 
 def add_legend(figure: Figure, keys: list[Artist]) -> None:
-    """Explain `keys` below the figure, in as few rows as its width allows."""
+    """Add a legend of `keys` below the figure, in as few rows as its width allows."""
     widths = [_KEY + style.CHARACTER * len(str(key.get_label())) for key in keys]
     rows = 1
     while rows < len(keys) and sum(_columns(widths, rows)) > figure.get_figwidth():

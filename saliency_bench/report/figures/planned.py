@@ -30,12 +30,12 @@ _COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
 
 @dataclass(frozen=True)
 class PlannedFigure:
-    """A figure not yet drawn: a report holds one at a time in memory.
+    """A figure that is yet to be drawn, so that a report holds one at a time in memory.
 
     Attributes:
         stem: file name without its ending.
-        caption: what a reader must know to read it.
-        draw: makes it.
+        caption: explains the figure.
+        draw: draws the figure.
     """
 
     stem: str
@@ -44,11 +44,11 @@ class PlannedFigure:
 
 
 def plan_figures(results: Results) -> Iterator[PlannedFigure]:
-    """The figures this run has the numbers for, in the report's order."""
+    """The figures for which the run has numbers, in the report's order."""
     for check in view.ran(results):
         for similarity in view.similarities(results, check):
-            if view.curves(results, check, similarity):  # else none applied, or all failed
-                yield from _compared(results, check, similarity)
+            if view.curves(results, check, similarity):  # else no explainer applied, or all failed
+                yield from _comparisons(results, check, similarity)
         if check in view.dosed(results):
             yield _doses(results, check)
         yield from _accuracy(results, check)
@@ -58,13 +58,13 @@ def plan_figures(results: Results) -> Iterator[PlannedFigure]:
 
 
 def stem(*parts: str) -> str:
-    """A file name that is safe everywhere; a checksum keeps altered names apart."""
+    """A file name that is safe on any system; a checksum distinguishes altered names."""
     name = "_".join(parts)
     safe = re.sub(r"[^A-Za-z0-9.-]+", "_", name)[:80]
     return safe if safe == name else f"{safe}_{zlib.crc32(name.encode()):08x}"
 
 
-def _compared(results: Results, check: str, similarity: str) -> Iterator[PlannedFigure]:
+def _comparisons(results: Results, check: str, similarity: str) -> Iterator[PlannedFigure]:
     expectation = view.expectation(results, check)
     words, ceiling = expectation.words, expectation.ceiling
     names = {
@@ -104,9 +104,9 @@ def _doses(results: Results, check: str) -> PlannedFigure:
 
 def _accuracy(results: Results, check: str) -> Iterator[PlannedFigure]:
     if view.expectation(results, check).learned is not None and len(results.trainings):
-        return  # how they learned says more
-    known = results.networks.loc[results.networks["check"] == check, "accuracy"]
-    if known.notna().any():
+        return  # the figure of the trainings shows more
+    accuracies = results.networks.loc[results.networks["check"] == check, "accuracy"]
+    if accuracies.notna().any():
         caption = captions.ACCURACY.format(check=check)
         yield PlannedFigure(
             stem("accuracy", check), caption, partial(accuracy_figure, results, check)

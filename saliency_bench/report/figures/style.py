@@ -1,4 +1,4 @@
-"""One look for every figure: sizes, colour-blind-safe colours, and labels that fit."""
+"""The style of every figure: sizes, colour-blind-safe colours, and labels that fit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ WIDTH = 7.2
 """Inches: the text width of a two-column page."""
 
 CHARACTER = 0.058
-"""Inches: a generous mean width of one character at the size of the labels."""
+"""Inches: a generous mean width of one character of a label."""
 
 TICK = 0.13
-"""Inches: what an upright label takes of an axis."""
+"""Inches of an axis that an upright label takes."""
 
 NAME = 24
-"""Characters of a name that a figure shows."""
+"""Most characters of a name in a figure."""
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -47,15 +47,21 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "saliency_bench",
 }
-"""Rc settings of every figure; text stays text, and the same figure is the same file."""
+"""Rc settings of every figure; text stays text, and equal figures give equal files."""
 
-# From Okabe and Ito's palette, told apart under every common colour vision deficiency.
+# From Okabe and Ito's palette, distinct under every common colour vision deficiency.
 BLUE, VERMILLION, ORANGE = "#0072B2", "#D55E00", "#E69F00"
 INK, SUBDUED, SHADE = "#222222", "#6E6E6E", "#F1F1F1"
 
 
 def new_figure(width: float, height: float, *, constrained: bool = False) -> Figure:
-    """An empty figure of `width` by `height` inches on its own Agg canvas, outside pyplot."""
+    """An empty figure on its own Agg canvas, outside pyplot.
+
+    Args:
+        width: in inches.
+        height: in inches.
+        constrained: whether matplotlib's constrained layout arranges its parts.
+    """
     layout: Any = "constrained" if constrained else None
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
@@ -63,7 +69,13 @@ def new_figure(width: float, height: float, *, constrained: bool = False) -> Fig
 
 
 def entitle(figure: Figure, check: str, what: str) -> Text:
-    """Head `figure` with its check and what it shows: on one line, or on two that fit."""
+    """Set the title of a figure, on one line if it fits, else on two.
+
+    Args:
+        figure: the figure.
+        check: name of the check.
+        what: the quantity that the figure shows.
+    """
     room = int(figure.get_figwidth() / (1.2 * CHARACTER))
     line = f"{check}: {what}"
     lines = [line] if len(line) <= room else [f"{check}:", what]
@@ -75,13 +87,13 @@ def encoded(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     stampless = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
     figure.savefig(buffer, format=kind, metadata=stampless)
-    # What the first drawing laid out holds for the next one, which need not do it again.
+    # The layout of the first drawing holds for later ones, which are then faster.
     figure.set_layout_engine("none")
     return buffer.getvalue()
 
 
 def shortened(name: str, width: int) -> str:
-    """`name` in at most `width` characters; the middle goes, as the ends tell names apart."""
+    """`name` in at most `width` characters; the middle is cut, as the ends differ most."""
     return _literal(_cut(name, width))
 
 
@@ -104,7 +116,7 @@ def _cut(name: str, width: int) -> str:
 
 
 def _literal(line: str) -> str:
-    # A pair of dollars would be read as a formula.
+    # Matplotlib reads text between two dollar signs as a formula.
     return line.replace("$", r"\$")
 
 
@@ -114,18 +126,18 @@ def length(names: Iterable[str]) -> float:
 
 
 def subdue(labels: Iterable[Text], chosen: Iterable[bool]) -> None:
-    """Set the chosen labels in grey italics: controls, which are not under test."""
+    """Set the chosen labels in grey italics, as controls are not under test."""
     for label, quiet in zip(labels, chosen, strict=True):
         label.set(color=SUBDUED if quiet else INK, fontstyle="italic" if quiet else "normal")
 
 
 def thinned(count: int, room: int) -> list[int]:
-    """Positions out of `count` to label: equal steps from the first, then the last; `room` fit."""
+    """At most `room` positions out of `count` to label: equal steps, and always the last one."""
     step = max(-(-(count - 1) // max(room - 1, 1)), 1)
-    # The one before the last makes way where the last step would be a shorter one.
+    # The position before the last is dropped if the last step would be shorter.
     return [*range(0, count - step, step), count - 1]
 
 
 def spread(count: int, room: int) -> list[int]:
-    """As many positions out of `count` as `room` has, the first and the last among them."""
+    """At most `room` positions out of `count`, spaced evenly, the first and the last included."""
     return [int(i) for i in np.linspace(0, count - 1, min(count, room)).round()]

@@ -1,4 +1,4 @@
-"""How the networks of a run learned: accuracy against epoch, a panel per kind of labels."""
+"""The trainings of a run: accuracy against epoch, a panel per kind of labels."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ _TEST: dict[str, Any] = {
     "markerfacecolor": "white",
 }
 _CHANCE: dict[str, Any] = {"color": style.INK, "linestyle": "--", "linewidth": 0.9}
-_ASKED: dict[str, Any] = {"color": style.INK, "linestyle": ":", "linewidth": 0.9}
+_TARGET: dict[str, Any] = {"color": style.INK, "linestyle": ":", "linewidth": 0.9}
 
 
 @mpl.rc_context(style.STYLE)
 def training_figure(results: Results) -> Figure:
-    """Training accuracy over the epochs of every network, its test accuracy as a mark."""
+    """Training accuracy of every network by epoch, with its test accuracy as a marker."""
     trainings = results.trainings
     kinds = sorted(set(zip(trainings["fraction"], trainings["labels"], strict=True)))
     cells = panels.cells(tested=len(kinds))
     figure, grid = panels.sheet(cells, below=_BELOW * (1 + cells[-1][0]))
     chance = view.chance(results)
     levels = (view.expectation(results, check).learned for check in view.ran(results))
-    asked = [level for level in levels if level is not None]
+    targets = [level for level in levels if level is not None]
     for (fraction, labels), (row, column) in zip(kinds, cells, strict=True):
         axes = figure.add_subplot(grid[row, column], ylim=(-0.03, 1.05))
         if chance is not None:
             axes.axhline(chance, label="chance", **_CHANCE)
-        for level in asked if fraction > 0 else ():
-            axes.axhline(level, label="asked for", **_ASKED)
+        for level in targets if fraction > 0 else ():
+            axes.axhline(level, label="asked for", **_TARGET)
         own = (trainings["fraction"] == fraction) & (trainings["labels"] == labels)
         for _, epochs in trainings[own].groupby("draw"):
             _draw_network(axes, epochs, style.ORANGE if fraction > 0 else style.BLUE)
@@ -56,7 +56,7 @@ def training_figure(results: Results) -> Figure:
         axes.tick_params(labelleft=column == 0)
     figure.suptitle("training of the networks", x=0.01, ha="left")
     figure.supylabel("accuracy", fontsize=style.STYLE["axes.labelsize"])
-    panels.add_legend(figure, _keys(chance is not None, bool(asked)))
+    panels.add_legend(figure, _keys(chance is not None, bool(targets)))
     return figure
 
 
@@ -70,14 +70,14 @@ def _draw_network(axes: Axes, epochs: pd.DataFrame, colour: str) -> None:
     axes.plot(beside, last["test_accuracy"], color=colour, label="test", zorder=3, **_TEST)
 
 
-def _keys(chance: bool, asked: bool) -> list[Artist]:
-    drawn: list[Artist] = [
+def _keys(chance: bool, has_target: bool) -> list[Artist]:
+    keys: list[Artist] = [
         Line2D([], [], color=style.SUBDUED, label="training"),
         Line2D([], [], color=style.SUBDUED, label="after training", **_AFTER),
         Line2D([], [], color=style.SUBDUED, label="test", **_TEST),
     ]
     if chance:
-        drawn.append(Line2D([], [], label="chance", **_CHANCE))
-    if asked:
-        drawn.append(Line2D([], [], label="asked for", **_ASKED))
-    return drawn
+        keys.append(Line2D([], [], label="chance", **_CHANCE))
+    if has_target:
+        keys.append(Line2D([], [], label="asked for", **_TARGET))
+    return keys

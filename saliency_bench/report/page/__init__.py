@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no other file."""
+"""The report as one HTML file that needs neither the internet nor another file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from saliency_bench.results import Results
 
 
 def html(results: Results) -> str:
-    """The page. Whatever a user named is escaped, and only its own script may run."""
+    """The page. Names from users are escaped, and only the page's own script may run."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("saliency_bench.report", "page"),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""What the page shows of a run, in the order of the page."""
+"""What the page shows of a run, in the page's order."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from saliency_bench.report.text import plain_language, sentences
 from saliency_bench.results import Results
 
 MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "undefined": "∅"}
-"""A sign beside each verdict: colours alone do not tell."""
+"""A sign beside each verdict, as colours alone are not enough."""
 
 BESIDE = ("accuracy_", "training", "doses_")
-"""How the names of the figures start that are no explainer's."""
+"""Prefixes of the figures that belong to no explainer."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,16 @@ class Cell:
     Attributes:
         check: its name.
         verdict: with spaces.
-        kind: the verdict, for its colour; `none` for what is no judgement.
-        mark: a sign for it.
-        retained: what it is taken on, with its interval.
+        kind: the verdict, for its colour; `none` if it is not in `MARKS`.
+        mark: the sign of the verdict.
+        retained: the share that decides the verdict, with its interval.
         sorted_by: a number to sort by; empty where there is none.
-        sentence: what it says, in plain words.
-        reason: the sentence behind it.
-        others: `retained` by each similarity; `*` the primary, `!` another verdict than its.
+        sentence: what the verdict says, in plain words.
+        reason: why the verdict was given.
+        others: `retained` by each similarity; `*` marks the primary one, `!` one whose verdict
+            differs from the primary one's.
         expected: the verdict a control must get, or empty.
-        ok: whether it got it.
+        ok: whether the control got it.
     """
 
     check: str
@@ -61,11 +62,11 @@ class Explainer:
     """A row of the matrix, and a section of the page.
 
     Attributes:
-        name: the user's.
+        name: as the user gave it.
         anchor: of its section.
-        control: whether its verdict is known beforehand.
-        fact: what is known of the method, or empty.
-        cells: by check; None where it has no verdict.
+        control: whether its verdict is known in advance.
+        fact: a known fact about the method, or empty.
+        cells: one per check; None where it has no verdict.
     """
 
     name: str
@@ -77,14 +78,14 @@ class Explainer:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure as an address of its own data, and what stands for it in words."""
+    """A figure as a data URL, and its text alternative."""
 
     source: str
     text: str
 
 
 class Content:
-    """What the template asks for.
+    """The values that the template reads.
 
     Args:
         results: of the run.
@@ -108,48 +109,48 @@ class Content:
         self.sections = tuple(self._sections())
 
     def similarities(self, check: str) -> list[str]:
-        """Those that scored a check."""
+        """The similarities that scored a check."""
         return view.similarities(self._results, check)
 
     def stages(self, check: str, explainer: str) -> list[tuple[str, list[str]]]:
-        """Rows of the table of an explainer's numbers."""
+        """Rows of the table of numbers of an explainer."""
         return plain_language.stages(self._results, check, explainer)
 
     def curves(self, check: str, explainer: str) -> Picture | None:
-        """Its similarities against what is changed, if it ran."""
+        """Similarity curves of an explainer along a check; None if it never ran."""
         text = f"Similarity of the maps of {explainer} along {check}; the numbers stand below."
         figure = explainer_figure(self._results, check, explainer)
-        return None if figure is None else Picture(_drawn(figure), text)
+        return None if figure is None else Picture(_svg_address(figure), text)
 
     def strips(self, check: str, explainer: str) -> tuple[pictures.Strip, ...]:
-        """Its maps of the example images along a check."""
+        """Maps of the example images by an explainer along a check."""
         return pictures.strips(self._results, check, explainer)
 
     def besides(self) -> Iterator[Picture]:
-        """Figures of the networks and of what is known beforehand."""
+        """Figures of the networks and of the calibration."""
         for plan in plan_figures(self._results):
             if plan.stem.startswith(BESIDE):
-                yield Picture(_drawn(plan.draw()), plan.caption)
+                yield Picture(_svg_address(plan.draw()), plan.caption)
 
     def _sections(self) -> Iterator[tuple[Section, tuple[Block, ...]]]:
-        """Every section with what it says."""
+        """Every section with its blocks."""
         for section in SECTIONS:
             yield section, tuple(section.content(self._results))
 
     def _explainers(self) -> Iterator[Explainer]:
-        known = view.controls(self._results)
+        control_names = view.controls(self._results)
         plain = {check: plain_language.plain(self._results, check) for check in self.checks}
         areas = {
             (str(row["check"]), str(row["explainer"])): row["retained"]
             for _, row in self._results.verdicts.iterrows()
         }
-        for place, (name, rows) in enumerate(view.side_by_side(self._results).items()):
+        for number, (name, rows) in enumerate(view.side_by_side(self._results).items()):
             cells = tuple(
                 _cell(check, row, plain[check][name], areas[check, name]) if row else None
                 for check, row in zip(self.checks, rows, strict=True)
             )
             fact = plain_language.fact(self._results, name)
-            yield Explainer(name, f"explainer-{place}", name in known, fact, cells)
+            yield Explainer(name, f"explainer-{number}", name in control_names, fact, cells)
 
 
 def _cell(check: str, row: view.Row, sentence: str, retained: float) -> Cell:
@@ -162,5 +163,5 @@ def _cell(check: str, row: view.Row, sentence: str, retained: float) -> Cell:
 
 
 @mpl.rc_context(style.STYLE)
-def _drawn(figure: mpl.figure.Figure) -> str:
+def _svg_address(figure: mpl.figure.Figure) -> str:
     return pictures.address(style.encoded(figure, "svg"), "image/svg+xml")

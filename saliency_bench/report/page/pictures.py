@@ -17,13 +17,13 @@ from saliency_bench.report.figures.palette import palette, plane, scaled
 from saliency_bench.results import Results
 
 SIDE = 112
-"""Pixels: larger pictures are made as small as this."""
+"""Longest side in pixels; larger pictures are scaled down."""
 
 QUALITY = 85
-"""Of the compression, of 100: what it loses is not seen at this size."""
+"""Of the compression, out of 100: the loss is invisible at this size."""
 
 UNDEFINED = (160, 160, 160)
-"""Grey: where a map has no numbers."""
+"""Grey, the colour of pixels where a map has no numbers."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Strip:
 
     Attributes:
         title: of the image.
-        image: the image.
-        maps: `(name of the stage, map)`, the untouched network's first.
+        image: the image as a data URL.
+        maps: `(name of the stage, map as a data URL)`, the untouched network first.
         palette: what the colours mean.
     """
 
@@ -44,15 +44,21 @@ class Strip:
 
 
 def strips(results: Results, check: str, explainer: str) -> tuple[Strip, ...]:
-    """A strip per example image; none without examples of this explainer."""
+    """A strip per example image; none without examples of this explainer.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        explainer: name of the explainer.
+    """
     examples = results.examples
     by_stage = {} if examples is None else examples.maps.get(check, {}).get(explainer, {})
     if examples is None or 0 not in by_stage:
         return ()
-    named = examples.conditions.get(check, {})
-    names = {s: named.get(s, f"stage {s}") for s in sorted(by_stage)}
+    conditions = examples.conditions.get(check, {})
+    names = {s: conditions.get(s, f"stage {s}") for s in sorted(by_stage)}
     names[0] = view.expectation(results, check).words.untouched
-    found = []
+    rows = []
     for place, pixels in enumerate(examples.pixels):
         colours = palette(plane(by_stage[0][place]))
         maps = tuple(
@@ -60,8 +66,8 @@ def strips(results: Results, check: str, explainer: str) -> tuple[Strip, ...]:
             for stage, name in names.items()
         )
         title = examples.titles[place] if place < len(examples.titles) else f"image {place}"
-        found.append(Strip(title, _image(pixels), maps, colours.label))
-    return tuple(found)
+        rows.append(Strip(title, _image(pixels), maps, colours.label))
+    return tuple(rows)
 
 
 def address(content: bytes, kind: str) -> str:
@@ -87,7 +93,7 @@ def _small(painted: NDArray[np.uint8]) -> str:
     picture = Image.fromarray(np.ascontiguousarray(painted), "RGB")
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     buffer = io.BytesIO()
-    # Few pixels are shown enlarged: each must stay what it is.
+    # A picture of few pixels is shown enlarged, so each pixel must stay exact.
     few = max(picture.size) < SIDE // 2
     picture.save(buffer, "WEBP", lossless=few, quality=QUALITY, method=4)
     return address(buffer.getvalue(), "image/webp")

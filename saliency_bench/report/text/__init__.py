@@ -1,1 +1,1 @@
-"""What a run found, in words and tables."""
+"""The results of a run in words and tables."""

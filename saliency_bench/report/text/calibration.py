@@ -1,4 +1,4 @@
-"""Is `retained` calibrated? What is found of maps of which a known share survives, in words."""
+"""Calibration of `retained` in words: maps of which a known share survives."""
 
 from __future__ import annotations
 
@@ -15,57 +15,63 @@ _ROUNDING = 1e-6  # an interval of maps that never change has no width
 
 
 def doses(results: Results, check: str, similarity: str) -> pd.DataFrame:
-    """What is retained over the cascade, by the known share: `retained`, `low` and `high`."""
+    """`retained`, `low` and `high` over the cascade, indexed by the share that survives.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        similarity: name of the similarity.
+    """
     rows = results.summary
     rows = rows[(rows["check"] == check) & (rows["similarity"] == similarity)]
     rows = rows[(rows["stage"] == AREA) & rows["explainer"].isin(results.provenance["doses"])]
     shares = rows["explainer"].astype(str).map(results.provenance["doses"])
     names = {"retained_low": "low", "retained_high": "high"}
-    found = rows[["retained", *names]].rename(columns=names).set_index(shares.rename("share"))
-    return found.astype(float).sort_index()
+    table = rows[["retained", *names]].rename(columns=names).set_index(shares.rename("share"))
+    return table.astype(float).sort_index()
 
 
 def dose_sentences(results: Results, check: str) -> list[str]:
-    """Whether retained rises with the known share and covers it, and where thresholds sit."""
+    """Whether `retained` rises with the known share and covers it, and the share of a threshold."""
     return [
-        f"{check}, {similarity}: retained {'rises' if _rises(found) else 'does NOT rise'} "
-        f"monotonically with the share that survives ({_listed(found)}); {_coverage(found)}. Its "
-        f"threshold {threshold:g} sits at a share of {view.number(share_at(threshold, found))}."
-        for similarity, threshold, found in judged_doses(results, check)
+        f"{check}, {similarity}: retained {'rises' if _rises(table) else 'does NOT rise'} "
+        f"monotonically with the share that survives ({_list_doses(table)}); {_coverage(table)}. "
+        f"Its threshold {threshold:g} sits at a share of {view.number(share_at(threshold, table))}."
+        for similarity, threshold, table in judged_doses(results, check)
     ]
 
 
 def judged_doses(results: Results, check: str) -> Iterator[tuple[str, float, pd.DataFrame]]:
-    """Each similarity that has a threshold and was measured, its threshold and its doses."""
+    """Each similarity with a threshold and scores, its threshold and its doses."""
     for similarity, threshold in results.provenance.get("thresholds", {}).items():
-        found = doses(results, check, similarity)
-        if threshold is not None and len(found):
-            yield similarity, float(threshold), found
+        table = doses(results, check, similarity)
+        if threshold is not None and len(table):
+            yield similarity, float(threshold), table
 
 
-def _rises(found: pd.DataFrame) -> bool:
-    return bool((np.diff(found["retained"]) > 0).all())
+def _rises(table: pd.DataFrame) -> bool:
+    return bool((np.diff(table["retained"]) > 0).all())
 
 
 def share_at(retained: float, found: pd.DataFrame) -> float:
-    """The share of which so much was found to be retained, on lines between doses; else NaN."""
+    """The share that yields this `retained`, interpolated between doses; NaN outside of them."""
     if not _rises(found):
         return np.nan
     return float(np.interp(retained, found["retained"], found.index, left=np.nan, right=np.nan))
 
 
-def _coverage(found: pd.DataFrame) -> str:
-    if found["low"].isna().all():
+def _coverage(table: pd.DataFrame) -> str:
+    if table["low"].isna().all():
         return "there are no intervals"
-    covered = (found["low"] <= found.index + _ROUNDING) & (found.index - _ROUNDING <= found["high"])
+    covered = (table["low"] <= table.index + _ROUNDING) & (table.index - _ROUNDING <= table["high"])
     if covered.all():
         return "every interval covers the known share"
-    missed = ", ".join(f"{share:g}" for share in found.index[~covered])
+    missed = ", ".join(f"{share:g}" for share in table.index[~covered])
     return f"the interval does NOT cover the known share of {missed}"
 
 
-def _listed(found: pd.DataFrame) -> str:
+def _list_doses(table: pd.DataFrame) -> str:
     return ", ".join(
         f"{share:g}: {view.interval(*numbers)}"
-        for share, numbers in zip(found.index, found.to_numpy(), strict=True)
+        for share, numbers in zip(table.index, table.to_numpy(), strict=True)
     )

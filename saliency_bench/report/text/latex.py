@@ -14,13 +14,15 @@ from saliency_bench.results import Results
 
 def frame(results: Results, check: str) -> pd.DataFrame:
     """A row per explainer, controls last: verdict, and `retained` by every similarity."""
-    known = view.controls(results)
+    control_names = view.controls(results)
     areas = results.summary[results.summary["stage"] == AREA]
     values = ["retained", "retained_low", "retained_high"]
-    found = areas[areas["check"] == check].set_index(["explainer", "similarity"])[values]
+    intervals = areas[areas["check"] == check].set_index(["explainer", "similarity"])[values]
     rows = {
-        row.explainer: [row.verdict, *_retained(found, row.explainer, results, check)]
-        for row in sorted(view.verdict_rows(results, check), key=lambda r: r.explainer in known)
+        row.explainer: [row.verdict, *_retained_texts(intervals, row.explainer, results, check)]
+        for row in sorted(
+            view.verdict_rows(results, check), key=lambda r: r.explainer in control_names
+        )
     }
     columns = ["verdict", *view.similarities(results, check)]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
@@ -28,7 +30,7 @@ def frame(results: Results, check: str) -> pd.DataFrame:
 
 
 def latex(results: Results, check: str) -> str:
-    """For a document with the package booktabs; every name is escaped."""
+    """A LaTeX table, for a document with the package booktabs; every name is escaped."""
     styled = frame(results, check).style.hide(axis="index").format(escape="latex")
     return str(
         styled.format_index(escape="latex", axis="columns").to_latex(
@@ -41,20 +43,22 @@ def latex(results: Results, check: str) -> str:
 
 
 def text(results: Results, check: str) -> str:
-    """In Markdown."""
+    """A Markdown table."""
     table = frame(results, check)
     cells = markup.table(list(table.columns), table.to_numpy(str).tolist())
     return f"{cells}\n\n{markup.escape(sentences.outcome(results, check))}\n"
 
 
 def _caption(results: Results, check: str) -> str:
-    """What a pass and a fail say, with what LaTeX would act on made harmless."""
+    """What a pass and a fail mean, with LaTeX's special characters escaped or removed."""
     text = sentences.outcome(results, check)
     return re.sub(r"[&%$#_{}]", r"\\\g<0>", re.sub(r"[\\^~]", " ", text))
 
 
-def _retained(found: pd.DataFrame, explainer: str, results: Results, check: str) -> list[str]:
-    """`retained` with its interval, similarity by similarity."""
-    numbers = found.to_numpy(float)
-    texts = {key: view.interval(*row) for key, row in zip(found.index, numbers, strict=True)}
+def _retained_texts(
+    intervals: pd.DataFrame, explainer: str, results: Results, check: str
+) -> list[str]:
+    """`retained` with its interval, for each similarity."""
+    numbers = intervals.to_numpy(float)
+    texts = {key: view.interval(*row) for key, row in zip(intervals.index, numbers, strict=True)}
     return [texts.get((explainer, name), "-") for name in view.similarities(results, check)]

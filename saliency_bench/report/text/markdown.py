@@ -18,17 +18,17 @@ _LOUD = ("strong", "alarm")
 
 
 def text(results: Results, drawn: Iterable[PlannedFigure]) -> str:
-    """The whole report; the figures `drawn` lie in `figures/` beside it."""
+    """The whole report; the figures `drawn` are in the folder `figures/` beside it."""
     figures = list(drawn)
     bodies = [(section, _body(section, results, figures)) for section in SECTIONS]
-    shown = [f"## {section.title}\n\n{body}" for section, body in bodies if body]
+    sections = [f"## {section.title}\n\n{body}" for section, body in bodies if body]
     version = f"schema_version: {SCHEMA_VERSION}"
-    return "\n\n".join([*shown, version]).removeprefix("#") + "\n"
+    return "\n\n".join([*sections, version]).removeprefix("#") + "\n"
 
 
 def _body(section: Section, results: Results, figures: list[PlannedFigure]) -> str:
-    drawn = (_block(block, results, figures) for block in section.content(results))
-    return "\n\n".join(filter(None, drawn))
+    blocks = (_block(block, results, figures) for block in section.content(results))
+    return "\n\n".join(filter(None, blocks))
 
 
 def _block(block: Block, results: Results, figures: list[PlannedFigure]) -> str:
@@ -57,7 +57,7 @@ def _verdicts(block: Block, results: Results) -> str:
 
 
 def _nothing(block: Block, results: Results) -> str:
-    """Cards and their controls: the tables of verdicts say as much."""
+    """No text for cards and controls, as the tables of verdicts cover them."""
     return ""
 
 
@@ -72,12 +72,14 @@ _DRAWN: Mapping[str, Callable[[Any, Results], str]] = {
 
 
 def _overview(results: Results) -> str:
-    """A row per explainer, the verdicts of all checks beside one another."""
-    known, found = view.controls(results), view.side_by_side(results)
+    """A row per explainer, with the verdicts of all checks side by side."""
+    control_names, tables = view.controls(results), view.side_by_side(results)
     cells = [(check, "retained [95 % interval]") for check in view.ran(results)]
     parts = ["### All checks"]
     for control, head in ((False, "explainer"), (True, "control")):
-        rows = [[name, *_beside(found[name])] for name in found if (name in known) == control]
+        rows = [
+            [name, *_beside(tables[name])] for name in tables if (name in control_names) == control
+        ]
         parts.append(table([head, *chain.from_iterable(cells)], rows))
     return "\n\n".join(filter(None, parts))
 
@@ -110,6 +112,6 @@ def _outcome(row: view.Row) -> str:
     return row.verdict if row.ok else f"{row.verdict}, WRONG"
 
 
-def _figure(drawn: PlannedFigure) -> str:
-    caption = escape(drawn.caption)
-    return f"![{drawn.stem}](figures/{drawn.stem}.png)\n\n{caption}"
+def _figure(plan: PlannedFigure) -> str:
+    caption = escape(plan.caption)
+    return f"![{plan.stem}](figures/{plan.stem}.png)\n\n{caption}"

@@ -1,4 +1,4 @@
-"""What Markdown is made of."""
+"""Markdown tables and escaped text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 
 
 def escape(text: str) -> str:
-    """`text` on one line, every character Markdown or HTML would act on made harmless."""
+    """`text` on one line, with the special characters of Markdown and HTML escaped."""
     line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*|\[#~$])", r"\\\1", line)
-    # An underscore inside a word means nothing; escaped there it would only spoil the source.
+    # An underscore inside a word has no effect, so the source stays readable without an escape.
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table of escaped cells; empty without rows."""
+    """A Markdown table with escaped cells; empty without rows."""
     lines = [" | ".join(map(escape, row)) for row in rows]
     if not lines:
         return ""

@@ -1,4 +1,4 @@
-"""Each verdict in one sentence for a reader who is no specialist, and what is known of a method."""
+"""Each verdict in one sentence for non-specialists, and known facts about a method."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ FACTS = (
         "It never sees the network, and yet looks convincing (Adebayo et al., 2018).",
     ),
 )
-"""What is known of a method, by a pattern of its settings."""
+"""Known facts about methods, each with a pattern of the method's settings."""
 
 
 def fact(results: Results, explainer: str) -> str:
-    """What is known of a method, with its paper; empty if nothing is."""
+    """A known fact about a method, with its paper; empty if there is none."""
     settings = str(dict(results.provenance.get("explainers", {})).get(explainer, ""))
     return next((text for pattern, text in FACTS if re.match(pattern, settings)), "")
 
 
 def plain(results: Results, check: str) -> dict[str, str]:
-    """What the verdict of each explainer under a check says, in one sentence."""
+    """The meaning of each explainer's verdict under a check, in one sentence."""
     verdicts = results.verdicts[results.verdicts["check"] == check]
     return {str(row["explainer"]): _sentence(results, check, row) for _, row in verdicts.iterrows()}
 
@@ -63,18 +63,18 @@ def plain(results: Results, check: str) -> dict[str, str]:
 def _sentence(results: Results, check: str, row: pd.Series) -> str:
     name, verdict, reason = (str(row[key]) for key in ("explainer", "verdict", "reason"))
     if verdict in ("pass", "fail", "inconclusive"):
-        return f"{_kept(results, check, row)}: {_ending(results, check, row)}."
+        return f"{_remainder(results, check, row)}: {_ending(results, check, row)}."
     reason = reason.rstrip(".") if view.given(reason) else "no reason is known"
-    said = {
+    beginnings = {
         "undefined": f"Nothing can be said of {name}",
         "not_applicable": f"{name} does not apply here",
         "error": f"{name} failed",
     }
-    return f"{said.get(verdict, f'{name} gets no verdict here')}: {reason}."
+    return f"{beginnings.get(verdict, f'{name} gets no verdict here')}: {reason}."
 
 
-def _kept(results: Results, check: str, row: pd.Series) -> str:
-    """How much of the map is left, and after what."""
+def _remainder(results: Results, check: str, row: pd.Series) -> str:
+    """How much of the map is retained, and under which change."""
     name, words = row["explainer"], view.expectation(results, check).words
     if not np.isfinite(row["retained"]):
         return f"{name} draws the same map, whatever is broken"
@@ -98,16 +98,25 @@ def _percent(share: float) -> str:
 
 
 def stages(results: Results, check: str, explainer: str) -> list[tuple[str, list[str]]]:
-    """`retained` with its interval at every stage and where it is judged, by similarity."""
+    """`retained` with its interval at every stage and for the verdict, by similarity.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        explainer: name of the explainer.
+
+    Returns:
+        Rows `(name of the stage, a text per similarity)`.
+    """
     names = view.stage_names(results, check) | {AREA: view.expectation(results, check).statistic}
     own = (results.summary["check"] == check) & (results.summary["explainer"] == explainer)
     rows = results.summary[own]
     places = zip(rows["stage"], rows["similarity"].astype(str), strict=True)
     values = rows[["retained", "retained_low", "retained_high"]].to_numpy(float)
-    found = {place: view.interval(*row) for place, row in zip(places, values, strict=True)}
+    texts = {place: view.interval(*row) for place, row in zip(places, values, strict=True)}
     similarities = view.similarities(results, check)
     return [
-        (name, [found.get((stage, similarity), "-") for similarity in similarities])
+        (name, [texts.get((stage, similarity), "-") for similarity in similarities])
         for stage, name in names.items()
         if stage != 0
     ]

@@ -1,4 +1,4 @@
-"""What the terminal and the report say in whole sentences."""
+"""Whole sentences of the terminal and the report."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _JUDGED = {
 
 
 def necessary(results: Results) -> str:
-    """What a pass does not say, in the terms of the checks that were run."""
+    """What a pass says and what it does not, in the words of the checks that ran."""
     checks = view.ran(results)
-    what = [view.expectation(results, check).words.passes for check in checks]
+    clauses = [view.expectation(results, check).words.passes for check in checks]
     count = {0: "", 1: "", 2: " in both"}.get(len(checks), f" in all {len(checks)}")
-    says = ", and that ".join(dict.fromkeys(what)) or "the map depends on what was learned"
+    says = ", and that ".join(dict.fromkeys(clauses)) or "the map depends on what was learned"
     return f"necessary, not sufficient: a pass{count} says that {says}, not that the map is right"
 
 
 def outcomes(results: Results) -> list[str]:
-    """What each check breaks, and what a pass and a fail say: a line per check."""
+    """What each check breaks, and what a pass and a fail mean: a line per check."""
     return [outcome(results, check) for check in view.ran(results)]
 
 
 def outcome(results: Results, check: str) -> str:
-    """What a check breaks, and what a pass and a fail under it say."""
+    """What a check breaks, and what a pass and a fail under it mean."""
     words = view.expectation(results, check).words
     return (
         f"{check}: {words.breaks}. Pass: {words.passes}, which does not make it right. "
@@ -54,9 +54,9 @@ def validity(results: Results) -> str:
         for row in view.verdict_rows(results, check)
     ]
     if not failed:
-        return _controlled(rows, "The run is valid", "the run")
+        return _control_sentence(rows, "The run is valid", "the run")
     lost = f"A guard failed: every verdict of {', '.join(failed)} is undefined."
-    others = _controlled(rows, "The other verdicts stand", "the other verdicts")
+    others = _control_sentence(rows, "The other verdicts stand", "the other verdicts")
     return f"{lost} {others}" if rows else lost
 
 
@@ -66,13 +66,13 @@ def guarded(results: Results) -> list[str]:
 
 
 def refusals(results: Results) -> dict[str, str]:
-    """A sentence per check that could not be run at all, by check."""
-    found = view.refused(results).items()
-    return {check: f"{check} was not run: {reason}." for check, reason in found}
+    """A sentence for each check that could not run at all."""
+    reasons = view.refused(results).items()
+    return {check: f"{check} was not run: {reason}." for check, reason in reasons}
 
 
 def remarks(results: Results) -> list[str]:
-    """What else a reader must know: warnings, then notes."""
+    """Warnings, then notes, for the reader."""
     facts = results.provenance
     warnings = [f"warning: {line}" for line in facts.get("warnings", ())]
     return warnings + [f"note: {line}" for line in facts.get("notes", ())]
@@ -107,34 +107,35 @@ def meaning(results: Results) -> Iterator[Block]:
 
 
 def reading(results: Results) -> Iterator[str]:
-    """What is in the files, and what null, ceiling and floor are under each check."""
+    """The contents of the files, and the null, ceiling and floor under each check."""
     checks = view.ran(results)
-    judged = dict.fromkeys(_JUDGED[view.expectation(results, check).statistic] for check in checks)
+    statistics = dict.fromkeys(
+        _JUDGED[view.expectation(results, check).statistic] for check in checks
+    )
     trainings = ", trainings.csv how the networks learned" * bool(len(results.trainings))
     yield (
         "summary.csv has a row per check, explainer, similarity and stage; stage -1 is "
-        f"{' or, by check, '.join(judged) or 'what is judged'}. scores.parquet has a row per image "
-        "and draw behind it, floors.parquet the similarity of the maps of two draws, networks.csv "
-        f"what each condition did to the network{trainings}."
+        f"{' or, by check, '.join(statistics) or 'what is judged'}. scores.parquet has a row per "
+        "image and draw behind it, floors.parquet the similarity of the maps of two draws, "
+        f"networks.csv what each condition did to the network{trainings}."
     )
     for check in checks:
         yield f"{check}: {view.expectation(results, check).ceiling.caption}"
 
 
-def _controlled(rows: list[view.Row], stands: str, what: str) -> str:
-    """How many controls got the verdict they must get, or why none was held to one."""
-    due = [row for row in rows if row.expected]
-    if not due:
-        return (
-            f"Nothing speaks against {what}, but {_unchecked(rows)}: its instrument is unchecked."
-        )
-    right = sum(row.ok for row in due)
-    return f"{stands}: {right} of {len(due)} controls got the verdict they must get."
+def _control_sentence(rows: list[view.Row], stands: str, what: str) -> str:
+    """How many controls got the expected verdict, or why none had an expected one."""
+    expected = [row for row in rows if row.expected]
+    if not expected:
+        reason = _reason_unchecked(rows)
+        return f"Nothing speaks against {what}, but {reason}: its instrument is unchecked."
+    right = sum(row.ok for row in expected)
+    return f"{stands}: {right} of {len(expected)} controls got the verdict they must get."
 
 
-def _unchecked(rows: list[view.Row]) -> str:
+def _reason_unchecked(rows: list[view.Row]) -> str:
     silent = view.reasons(row for row in rows if row.verdict == "none")
-    judged = {"pass", "fail", "inconclusive", "undefined"}
-    if silent and not any(row.verdict in judged for row in rows):
+    decisions = {"pass", "fail", "inconclusive", "undefined"}
+    if silent and not any(row.verdict in decisions for row in rows):
         return f"no verdict was given, to controls neither ({'; '.join(silent)})"
     return "no control ran"

@@ -17,11 +17,11 @@ from saliency_bench.report.sections import SECTIONS
 from saliency_bench.results import Results
 
 ROOMY = 96
-"""Columns that the default similarities need."""
+"""Columns of the terminal that the default similarities need."""
 
 _NAME = 21
 _CHECK = 35
-"""Columns that an explainer's name takes, and a verdict with `retained` beside it."""
+"""Columns of the terminal for an explainer's name, and for a verdict with `retained` beside it."""
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "undefined": "yellow"}
 
@@ -31,9 +31,9 @@ _MUST = {"": "none due", "pass": "must pass", "fail": "must fail"}
 
 
 def verdict_table(results: Results, *, width: int = 110) -> Table:
-    """The sections in brief: the verdicts of all checks, and how to take them.
+    """The sections in brief: the verdicts of all checks, and how to read them.
 
-    In fewer than `ROOMY` columns, similarities that carry no verdict are left out.
+    In fewer than `ROOMY` columns, similarities without a verdict are left out.
     """
     grid = Table.grid()
     for section in SECTIONS:
@@ -70,7 +70,7 @@ def _verdicts(block: Block, results: Results, width: int) -> Iterator[Renderable
 
 
 def _nothing(block: Block, results: Results, width: int) -> Iterator[RenderableType]:
-    """What has no room here."""
+    """No lines, for blocks that the terminal has no room for."""
     yield from ()
 
 
@@ -86,35 +86,35 @@ _DRAWN: Mapping[str, Callable[[Any, Results, int], Iterator[RenderableType]]] = 
 
 
 def _columns(results: Results, check: str, width: int) -> dict[int, str]:
-    """The similarities that are shown, by their place among all."""
+    """The similarities that are shown, by their index among all."""
     names = dict(enumerate(view.similarities(results, check)))
     if width >= ROOMY:
         return names
-    judged = results.summary[results.summary["verdict"].fillna("") != ""]
-    return {place: name for place, name in names.items() if name in set(judged["similarity"])}
+    rows = results.summary[results.summary["verdict"].fillna("") != ""]
+    return {place: name for place, name in names.items() if name in set(rows["similarity"])}
 
 
 def _overview(results: Results, checks: list[str], width: int) -> Table:
-    """A row per explainer: its verdict under each check, `retained` beside or below it."""
+    """A row per explainer: its verdict under each check, with `retained` beside or below it."""
     beside = width >= _NAME + len(checks) * _CHECK
     table = _table("all checks")
     for check in checks:
         table.add_column(Text(check.replace("_", " ")), max_width=13 if beside else 20)
         if beside:
             table.add_column(Text("retained [95 %]"), no_wrap=True)
-    known = view.controls(results)
-    found = view.side_by_side(results)
-    for control, names in groupby(found, known.__contains__):
+    control_names = view.controls(results)
+    tables = view.side_by_side(results)
+    for control, names in groupby(tables, control_names.__contains__):
         if control:
             table.add_section()
             table.add_row(Text("controls", style="italic"))
         for name in names:
-            cells = [cell for row in found[name] for cell in _judged(row, beside=beside)]
+            cells = [cell for row in tables[name] for cell in _verdict_cells(row, beside=beside)]
             table.add_row(Text("  " * control + name), *cells)
     return table
 
 
-def _judged(row: view.Row | None, *, beside: bool) -> list[Text]:
+def _verdict_cells(row: view.Row | None, *, beside: bool) -> list[Text]:
     cells = [_verdict(row), Text(row.retained)] if row else [Text("-"), Text("-")]
     return cells if beside else [Text("\n").join(cells)]
 
@@ -147,7 +147,7 @@ def _table(title: str) -> Table:
 
 
 def _add_controls(table: Table, rows: list[view.Row], columns: Iterable[int]) -> None:
-    # Under a heading per expected verdict, which saves the column it would take.
+    # A heading per expected verdict takes the place of a column.
     for expected, group in groupby(sorted(rows, key=_expected), key=_expected):
         table.add_section()
         table.add_row(
@@ -162,8 +162,8 @@ def _expected(row: view.Row) -> str:
 
 
 def _cells(row: view.Row, columns: Iterable[int], *, indent: str = "") -> list[Text]:
-    # Text, not str: a name with brackets in it is no markup.
-    others = [_retained(row.others[place]) for place in columns]
+    # Text, not str: brackets in a name must not be read as markup.
+    others = [_retained_text(row.others[place]) for place in columns]
     return [Text(indent + row.explainer), _verdict(row), Text(row.retained), *others]
 
 
@@ -174,5 +174,5 @@ def _verdict(row: view.Row) -> Text:
     return Text(row.outcome, style=colour)
 
 
-def _retained(cell: str) -> Text:
+def _retained_text(cell: str) -> Text:
     return Text(cell, style="bold red" if cell.endswith("!") else "")
