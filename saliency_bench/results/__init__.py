@@ -1,4 +1,4 @@
-"""What a run found: the tables, the example maps, and what follows from them. No TensorFlow."""
+"""Results of a run: the tables, the example maps and the conclusions. No TensorFlow."""
 
 from saliency_bench.results.results import TRAININGS, Examples, Results
 

@@ -1,4 +1,4 @@
-"""From the evidence of a run to what it found; and the evidence, from what was found and stored."""
+"""Results from the evidence of a run, and the evidence from stored results."""
 
 from __future__ import annotations
 
@@ -19,43 +19,47 @@ def conclude(
     examples: Examples | None = None,
     trainings: pd.DataFrame | None = None,
 ) -> Results:
-    """Summary, verdicts and what else follows from the evidence.
+    """Draw the conclusions from the evidence: summary, verdicts and more.
 
     Args:
-        evidence: of a run, or of several of one study.
-        facts: what decided the numbers.
+        evidence: of a run, or of several runs of one study.
+        facts: what determined the numbers.
         examples: maps for the figures.
         trainings: how the networks learned.
     """
     summary = inference.summarize(evidence)
     verdicts = inference.judge(evidence, summary)
-    known = {
+    facts = {
+        **facts,
         **provenance.of_evidence(evidence),
         **provenance.accuracies(evidence.networks),
         "false_verdicts": inference.false_verdicts(verdicts, evidence.controls),
     }
-    nothing = pd.DataFrame(columns=list(TRAININGS))
+    no_trainings = pd.DataFrame(columns=list(TRAININGS))
     return Results(
-        evidence.scores, evidence.floors, evidence.networks, summary, verdicts, {**facts, **known},
+        evidence.scores, evidence.floors, evidence.networks, summary, verdicts, facts,
         examples=examples,
-        trainings=nothing if trainings is None else trainings,
+        trainings=no_trainings if trainings is None else trainings,
         problems=inference.problems(verdicts),
         guards=provenance.guards(evidence.expectations),
     )  # fmt: skip
 
 
 def evidence_of(results: Results) -> inference.Evidence:
-    """What a stored run rests on.
+    """The evidence of a stored run.
 
     Raises:
-        KeyError: if its provenance does not say so: it is of an older version.
+        KeyError: if its provenance lacks a part because an older version wrote it.
     """
     facts = results.provenance
     return inference.Evidence(
         results.long_scores,
         results.long_floors,
         results.networks,
-        expectations={name: Expectation.read(told) for name, told in facts["expectations"].items()},
+        expectations={
+            name: Expectation.read(expectation)
+            for name, expectation in facts["expectations"].items()
+        },
         signed=facts["signed"],
         thresholds=facts["thresholds"],
         chance=facts["chance"],

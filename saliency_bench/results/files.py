@@ -1,4 +1,4 @@
-"""The bytes of every table a report writes."""
+"""The bytes of every table that a report writes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from saliency_bench.results import Examples, Results
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """`table` as csv, the schema's version as its first column."""
+    """`table` as csv, with the schema version as its first column."""
     return _versioned(table).to_csv(index=False).encode()
 
 
 def provenance(results: Results) -> bytes:
-    """What decided the numbers, and whether they may be used, as strict json."""
+    """What determined the numbers, and whether they may be used, as strict json."""
     facts = {
         **results.provenance,
         "schema_version": SCHEMA_VERSION,
@@ -28,7 +28,7 @@ def provenance(results: Results) -> bytes:
         "problems": list(results.problems),
         "guards": list(results.guards),
     }
-    # Json has no NaN; the detour over text turns those at any depth into null.
+    # Json has no NaN; reading the text back turns NaN at any depth into null.
     plain = json.loads(json.dumps(facts, default=_plain), parse_constant=lambda _: None)
     return (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
 
@@ -41,7 +41,7 @@ def examples(found: Examples) -> bytes:
         for explainer, stages in explainers.items()
         for stage in stages
     ]
-    told = {
+    index = {
         "titles": list(found.titles),
         "maps": places,
         "conditions": [
@@ -51,22 +51,22 @@ def examples(found: Examples) -> bytes:
     maps = {f"map{n}": found.maps[c][e][s] for n, (c, e, s) in enumerate(places)}
     buffer = io.BytesIO()
     np.savez_compressed(
-        buffer, allow_pickle=False, pixels=found.pixels, told=np.array(json.dumps(told)), **maps
+        buffer, allow_pickle=False, pixels=found.pixels, told=np.array(json.dumps(index)), **maps
     )
     return buffer.getvalue()
 
 
 def read_examples(content: bytes) -> Examples:
-    """What `examples` wrote."""
+    """Read the bytes from `examples`."""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        told = json.loads(str(file["told"]))
+        index = json.loads(str(file["told"]))
         maps: dict[str, dict[str, dict[int, NDArray[np.float32]]]] = {}
-        for number, (check, explainer, stage) in enumerate(told["maps"]):
+        for number, (check, explainer, stage) in enumerate(index["maps"]):
             maps.setdefault(check, {}).setdefault(explainer, {})[stage] = file[f"map{number}"]
         conditions: dict[str, dict[int, str]] = {}
-        for check, stage, name in told["conditions"]:
+        for check, stage, name in index["conditions"]:
             conditions.setdefault(check, {})[stage] = name
-        return Examples(file["pixels"], tuple(told["titles"]), maps, conditions)
+        return Examples(file["pixels"], tuple(index["titles"]), maps, conditions)
 
 
 def _versioned(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Several run folders as one: the runs of each study together, studies beside one another."""
+"""Merges run folders: runs of one study are joined, different studies stay apart."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SAME_TABLE = (
     "weights_hash", "images_hash", "targets_hash", "seed", "target", "batch_size", "output",
     "deterministic", "threads", "versions", "source",
 )  # fmt: skip
-"""Facts that runs of one study share: their scores may stand in one table."""
+"""Facts that runs of one study share, so that one table may hold their scores."""
 
 TOLD = ("seed", "dataset", "model", "target", "n_images", "weights_hash", "images_hash")
-"""Facts by which studies are told apart, the most telling first."""
+"""Facts that distinguish studies, the most informative first."""
 
 _PLACE = ["stage", "draw", "image"]
 
 
 def merge_runs(folders: Sequence[Path], into: Path) -> dict[str, Results]:
-    """The results of each study, by what tells it from the others.
+    """The results of each study, by a name that distinguishes it from the others.
 
     Args:
         folders: of finished runs.
-        into: where the tables of several runs of a study are written.
+        into: folder for the tables of a study with several runs.
 
     Raises:
         ValueError: if a folder holds no finished run, or two runs of a study disagree on a score.
@@ -45,7 +45,7 @@ def merge_runs(folders: Sequence[Path], into: Path) -> dict[str, Results]:
     names = _names([runs[0][1].provenance for runs in groups.values()])
     several = len(groups) > 1
     return {
-        name: _joined(runs, into / name if several else into)
+        name: _join(runs, into / name if several else into)
         for name, runs in zip(names, groups.values(), strict=True)
     }
 
@@ -63,34 +63,34 @@ def _study(results: Results) -> str:
 
 
 def _names(facts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What tells studies apart, in as few words as will do; safe as the name of a folder."""
+    """Names that distinguish the studies in few words and are safe as folder names."""
     words = [""] * len(facts)
-    for told in TOLD:
+    for name in TOLD:
         if len(set(words)) == len(words):
             break
-        values = [str(fact.get(told))[:12] for fact in facts]
+        values = [str(fact.get(name))[:12] for fact in facts]
         if len(set(values)) > 1:
-            words = [f"{w} {told}={v}".strip() for w, v in zip(words, values, strict=True)]
+            words = [f"{w} {name}={v}".strip() for w, v in zip(words, values, strict=True)]
     if len(set(words)) < len(words):
         words = [f"{word} study={place}".strip() for place, word in enumerate(words)]
     return [word.replace("/", "-") or "study" for word in words]
 
 
-def _joined(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
-    """One `Results` of the runs of a study."""
+def _join(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
+    """Join the runs of a study to one `Results`."""
     folder, first = runs[0]
     try:
         evidence = evidence_of(first)
         for other, results in runs[1:]:
-            known = evidence_of(results)
-            _require_alike(evidence.expectations, known.expectations, f"{folder} and {other}")
+            addition = evidence_of(results)
+            _require_alike(evidence.expectations, addition.expectations, f"{folder} and {other}")
             evidence = replace(
                 evidence,
-                networks=_rows(evidence.networks, known.networks, ["check", "stage", "draw"]),
-                expectations={**known.expectations, **evidence.expectations},
-                signed={**known.signed, **evidence.signed},
-                thresholds={**known.thresholds, **evidence.thresholds},
-                controls={**known.controls, **evidence.controls},
+                networks=_rows(evidence.networks, addition.networks, ["check", "stage", "draw"]),
+                expectations={**addition.expectations, **evidence.expectations},
+                signed={**addition.signed, **evidence.signed},
+                thresholds={**addition.thresholds, **evidence.thresholds},
+                controls={**addition.controls, **evidence.controls},
                 scores=evidence.scores,
             )
     except KeyError as error:
@@ -113,7 +113,7 @@ def _joined(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
 
 
 def _long(tables: Sequence[tuple[Path, LongTable]], path: Path) -> LongTable:
-    """One long table of several, written key by key."""
+    """Join several long tables, writing key by key."""
     keys = dict.fromkeys(key for _, table in tables for key in table.keys)
     with open_writer(path, tables[0][1].schema) as writer:
         for key in keys:
@@ -124,7 +124,7 @@ def _long(tables: Sequence[tuple[Path, LongTable]], path: Path) -> LongTable:
 
 
 def _one(key: Key, parts: Sequence[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
-    """The rows of one key of all runs; those that two have must be the same in both."""
+    """The rows of one key of all runs; rows that two runs share must be equal."""
     words = [name for name in parts[0][1] if parts[0][1][name].dtype == "category"]
     (folder, rows), *others = [(f, table.astype(dict.fromkeys(words, str))) for f, table in parts]
     for other, table in others:
@@ -157,7 +157,7 @@ def _require_alike(here: Mapping[str, Any], there: Mapping[str, Any], runs: str)
 
 
 def _facts(facts: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of the first run, with what further runs add to its mappings."""
+    """The facts of the first run; further runs add entries to its mappings."""
     both = {
         name: {**others[name], **value}
         for name, value in facts.items()

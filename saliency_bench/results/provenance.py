@@ -1,4 +1,4 @@
-"""What decided the numbers of a run: versions, seeds, hashes, the machine."""
+"""What determined the numbers of a run: versions, seeds, hashes, the machine."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from saliency_bench.storage.fingerprint import digest_of_array
 
 
 def accuracies(networks: pd.DataFrame) -> dict[str, Any]:
-    """Accuracy of the untouched network, and by check its mean where the network is destroyed.
+    """Accuracy of the untouched network, and its mean under destroying conditions by check.
 
-    None without labels. A check that never destroys the network has no entry.
+    Both are None without labels. A check that never destroys the network has no entry.
     """
-    known = networks.dropna(subset="accuracy")
-    if known.empty:
+    labelled = networks.dropna(subset="accuracy")
+    if labelled.empty:
         return {"accuracy": None, "accuracy_destroyed": None}
-    destroyed = known[known["destroyed"].astype(bool)].groupby("check")["accuracy"].mean()
+    destroyed = labelled[labelled["destroyed"].astype(bool)].groupby("check")["accuracy"].mean()
     return {
-        "accuracy": float(known.loc[known["stage"] == 0, "accuracy"].mean()),
+        "accuracy": float(labelled.loc[labelled["stage"] == 0, "accuracy"].mean()),
         "accuracy_destroyed": {str(check): float(mean) for check, mean in destroyed.items()},
     }
 
 
 def of_study(study: Study) -> dict[str, Any]:
-    """Everything that decided a study's numbers, in words that JSON can hold."""
+    """Everything that determined a study's numbers, as values for JSON."""
     return {
         "command": command(),
         "python": platform.python_version(),
@@ -63,25 +63,25 @@ def of_study(study: Study) -> dict[str, Any]:
 
 
 def notes(study: Study) -> list[str]:
-    """What a reader of the verdicts must know of the images."""
+    """Notes about the images for a reader of the verdicts."""
     if study.labels is None or not of_one_class(study.labels):
         return []
     return ["all explained images are of one class: accuracy is not compared with chance"]
 
 
 def warnings(study: Study) -> list[str]:
-    """What makes networks of random labels, if there are any, less of a test."""
+    """What weakens the test with networks of random labels, if there are any."""
     if all(name.labels == "true" for name in study.weights.trained):
         return []
-    told = {
+    causes = {
         "memorizing random labels is hindered by": study.weights.regularizers,
         "all networks start alike, trained on true labels or not, in": study.weights.alike,
     }
-    return [f"{what}: {', '.join(found)}" for what, found in told.items() if found]
+    return [f"{what}: {', '.join(names)}" for what, names in causes.items() if names]
 
 
 def of_outcome(outcome: Outcome) -> dict[str, Any]:
-    """What did not apply, failed or was damaged."""
+    """What did not apply, what failed and which cells were damaged."""
     return {
         "not_applicable": outcome.refused,
         "checks_not_applicable": outcome.checks,
@@ -91,9 +91,11 @@ def of_outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def of_evidence(evidence: Evidence) -> dict[str, Any]:
-    """What inference knew beside the tables: enough to draw the conclusions again."""
+    """The inputs of inference other than the tables, from which conclusions can be repeated."""
     return {
-        "expectations": {name: asdict(told) for name, told in evidence.expectations.items()},
+        "expectations": {
+            name: asdict(expectation) for name, expectation in evidence.expectations.items()
+        },
         "thresholds": dict(evidence.thresholds),
         "signed": dict(evidence.signed),
         "controls": dict(evidence.controls),
@@ -102,12 +104,12 @@ def of_evidence(evidence: Evidence) -> dict[str, Any]:
 
 
 def guards(expectations: Mapping[str, Expectation]) -> tuple[str, ...]:
-    """Why the verdicts of a check are undefined as a whole, a line each."""
+    """The reasons why all verdicts of a check are undefined, a line each."""
     return tuple(f"{check}: {why}" for check, of in expectations.items() for why in of.guards)
 
 
 def of_one_class(labels: np.ndarray[Any, Any]) -> bool:
-    """Whether all labels are the same; chance would be 1 then, which no network can beat."""
+    """Whether all labels are equal; chance is 1 then, and no network can beat it."""
     return bool((labels == labels[0]).all())
 
 
@@ -119,9 +121,10 @@ def command() -> str:
 
 
 def git_commit() -> str:
-    """The commit of this checkout, marked if files differ from it; empty outside of one."""
+    """The commit of this checkout, marked if files differ from it; empty outside a checkout."""
     checkout = Path(__file__).parents[2]
-    if not (checkout / ".git").exists():  # not the repository of one who installed the package
+    # An installed package has none; a repository around it would belong to its user.
+    if not (checkout / ".git").exists():
         return ""
     try:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""A finished run's results, read back from its folder."""
+"""Reads the results of a finished run from its folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from saliency_bench.storage.store import read_json
 
 
 def read(folder: Path) -> Results:
-    """What `write` wrote.
+    """Read the results that `report.write` wrote.
 
     Raises:
         ValueError: if a file is missing, damaged or of another schema version.
     """
-    with _told(folder):
+    with _naming_run(folder):
         return replace(
             read_measurements(folder),
             summary=_csv(folder / "summary.csv", SUMMARY),
@@ -32,11 +32,11 @@ def read(folder: Path) -> Results:
 
 
 def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
-    """What a run measured, without summary and verdicts: they follow from it.
+    """Read the measurements of a run, without the summary and verdicts that follow from them.
 
     Args:
         folder: of the run.
-        pictures: whether its example images and maps are wanted.
+        pictures: whether to read its example images and maps.
 
     Raises:
         ValueError: if a file is missing, damaged or of another schema version.
@@ -44,7 +44,7 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
     facts = read_json(folder / "provenance.json")
     if facts is None:
         raise ValueError(f"{folder} must hold a finished run; it has no provenance.json")
-    with _told(folder):
+    with _naming_run(folder):
         return Results(
             long_scores=LongTable.read(folder / "scores.parquet"),
             long_floors=LongTable.read(folder / "floors.parquet"),
@@ -60,18 +60,18 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Whatever is wrong with a run's files is one line that names the run."""
+def _naming_run(folder: Path) -> Iterator[None]:
+    """Raise any error about the files of a run as one line that names the run."""
     try:
         yield
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         text = str(error)
-        told = text if str(folder) in text else f"{folder} must hold a finished run; {text}"
-        raise ValueError(told) from None
+        line = text if str(folder) in text else f"{folder} must hold a finished run; {text}"
+        raise ValueError(line) from None
 
 
 def _trainings(path: Path) -> pd.DataFrame:
-    # A run that trained nothing has no such table.
+    # A run without trainings has no such table.
     return _csv(path, TRAININGS) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
 
 

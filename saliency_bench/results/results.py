@@ -1,4 +1,4 @@
-"""What a run found: the tables, the example maps, and what to make of them. No TensorFlow."""
+"""Results of a run: the tables, the example maps and the conclusions. No TensorFlow."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Examples:
 
 @dataclass(frozen=True, repr=False)
 class Results:
-    """Everything a run found.
+    """All results of a run.
 
     Attributes:
         long_scores: `scores`, one (check, explainer, similarity) at a time.
@@ -51,10 +51,10 @@ class Results:
         networks: accuracy and proof of change of the network under every condition.
         summary: one row per (check, explainer, similarity, stage); `stage = -1` is the area.
         verdicts: one row per (check, explainer): the overall verdict and the sentence behind it.
-        provenance: what decided the numbers: versions, seeds, hashes, settings.
+        provenance: what determined the numbers: versions, seeds, hashes, settings.
         examples: maps for the figures.
-        problems: why the run is not valid, a line per control that got another verdict than it
-            must; empty if none did.
+        problems: why the run is not valid, a line per control with another verdict than the
+            expected one; empty if there is none.
         guards: why verdicts of a check are undefined, a line per guard that failed.
         trainings: how the networks of the run learned, a row per network and epoch; the last two
             columns are the same at each epoch of a network.
@@ -72,35 +72,35 @@ class Results:
     trainings: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=list(TRAININGS)))
 
     def __repr__(self) -> str:
-        # The tables would fill screens.
+        # The tables are too long to print.
         checks, explainers = (self.verdicts[name].nunique() for name in ("check", "explainer"))
         counts = Counter(verdict or "none" for verdict in self.verdicts["verdict"])
         verdicts = ", ".join(f"{verdict} {n}" for verdict, n in counts.items())
         wrong = {"problems": len(self.problems), "failed guards": len(self.guards)}
-        found = [f"{what}: {count}" for what, count in wrong.items() if count]
-        state = ", ".join(["NOT valid", *found]) if found else "valid"
+        faults = [f"{what}: {count}" for what, count in wrong.items() if count]
+        state = ", ".join(["NOT valid", *faults]) if faults else "valid"
         return f"Results(checks: {checks}; explainers: {explainers}; {state}; verdicts: {verdicts})"
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """One row per (check, explainer, similarity, stage, draw, image): may be large."""
+        """One row per (check, explainer, similarity, stage, draw, image); may be large."""
         return self.long_scores.frame()
 
     @cached_property
     def floors(self) -> pd.DataFrame:
         """Similarity of the maps of two draws of a stage, a row per image and draw.
 
-        Where every layer is redrawn these are two unrelated networks.
+        If every layer is redrawn, these are two unrelated networks.
         """
         return self.long_floors.frame()
 
     @property
     def valid(self) -> bool:
-        """Whether every control got the verdict it must get, and no guard failed."""
+        """Whether every control got the expected verdict and no guard failed."""
         return not self.problems and not self.guards
 
     def report(self, folder: str | Path) -> Path:
-        """Write tables, figures, `report.html` and `report.md`, whose path it returns."""
+        """Write tables, figures, `report.html` and `report.md`; returns the path of `report.md`."""
         from saliency_bench.report.write import write
 
         return write(self, location(folder) if isinstance(folder, str) else folder)

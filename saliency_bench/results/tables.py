@@ -42,10 +42,16 @@ Cells = list[tuple[Step, dict[str, NDArray[Any]]]]
 def scores(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
 ) -> tuple[LongTable, LongTable]:
-    """The tables `scores` and `floors`, written from the cells one by one.
+    """Write the tables `scores` and `floors` from the cells, one cell at a time.
 
-    An explainer that does not apply, or failed, has one row per similarity with the reason in
-    the place of the condition.
+    An explainer that does not apply, or failed, has one row per similarity, with the reason in
+    place of the condition.
+
+    Args:
+        study: what was run.
+        store: holds the cells.
+        steps: of the study's plan.
+        outcome: what did not apply or failed.
 
     Raises:
         OSError: if a cell is gone or damaged, or the tables cannot be written.
@@ -60,7 +66,12 @@ def scores(
 
 
 def networks(study: Study, store: Store, steps: Sequence[Step]) -> pd.DataFrame:
-    """What the network did under every condition, over all shards.
+    """The table `networks`: the network under every condition, over all shards.
+
+    Args:
+        study: what was run.
+        store: holds the cells.
+        steps: of the study's plan.
 
     Raises:
         OSError: if a cell is gone or damaged.
@@ -74,7 +85,7 @@ def networks(study: Study, store: Store, steps: Sequence[Step]) -> pd.DataFrame:
 
 
 def trainings(trained: Mapping[NetworkName, TrainedNetwork]) -> pd.DataFrame:
-    """How the networks of a run learned: a row per network and epoch."""
+    """The table `trainings`: a row per network and epoch."""
     rows = [
         (
             str(name), *name, epoch, *passed, network.train_accuracy, network.test_accuracy
@@ -93,29 +104,41 @@ def examples(
     pixels: NDArray[np.float32],
     titles: Sequence[str],
 ) -> Examples:
-    """The maps kept for the figures, of the first images: those of `pixels`."""
+    """The maps of the first images, for the figures.
+
+    Args:
+        study: what was run.
+        store: holds the cells.
+        steps: of the study's plan.
+        outcome: what did not apply or failed.
+        pixels: `[E, H, W, C]` the images, in [0, 1].
+        titles: one line per image.
+
+    Raises:
+        OSError: if a cell is gone or damaged.
+    """
     maps: dict[str, dict[str, dict[int, Any]]] = {}
     names: dict[str, dict[int, str]] = {}
     for step in steps:
         check, condition = step.check, step.condition
         if step.start > 0 or condition.draw > 0:
             continue
-        for explainer in _worked(study, outcome):
+        for explainer in _names_that_ran(study, outcome):
             cell = _cell(store, step, explainer)
             if EXAMPLE in cell:
-                kept = maps.setdefault(check, {}).setdefault(explainer, {})
-                kept[condition.stage] = cell[EXAMPLE]
+                by_stage = maps.setdefault(check, {}).setdefault(explainer, {})
+                by_stage[condition.stage] = cell[EXAMPLE]
                 names.setdefault(check, {})[condition.stage] = condition.name
     return Examples(pixels, tuple(titles), maps, names)
 
 
-def _worked(study: Study, outcome: Outcome) -> list[str]:
+def _names_that_ran(study: Study, outcome: Outcome) -> list[str]:
     gone = outcome.refused.keys() | outcome.failed.keys()
     return [name for name in study.explainers if name not in gone]
 
 
 def _cell(store: Store, step: Step, name: str, *columns: str) -> dict[str, NDArray[Any]]:
-    """The arrays of a cell, or `columns` alone."""
+    """The arrays of a cell, or only those named `columns`."""
     cell = store.cell(step.keys[name], columns or None)
     if cell is None or not cell.keys() >= set(columns):
         raise OSError(
@@ -153,58 +176,58 @@ def _network(study: Study, cells: Cells) -> dict[str, Any]:
 def _pieces(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
 ) -> Iterator[tuple[Key, pa.Table]]:
-    """The rows of each (check, explainer, similarity), a cell at a time, in the study's order."""
+    """The rows of each (check, explainer, similarity), one cell at a time, in the study's order."""
     columns = {name: column(measure) for name, measure in study.similarities.items()}
     for check in study.checks:
-        own = sorted(
+        check_steps = sorted(
             (step for step in steps if step.check == check),
             key=lambda step: (step.condition.stage, step.condition.draw, step.start),
         )
         for explainer in study.explainers:
             reason, status = _failure(check, explainer, outcome)
-            its = [] if reason else own
-            asked = (*columns.values(), "target")
-            cells = [(step, _cell(store, step, explainer, *asked)) for step in its]
+            its = [] if reason else check_steps
+            arrays = (*columns.values(), "target")
+            cells = [(step, _cell(store, step, explainer, *arrays)) for step in its]
             for similarity, name in columns.items():
                 key = (check, explainer, similarity)
                 why = reason or next((str(c[name]) for _, c in cells if c[name].ndim == 0), None)
                 if why:
-                    yield key, _failed(key, why, status)
+                    yield key, _failure_table(key, why, status)
                 else:
-                    rows = _compared(cells, name, study.checks[check].declares.ceiling.stage)
+                    rows = _score_columns(cells, name, study.checks[check].declares.ceiling.stage)
                     yield from ((key, _table(key, columns)) for columns in rows)
 
 
 def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
-    """Why an explainer has no cells, empty if it has; and the status of what it lacks."""
+    """Why an explainer has no cells, empty if it has some; and the status of its row."""
     if explainer in outcome.failed:
         return outcome.failed[explainer], "error"
     refused = outcome.refused.get(explainer, "") or outcome.checks.get(check, "")
     return refused, NOT_APPLICABLE
 
 
-def _failed(key: Key, reason: str, status: str) -> pa.Table:
+def _failure_table(key: Key, reason: str, status: str) -> pa.Table:
     nothing = {"stage": 0, "draw": 0, "image": [-1], "target": -1, "depth": 0.0}
     numbers = dict.fromkeys(("score", "null", "ceiling", "floor"), np.nan)
-    said = {"condition": reason, "status": status, "continues": False}
-    return _table(key, {**nothing, **numbers, **said})
+    facts = {"condition": reason, "status": status, "continues": False}
+    return _table(key, {**nothing, **numbers, **facts})
 
 
-def _compared(cells: Cells, name: str, measured: int | None) -> Iterator[dict[str, Any]]:
-    """The columns of each cell; what is the same in all its rows once.
+def _score_columns(cells: Cells, name: str, ceiling_stage: int | None) -> Iterator[dict[str, Any]]:
+    """The columns of each cell; a value that all its rows share appears once.
 
     Args:
         cells: of one explainer under one check, in order.
         name: of the similarity's column.
-        measured: the stage that measures the ceilings; None: they are 1.
+        ceiling_stage: the stage that measures the ceilings; None if they are 1.
     """
     ceilings: dict[tuple[int, int], NDArray[np.float64]] = {}
     for step, cell in cells:
         condition, pairs = step.condition, cell[name]
-        if condition.stage == measured:
+        if condition.stage == ceiling_stage:
             ceilings[condition.draw, step.start] = pairs["score"]
-        # The untouched map against itself has a ceiling of 1 under every check.
-        known = measured is not None and condition.stage >= measured
+        # The untouched map compared with itself has a ceiling of 1 under every check.
+        has_ceiling = ceiling_stage is not None and condition.stage >= ceiling_stage
         yield {
             "stage": condition.stage,
             "condition": condition.name,
@@ -212,7 +235,7 @@ def _compared(cells: Cells, name: str, measured: int | None) -> Iterator[dict[st
             "draw": condition.draw,
             "image": np.arange(step.start, step.stop),
             "target": cell["target"],
-            "ceiling": ceilings[condition.draw, step.start] if known else 1.0,
+            "ceiling": ceilings[condition.draw, step.start] if has_ceiling else 1.0,
             "status": np.array(STATUSES)[pairs["status"]],
             "continues": step.continues,
             **{field: pairs[field] for field in ("score", "null", "floor")},
@@ -220,12 +243,12 @@ def _compared(cells: Cells, name: str, measured: int | None) -> Iterator[dict[st
 
 
 def _table(key: Key, columns: Mapping[str, Any]) -> pa.Table:
-    """Columns of one length; a single value stands for all rows."""
-    named = {**dict(zip(KEYS, key, strict=True)), **columns}
+    """A table of columns; a single value is repeated in all rows."""
+    arrays = {**dict(zip(KEYS, key, strict=True)), **columns}
     length = len(columns["image"])
     return pa.table(
         {
             name: pa.repeat(value, length) if np.ndim(value) == 0 else pa.array(value)
-            for name, value in named.items()
+            for name, value in arrays.items()
         }
     )

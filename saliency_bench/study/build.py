@@ -1,4 +1,4 @@
-"""From a model and images to a study: everything is checked before anything is computed."""
+"""Builds a study from a model and images; everything is checked before any computation."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Options:
         target: `label` explains the given targets, `predicted` the class the untouched model
             predicts, `repredict` what each changed model predicts (the code of 2018).
         batch_size: images, or image-sample pairs, evaluated at once.
-        run_dir: where cells are kept, so that an interrupted study goes on; default: nowhere.
-        save_maps: keep the raw maps too.
+        run_dir: where cells are kept, so that a study can be resumed; default: nowhere.
+        save_maps: whether the raw maps are kept too.
         preprocessing: pixels in [0, 1] to model units, for the figures.
-        weights: trains the networks that a check asks for, e.g. a `models.Trainer`.
-        output: what the network is asked, as its explainers' `output`: it is what must move when
-            the weights change, and what has an accuracy if it classifies.
+        weights: trains the networks that a check needs, e.g. a `models.Trainer`.
+        output: the output under test, as the explainers' `output`. It must change with the
+            weights, and it has an accuracy if it classifies.
     """
 
     seed: int = 0
@@ -83,33 +83,40 @@ def build(
 ) -> Study:
     """A study of `model` on `images`, controls included.
 
+    Args:
+        model: any built Keras model.
+        images: `[N, H, W, C]`, model units.
+        targets: `[N]` int true classes, or None to explain the predicted ones.
+        explainers: by the name they get in the results.
+        checks: by name.
+        similarities: by name.
+        options: seeds, draws, sizes.
+
     Raises:
         ValueError: if images or targets do not fit the model, or there is nothing to explain.
     """
     if not checks:
         raise ValueError("checks must name at least one; got none")
-    looked_at, labels = _looked_at(images, targets)
+    rows, labels = _read_inputs(images, targets)
     net = network.KerasNetwork(model, batch_size=options.batch_size, output=options.output)
-    outputs = _finite_outputs(net, looked_at)
+    outputs = _finite_outputs(net, rows)
     if options.output == "logit":
         _require_logits(outputs)
     predicted, classes = outputs.argmax(axis=1), outputs.shape[1]
     explained = predicted if targets is None or options.target != "label" else labels
     classifies = targets is not None and _classifies(options.output)
-    wanted = labels if classifies else explained
-    if wanted.min() < 0 or wanted.max() >= classes:
-        raise ValueError(
-            f"targets must lie in 0..{classes - 1}; got {wanted.min()} to {wanted.max()}"
-        )
-    every = with_controls(explainers)
+    used = labels if classifies else explained
+    if used.min() < 0 or used.max() >= classes:
+        raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
+    all_explainers = with_controls(explainers)
     return Study(
         network=net,
-        scene=Scene(looked_at, explained, randomize.image_keys(looked_at)),
-        explainers=every,
+        scene=Scene(rows, explained, randomize.image_keys(rows)),
+        explainers=all_explainers,
         similarities=dict(similarities),
         checks=dict(checks),
         labels=labels if classifies else None,
-        controls={n: type(e).__name__ for n, e in every.items() if isinstance(e, Control)},
+        controls={n: type(e).__name__ for n, e in all_explainers.items() if isinstance(e, Control)},
         seed=options.seed,
         draws=options.draws,
         target=options.target,
@@ -119,31 +126,31 @@ def build(
     )
 
 
-def _looked_at(
+def _read_inputs(
     images: Floats | Rows, targets: Ints | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Images, read a few at a time whenever they are needed, and a class for each.
+    """Images, which are read a few at a time when they are needed, and a class for each.
 
     Raises:
-        ValueError: if they are not images, or there is not one class for each.
+        ValueError: if these are not images, or not every image has one class.
     """
     source = images if isinstance(images, Rows) else np.asarray(images)
-    given = np.zeros(len(source), np.int64) if targets is None else np.asarray(targets)
-    validate(np.broadcast_to(np.float32(0), source.shape), given)
+    classes = np.zeros(len(source), np.int64) if targets is None else np.asarray(targets)
+    validate(np.broadcast_to(np.float32(0), source.shape), classes)
     rows = Rows(source, partial(np.asarray, dtype=np.float32))
     finite = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts(rows)])
     if not finite.all():
         raise ValueError(f"images must be finite; image {finite.argmin()} holds NaN or infinity")
-    return cast("NDArray[np.float32]", rows), given.astype(np.int64)
+    return cast("NDArray[np.float32]", rows), classes.astype(np.int64)
 
 
 def _classifies(output: Output) -> bool:
-    """Whether labels are those of the scores; of a plain function that is not known."""
+    """Whether labels are classes of the scores; unknown, so False, for a plain function."""
     return isinstance(output, str) or getattr(output, "classifies", False)
 
 
 def _own_output(output: Output) -> dict[str, str]:
-    """What the cells must know of an output that is not the usual one."""
+    """Settings for the keys of cells if the output is not the default."""
     return {} if output == "logit" else {"output": identity(output)}
 
 
@@ -156,7 +163,7 @@ def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> N
 
 
 def _require_logits(logits: NDArray[np.float32]) -> None:
-    # Whatever the model's end looks like in the graph, such numbers are no logits.
+    # Such numbers are no logits, whatever the last layers of the model are.
     if (
         logits.shape[1] > 1
         and (logits >= 0).all()

@@ -1,4 +1,4 @@
-"""The steps of a study, and the cells that are missing of them."""
+"""Plans the steps of a study and computes the missing cells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saliency_bench.storage.store import Store, write_json
 
 
 def plan_steps(study: Study) -> tuple[tuple[engine.Step, ...], dict[str, str]]:
-    """The steps of a study, whose networks are trained now, and why checks do not apply.
+    """Train the networks of a study; returns its steps, and why checks do not apply.
 
     Raises:
         ValueError: if no check applies.
@@ -32,13 +32,13 @@ def compute(
     maps_to_save: MapsToSave = EXAMPLES_ONLY,
     place: float = 0.0,
 ) -> engine.Outcome:
-    """Compute the cells that are missing in `store`, beside other processes that do the same.
+    """Compute the cells that are missing in `store`; other processes may do the same.
 
     Args:
         study: what is run.
         store: where cells are kept.
         steps: of its plan.
-        progress: is told what is being done.
+        progress: is informed of every step.
         maps_to_save: which maps are saved beside their scores.
         place: see `engine.Loop`.
 
@@ -56,7 +56,7 @@ def compute(
 
 
 def write_plan(store: Store, steps: Sequence[engine.Step]) -> None:
-    """Write the name of every cell, and of what, into the run's folder."""
+    """Write the key and the contents of every cell into `plan.json` in the run's folder."""
     cells = [
         [key, step.check, explainer, step.condition.name, step.condition.stage,
          step.condition.draw, step.start, step.stop]

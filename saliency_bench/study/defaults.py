@@ -1,4 +1,4 @@
-"""The parts of a study by name: explainers and their controls, checks, similarities."""
+"""The parts of a study by name: explainers and controls, checks, similarities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def default_similarities() -> dict[str, Similarity]:
 
 
 def named(checks: Sequence[Check]) -> dict[str, Check]:
-    """Checks by the snake case of their class; a second one of a class is numbered."""
+    """Checks by the name of their class in snake case; further ones of a class get a number."""
     names: dict[str, Check] = {}
     for check in checks:
         stem = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(check).__name__)[1:]
@@ -33,11 +33,11 @@ def named(checks: Sequence[Check]) -> dict[str, Check]:
 
 
 def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer]:
-    """The explainers, callables wrapped, and behind them the controls that are not among them.
+    """The explainers, with callables wrapped, followed by the controls that are missing.
 
     Raises:
-        ValueError: if there is no explainer, one is a class or nothing that can be called, or one
-            that is no control bears a control's name.
+        ValueError: if there is no explainer, if one is a class or cannot be called, or if one that
+            is no control has the name of a control.
     """
     for name, explainer in explainers.items():
         if isinstance(explainer, type):
@@ -48,9 +48,9 @@ def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer
         name: explainer if isinstance(explainer, Method | Explainer) else Function(explainer)
         for name, explainer in explainers.items()
     }
-    taken = [n for n, e in own.items() if n in CONTROLS and not isinstance(e, CONTROLS[n])]
-    if taken:
-        raise ValueError(f"an explainer must not bear the name of a control; got {taken[0]!r}")
+    clashes = [n for n, e in own.items() if n in CONTROLS and not isinstance(e, CONTROLS[n])]
+    if clashes:
+        raise ValueError(f"an explainer must not bear the name of a control; got {clashes[0]!r}")
     if all(isinstance(explainer, Control) for explainer in own.values()):
         raise ValueError(f"explainers must name one that is no control; got {list(own)}")
     return own | {name: control() for name, control in CONTROLS.items() if name not in own}

@@ -1,4 +1,4 @@
-"""What a run would take, measured on its first images: `plan=true`."""
+"""Estimates the cost of a run from its first images, for `plan=true`."""
 
 from __future__ import annotations
 
@@ -24,21 +24,20 @@ from saliency_bench.storage.store import Store
 T = TypeVar("T")
 
 CELL_BYTES = 1500
-"""What a cell takes beside its rows: names, headers, a hash."""
+"""Bytes of a cell in addition to its rows: names, headers, a hash."""
 
 ROW_BYTES = 25
-"""What a row of the tables takes, compressed: mostly a score and a null."""
+"""Bytes of a compressed row of the tables: mostly a score and a null."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What is left to do with one explainer.
+    """The remaining work with one explainer.
 
     Attributes:
         name: of the explainer.
         images: how often an image is explained.
-        evaluations: of the network, for one image; 0 if it does without, or with a model call of
-            its own.
+        evaluations: of the network, for one image; 0 if it needs none or calls the model itself.
         seconds: to explain one image.
         scoring: seconds to score its map.
     """
@@ -52,11 +51,11 @@ class Method:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is left to do of a run, and what it would take.
+    """The remaining work of a run, and its cost.
 
     Attributes:
         cells: how many are missing.
-        there: how many there are.
+        there: how many exist.
         methods: by explainer.
         changes: how often the network is changed.
         change: seconds that one change takes, redrawing and proof.
@@ -78,30 +77,39 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Of the whole; scoring goes on beside explaining."""
+        """Seconds of the whole run; scoring runs in parallel with explaining."""
         explaining = sum(method.images * method.seconds for method in self.methods)
         scoring = sum(method.images * method.scoring for method in self.methods)
         return max(explaining + self.own + self.changes * self.change, scoring) / self.workers
 
 
 def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int = 1) -> Forecast:
-    """What is left of a plan, from timing every explainer on the first images of a study."""
+    """Estimate the remaining work by timing every explainer on the first images of a study.
+
+    Args:
+        study: what is run.
+        store: where cells are kept.
+        steps: of its plan.
+        workers: how many processes share the work.
+    """
     with network.evaluating(study.batch_size):
         bound, _ = engine.bind(study)
     names = [NETWORK, *bound]
     missing = {s: [n for n in names if store.columns(s.keys[n]) is None] for s in steps}
     images = _images(missing)
     block = study.scene.rows(slice(0, min(span(study.batch_size), len(study.scene))))
-    methods = tuple(_timed(study, name, bound[name], block, images[name]) for name in bound)
-    left = [step for step in steps if missing[step]]
-    change, own = _changed(study, left, block)
+    methods = tuple(
+        _time_explainer(study, name, bound[name], block, images[name]) for name in bound
+    )
+    remaining = [step for step in steps if missing[step]]
+    change, own = _time_change(study, remaining, block)
     cells = sum(map(len, missing.values()))
     rows = sum(len(step) * (len(lacking) - 1) for step, lacking in missing.items() if lacking)
     return Forecast(
         cells=cells,
         there=len(steps) * len(names) - cells,
         methods=methods,
-        changes=_changes(left, int(np.prod(study.scene.images.shape[1:3])) * len(bound)),
+        changes=_changes(remaining, int(np.prod(study.scene.images.shape[1:3])) * len(bound)),
         change=change,
         own=own * images[NETWORK],
         disk=cells * CELL_BYTES + rows * len(columns(study)) * (PAIR.itemsize + ROW_BYTES),
@@ -111,7 +119,7 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
 
 
 def _images(missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
-    """How often an image is explained with each explainer, references included."""
+    """How often each explainer explains an image, references included."""
     images = Counter[str]()
     shards = set()
     for step, lacking in missing.items():
@@ -123,14 +131,14 @@ def _images(missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
     return images
 
 
-def _changes(steps: Sequence[Step], kept: int) -> int:
+def _changes(steps: Sequence[Step], pixels: int) -> int:
     """How often weights are drawn: once for all shards of a window."""
-    ordered = [step.condition for unit in units(steps, kept) for step in unit.steps]
+    ordered = [step.condition for unit in units(steps, pixels) for step in unit.steps]
     return len([condition for condition, _ in groupby(ordered) if condition.stage > 0])
 
 
-def _timed(study: Study, name: str, bound: Bound, block: Scene, images: int) -> Method:
-    """One explainer, called twice: the first call may compile."""
+def _time_explainer(study: Study, name: str, bound: Bound, block: Scene, images: int) -> Method:
+    """Time one explainer on its second call, as the first one may compile."""
 
     def explain() -> Maps:
         return np.asarray(bound(block.images, block.targets, keys=block.keys), np.float32)
@@ -138,41 +146,41 @@ def _timed(study: Study, name: str, bound: Bound, block: Scene, images: int) -> 
     try:
         with network.counting() as counted:
             explain()
-        maps, seconds = _clocked(explain)
-    except Exception:  # what it cannot do here costs nothing, and the run will say why
+        maps, seconds = _clock(explain)
+    except Exception:  # an explainer that fails costs nothing; the run reports why
         return Method(name, images, 0.0, 0.0, 0.0)
     scorer = Scorer(columns(study))
     ready = scorer.prepare(maps)
-    _, scoring = _clocked(lambda: scorer.columns(scorer.prepare(maps), [ready], ready))
+    _, scoring = _clock(lambda: scorer.columns(scorer.prepare(maps), [ready], ready))
     count = len(block)
     return Method(name, images, counted.rows / count, seconds / count, scoring / count)
 
 
-def _changed(study: Study, steps: Sequence[Step], block: Scene) -> tuple[float, float]:
-    """Seconds of one change of the network, the deepest one; and of its output for one image."""
+def _time_change(study: Study, steps: Sequence[Step], block: Scene) -> tuple[float, float]:
+    """Seconds of the deepest change of the network, and of its output for one image."""
     if not steps:
         return 0.0, 0.0
     deepest = max(steps, key=lambda step: step.condition.depth)
 
     def change() -> float:
         with deepest.condition.applied(study.network, block) as scene:
-            return _clocked(lambda: study.network.outputs(scene.images))[1]
+            return _clock(lambda: study.network.outputs(scene.images))[1]
 
-    outputs, seconds = _clocked(change)
+    outputs, seconds = _clock(change)
     return seconds - outputs, outputs / len(block)
 
 
-def _clocked(work: Callable[[], T]) -> tuple[T, float]:
+def _clock(work: Callable[[], T]) -> tuple[T, float]:
     start = time.perf_counter()
-    made = work()
-    return made, time.perf_counter() - start
+    result = work()
+    return result, time.perf_counter() - start
 
 
 def _memory() -> int:
-    """Bytes this process has needed, and may yet keep, where the system tells."""
+    """Bytes that this process has needed and may still need; 0 if the system reports none."""
     try:
         import resource
-    except ImportError:  # there is none on Windows
+    except ImportError:  # not available on Windows
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + ROOM

@@ -1,4 +1,4 @@
-"""The public door: do these explainers' maps depend on what the model learned?"""
+"""The public entry point: do these explainers' maps depend on what the model learned?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def evaluate(
     """Do these explainers' maps depend on what the model learned?
 
     Runs every check on every explainer and on the controls, and compares the maps of the
-    untouched model with those under each change. The model comes back as it was.
+    untouched model with those under each change. The model is restored afterwards.
 
     Args:
         model: any built Keras model.
@@ -53,15 +53,17 @@ def evaluate(
         model, images, targets, explainers=explainers, checks=named(checks),
         similarities=similarities or default_similarities(), options=options,
     )  # fmt: skip
-    carried_out = partial(
+    run = partial(
         run_study,
         study,
         preprocessing=options.preprocessing,
         maps_to_save=MapsToSave(maps=options.save_maps),
     )
     if options.run_dir is not None:
-        return carried_out(Store(Path(options.run_dir)))
+        return run(Store(Path(options.run_dir)))
     with tempfile.TemporaryDirectory() as folder:
-        results = carried_out(Store(Path(folder)))
-        kept = {name: getattr(results, name).in_memory() for name in ("long_scores", "long_floors")}
-        return replace(results, **kept)
+        results = run(Store(Path(folder)))
+        tables = {
+            name: getattr(results, name).in_memory() for name in ("long_scores", "long_floors")
+        }
+        return replace(results, **tables)

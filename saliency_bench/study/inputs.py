@@ -1,4 +1,4 @@
-"""What a study is of: the images to explain, the model that fits them, and others like it."""
+"""Inputs of a study: the images, the model for them, and further networks of its kind."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from saliency_bench.protocols import Dataset, Networks, Progress, TargetMode
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for.
+    """The request for inputs.
 
     Attributes:
         dataset: where images come from.
-        model: from what is loaded to the model, or to what trains it; told whether there are
-            images to train on.
-        trains: whether images to train on are wanted.
-        retrains: whether a check asks for further networks.
-        n_images: how many images are explained, at most.
+        model: makes the model, or its trainer; called with whether there are images to train on.
+        trains: whether to load images to train on.
+        retrains: whether a check needs further networks.
+        n_images: the most images that are explained.
         target: how the explained class is chosen.
         seed: of the network under test.
         cache: the folder of trained networks.
@@ -41,13 +40,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a study is of.
+    """The inputs of a study.
 
     Attributes:
         dataset: the images to explain, in the order of the data set.
         model: the model under test.
-        weights: trains further networks, where that can be done.
-        remarks: what who asked should know, a line each.
+        weights: trains further networks, if that is possible.
+        remarks: notes for the user, a line each.
     """
 
     dataset: Dataset
@@ -60,11 +59,11 @@ def load_inputs(asked: Asked, progress: Progress | None = None) -> Inputs:
     """Load the images, and load or train the model that fits them.
 
     Args:
-        asked: what is asked for.
-        progress: is told how far a training is.
+        asked: the request.
+        progress: is informed of each training.
 
     Raises:
-        ValueError: if images or model cannot be had, or do not fit each other.
+        ValueError: if images or model cannot be loaded, or do not fit each other.
     """
     dataset = asked.dataset.load(train=asked.trains)
     model = asked.model(asked.trains and dataset.train_labels is not None)

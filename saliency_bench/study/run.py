@@ -1,4 +1,4 @@
-"""From a study to its results: what is missing is computed, then the conclusions are drawn."""
+"""Runs a study: computes the missing cells, then draws the conclusions."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def run_study(
     progress: Progress | None = None,
     beside: AbstractContextManager[Any] | None = None,
 ) -> Results:
-    """Compute what is missing in `store`, and conclude.
+    """Compute the missing cells in `store`, and draw the conclusions.
 
     Args:
         study: what is run.
         store: where cells are kept.
         preprocessing: pixels in [0, 1] to model units, for the figures.
         maps_to_save: which maps are saved; without examples the results have none.
-        progress: is told what is being done.
-        beside: is open while cells are computed, e.g. other processes that do the same.
+        progress: is informed of every step.
+        beside: a context that is open while cells are computed, e.g. further worker processes.
 
     Raises:
         ValueError: if no explainer applies.
@@ -64,16 +64,16 @@ def run_study(
 
 
 def chance(labels: NDArray[np.int64] | None) -> float | None:
-    """Accuracy of always naming the most frequent class; None without labels or with one class."""
+    """Accuracy of always predicting the most frequent class; None without at least two classes."""
     if labels is None or provenance.of_one_class(labels):
         return None
     return float(np.bincount(labels).max() / len(labels))
 
 
 def variance_components(study: Study, folder: Path) -> dict[str, inference.Components]:
-    """How much `retained` varies with draws and images, by explainer of the first check.
+    """Variances of `retained` over draws and images, by explainer of the first check.
 
-    From the scores that a run of such a study left; empty if there are none.
+    They are estimated from the scores of an earlier run of such a study; empty without scores.
     """
     try:
         long = [LongTable.read(folder / f"{name}.parquet") for name in ("scores", "floors")]
