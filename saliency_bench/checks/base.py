@@ -1,4 +1,4 @@
-"""What checks share: the untouched network explained once more, and the check of a setting."""
+"""Shared parts of checks: the repeated untouched network, and the validation of settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from saliency_bench.protocols import Network, Place, Scene
 
 @dataclass(frozen=True)
 class Repeated:
-    """Nothing is changed but the explainer's seed: how far a map repeats itself."""
+    """A condition that changes only the explainer's seed, to measure how well maps repeat."""
 
     name: str = "repeat"
     stage: int = 0
@@ -24,11 +24,20 @@ class Repeated:
 
     @contextmanager
     def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """The same scene under other keys."""
+        """The same scene with other keys."""
         yield replace(scene, keys=randomize.other_keys(scene.keys, "repeat"))
 
 
 def require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
-    """Raises `ValueError` unless the setting `name` is one of those allowed."""
+    """Require that a setting has an allowed value.
+
+    Args:
+        name: of the setting.
+        value: its value.
+        allowed: the allowed values.
+
+    Raises:
+        ValueError: if the value is not allowed.
+    """
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")

@@ -1,4 +1,4 @@
-"""Data randomization: networks trained on randomized labels, beside twins trained on true ones."""
+"""Data randomization: networks trained on randomized labels, and twins trained on true ones."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ TWINS = 1
 """The stage that compares networks trained alike: it measures the ceilings of later stages."""
 
 MOST_SEEN = 0.1
-"""Share of the images to explain that may be among those trained on: data sets hold duplicates."""
+"""Largest share of images to explain that are training images; data sets contain duplicates."""
 
 LEARNED = 0.9
-"""How much of an accuracy asked for must be left once guessing is taken out of it."""
+"""Share of a required accuracy that must remain after a correction for guessing."""
 
 DECLARED = Expectation(
     Words(
@@ -67,15 +67,15 @@ DECLARED = Expectation(
 
 @dataclass(frozen=True)
 class Retrained:
-    """The weights of another network of the same architecture.
+    """A condition that swaps in the weights of another network of the same architecture.
 
     Attributes:
         name: what that network learned.
         stage: place among the levels of corruption.
         depth: share of its labels that are randomized.
-        draw: which one of its kind.
-        network: the network, trained.
-        moves_output: whether it is another one than the untouched.
+        draw: number of the network within its kind.
+        network: the trained network.
+        moves_output: whether it differs from the untouched network.
         destroys: whether all of its labels are randomized.
         references: see `Condition`.
         repredict: explain the class that it predicts.
@@ -93,10 +93,10 @@ class Retrained:
 
     @contextmanager
     def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """The scene under that network's weights.
+        """Apply the weights of that network; yields the scene.
 
         Raises:
-            ProofError: if they are not the ones that were trained.
+            ProofError: if the stored weights are not those of the training.
         """
         with network.changed(network.once(self, self._values)):
             if network.fingerprint() != self.network.fingerprint:
@@ -122,21 +122,21 @@ class Retrained:
 class DataRandomization:
     """Data randomization test (Adebayo et al., 2018, section 4), with retrained twins.
 
-    Networks are trained on true and on randomized labels, each from first weights of its own.
-    The similarity of a true-label network's map with its twins' is the ceiling; that with a
-    random-label network's lies between the null, where the map is about the labels, and the
-    ceiling, where it is not.
+    Networks are trained on true and on randomized labels, each from its own initial weights. The
+    similarity of maps of a true-label network and its twins is the ceiling. The similarity of maps
+    of a true-label and a random-label network is close to the null if maps depend on the labels,
+    and close to the ceiling if they do not.
 
     Attributes:
-        labels: `permuted` shuffles the labels (the paper's), `uniform` draws them anew.
-        fractions: shares of the labels that are randomized, each a level of corruption; the
-            verdict is taken on 1.
+        labels: `permuted` shuffles the labels (as in the paper), `uniform` draws them anew.
+        fractions: shares of the labels that are randomized, each a level of corruption; level 1
+            decides the verdict.
         networks: how many of each kind; at least 3 for a verdict.
         min_train_accuracy: what a random-label network must reach on its own labels.
-        min_test_accuracy: what a true-label network must reach on the images to explain. Where
-            one class is frequent, more is asked of either.
-        chance_margin: how much of what guessing leaves a network of purely random labels may be
-            right on there.
+        min_test_accuracy: what a true-label network must reach on the images to explain. Both
+            requirements are higher if one class is frequent.
+        chance_margin: how far the accuracy of a network of purely random labels may exceed chance
+            there, as a share of the range from chance to 1.
     """
 
     declares: ClassVar[Expectation] = DECLARED
@@ -165,11 +165,11 @@ class DataRandomization:
     def conditions(self, study: Study) -> tuple[Condition, ...]:
         """The repeat, the twins, then every network of every level of corruption.
 
-        Trains what is not yet trained.
+        Trains the networks that are not trained yet.
 
         Raises:
-            NotApplicable: if networks cannot be trained, or not be tested, here.
-            ValueError: if the model under test is not the one that its training gives.
+            NotApplicable: if networks cannot be trained or tested here.
+            ValueError: if the model under test is not the one that its training yields.
         """
         if study.labels is None:
             raise NotApplicable(
@@ -198,7 +198,7 @@ class DataRandomization:
         return tuple(conditions)
 
     def expectation(self, study: Study) -> Expectation:
-        """A verdict on labels that are random throughout, if the networks are worth one."""
+        """A verdict on purely random labels; guards report networks that do not allow one."""
         reason = ""
         if self.fractions[-1] < 1:
             reason = "no network was trained on labels that are random throughout"
@@ -210,8 +210,8 @@ class DataRandomization:
     def _names(self, study: Study) -> list[list[NetworkName]]:
         """The networks by stage, true labels first, and draw.
 
-        The network under test is the last of its kind: figures show each stage's first network,
-        and so a twin beside it.
+        The network under test is the last of its kind. Figures show the first network of each
+        stage, so they show a twin beside the network under test.
         """
         draws = [(draw + 1) % self.networks for draw in range(self.networks)]
         true = [NetworkName(draw=draw) for draw in draws]
@@ -228,24 +228,24 @@ class DataRandomization:
             )
 
     def _guards(self, study: Study) -> Iterator[str]:
-        """Why the networks that the verdict rests on are not worth one, a line each."""
+        """Why the networks do not allow a verdict, a line each."""
         true, *_, random = self._names(study)
         for name in (*true, *random):
             network = study.weights(name)
             learned, tested = network.train_accuracy, network.test_accuracy
             if name.labels != "true":
-                asked = _above(network.train_chance, self.min_train_accuracy)
-                if not learned >= asked:
+                least = _above(network.train_chance, self.min_train_accuracy)
+                if not learned >= least:
                     yield (
                         f"the network of {name} learned {learned:.2f} of its labels; at least "
-                        f"{asked:.2f} (min_train_accuracy) is asked for"
+                        f"{least:.2f} (min_train_accuracy) is asked for"
                     )
             if name.labels == "true":
-                asked = _above(network.chance, self.min_test_accuracy)
-                if not tested >= asked:
+                least = _above(network.chance, self.min_test_accuracy)
+                if not tested >= least:
                     yield (
                         f"the network of {name} has test accuracy {tested:.2f}; at "
-                        f"least {asked:.2f} (min_test_accuracy) is asked for"
+                        f"least {least:.2f} (min_test_accuracy) is asked for"
                     )
             if name.fraction == 1:
                 highest = network.chance + self.chance_margin * (1 - network.chance)
@@ -262,9 +262,9 @@ class DataRandomization:
 
 
 def _above(chance: float, accuracy: float) -> float:
-    """What `accuracy` asks of a network where guessing is right that often.
+    """The accuracy that a network must reach if guessing has the accuracy `chance`.
 
-    Where one class is frequent, naming it alone is right often: then as large a share of what
-    guessing leaves is asked for as `accuracy` is where guessing is hardly ever right.
+    If one class is frequent, always naming it has a high accuracy. Then the network must reach the
+    share `LEARNED * accuracy` of the range from chance to 1, if that is more than `accuracy`.
     """
     return max(accuracy, chance + (1 - chance) * LEARNED * accuracy)

@@ -1,4 +1,4 @@
-"""Parameter randomization: layers re-initialised in a cascade, or one at a time."""
+"""Parameter randomization: layers are re-initialised in a cascade, or one at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Order = Literal["top_down", "bottom_up", "independent"]
 MIN_STAGES = 4
-"""Fewest stages, evenly spaced by layer, that a verdict may be taken on if not on all."""
+"""Fewest evenly spaced stages for a verdict if the stages are not all layers."""
 
 DECLARED = Expectation(
     Words(
@@ -59,7 +59,7 @@ DECLARED = Expectation(
 
 @dataclass(frozen=True)
 class Redrawn:
-    """Some weights redrawn.
+    """A condition that redraws some weights.
 
     Attributes:
         name: the last block that is redrawn.
@@ -71,7 +71,7 @@ class Redrawn:
         policy: how new values are drawn.
         seed: root of the random streams.
         repredict: explain the class that the redrawn network predicts.
-        destroys: whether no block is left as it was.
+        destroys: whether every block is redrawn.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Redrawn:
 
     @contextmanager
     def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """The scene under the redrawn weights."""
+        """Apply the redrawn weights; yields the scene."""
         with network.changed(network.once(self, self.values)):
             if self.repredict:
                 scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
@@ -100,7 +100,7 @@ class Redrawn:
         values: dict[int, Any] = {}
         for stage in sorted({stage for _, stage in self.variables}):
             positions = [position for position, s in self.variables if s == stage]
-            drawn = randomize.redraw(
+            arrays = randomize.redraw(
                 model,
                 [variables[position] for position in positions],
                 seed=self.seed,
@@ -108,7 +108,7 @@ class Redrawn:
                 stage=stage,
                 policy=self.policy,
             )
-            values.update(zip(positions, drawn, strict=True))
+            values.update(zip(positions, arrays, strict=True))
         return values
 
 
@@ -119,12 +119,12 @@ class ParameterRandomization:
     Attributes:
         order: `top_down` redraws from the output down, `bottom_up` from the input up, both
             cumulative; `independent` one block at a time.
-        draws: redraws per stage; None takes the study's.
+        draws: redraws per stage; None takes the study's number.
         policy: see `randomize.redraw`.
-        batch_norm: `reset` puts moving statistics back to their start; `keep` leaves them, as the
-            code of 2018 did.
-        nested: every draw is one path: a stage keeps what the stages before it drew. By default
-            each stage is drawn afresh (the code of 2018).
+        batch_norm: `reset` sets moving statistics to their initial values; `keep` leaves them, as
+            the code of 2018 did.
+        nested: whether a stage keeps the weights that earlier stages of the same draw drew. By
+            default each stage draws all its weights anew (the code of 2018).
         blocks: layer-name patterns by block name; default: a block per layer with weights.
         exclude: patterns of layers that are never redrawn.
         stages: how many stages, evenly spaced with the first and the last, or which ones
@@ -163,7 +163,7 @@ class ParameterRandomization:
         positions = {id(v): position for position, v in enumerate(model.variables)}
         layers = [0, *accumulate(block.layers for block in blocks)]
         conditions: list[Condition] = [Repeated()]
-        for stage in self._chosen(len(blocks)):
+        for stage in self._stages_to_run(len(blocks)):
             first = stage - 1 if self.order == "independent" else 0
             redrawn = tuple(
                 (positions[id(variable)], place + 1 if self.nested else stage)
@@ -181,7 +181,7 @@ class ParameterRandomization:
         return tuple(conditions)
 
     def expectation(self, study: Study) -> Expectation:
-        """A verdict on the area for an even top-down cascade with statistics reset; else none."""
+        """A verdict on the area for an even top-down cascade with reset statistics; else none."""
         reason = ""
         if self.order != "top_down":
             reason = f"the order {self.order} is descriptive: a network that still works keeps maps"
@@ -195,35 +195,35 @@ class ParameterRandomization:
         blocks = networks.blocks(model, self.blocks, exclude=self.exclude)
         if self.batch_norm == "keep":
             blocks = tuple(
-                kept for block in blocks if (kept := networks.trained(model, block)).variables
+                part for block in blocks if (part := networks.trained(model, block)).variables
             )
         return list(reversed(blocks)) if self.order == "bottom_up" else list(blocks)
 
-    def _chosen(self, count: int) -> list[int]:
+    def _stages_to_run(self, count: int) -> list[int]:
         """Stages to run, of 1..count."""
         if self.stages is None:
             return list(range(1, count + 1))
         if isinstance(self.stages, int):
             if not 1 <= self.stages <= count:
                 raise ValueError(f"stages must be in 1..{count}; got {self.stages}")
-            return _even(self.stages, count)
-        chosen = sorted(set(self.stages))
-        if not chosen or chosen[0] < 1 or chosen[-1] > count:
+            return _even_stages(self.stages, count)
+        stages = sorted(set(self.stages))
+        if not stages or stages[0] < 1 or stages[-1] > count:
             raise ValueError(f"stages must be in 1..{count}; got {list(self.stages)}")
-        return chosen
+        return stages
 
     def _evenly_spaced(self, blocks: Sequence[Block]) -> bool:
-        """Whether the chosen stages lie evenly over the layers, as well as whole blocks allow."""
-        chosen = self._chosen(len(blocks))
+        """Whether the stages are spaced evenly over the layers, as far as whole blocks allow."""
+        stages = self._stages_to_run(len(blocks))
         depths = np.cumsum([block.layers for block in blocks])
-        reached = depths[np.array(chosen) - 1]
-        if len(chosen) == len(blocks) == depths[-1]:
+        reached = depths[np.array(stages) - 1]
+        if len(stages) == len(blocks) == depths[-1]:
             return True
-        if len(chosen) < MIN_STAGES or chosen[0] != 1 or chosen[-1] != len(blocks):
+        if len(stages) < MIN_STAGES or stages[0] != 1 or stages[-1] != len(blocks):
             return False
-        ideal = np.linspace(reached[0], reached[-1], len(chosen))
+        ideal = np.linspace(reached[0], reached[-1], len(stages))
         return bool(np.abs(reached - ideal).max() <= 1)
 
 
-def _even(wanted: int, count: int) -> list[int]:
-    return sorted({int(stage) for stage in np.linspace(1, count, wanted).round()})
+def _even_stages(number: int, count: int) -> list[int]:
+    return sorted({int(stage) for stage in np.linspace(1, count, number).round()})

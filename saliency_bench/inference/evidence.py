@@ -1,4 +1,4 @@
-"""What a run measured, as tables, and one explainer's share of it, as arrays."""
+"""The measurements of a run as tables, and those of one explainer as arrays."""
 
 from __future__ import annotations
 
@@ -37,18 +37,19 @@ _VALUES = ("score", "null", "ceiling")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything the verdicts rest on.
+    """All inputs of the verdicts.
 
     Attributes:
         scores: `check, explainer, similarity, stage, condition, depth, draw, image, target,
             score, null, ceiling, status`; stage 0 compares the untouched map with itself under
-            another explainer seed. An explainer that failed has one row, whose condition is why.
+            another explainer seed. An explainer that failed has one row, with the reason as its
+            condition.
         floors: `check, explainer, similarity, stage, draw, image, floor`.
         networks: `check, stage, condition, depth, draw, destroyed, accuracy, input_independent,
             variables_changed, variables_exempt`.
-        expectations: what each check says of itself.
-        signed: whether the sign of an explainer's maps means something.
-        thresholds: largest share retained that passes, by similarity; None gives no verdict.
+        expectations: what each check declares about itself.
+        signed: whether the sign of an explainer's maps has a meaning.
+        thresholds: the largest `retained` that passes, by similarity; None gives no verdict.
         chance: share of the largest class among the images; None without labels.
         controls: the name of each control's class.
     """
@@ -66,30 +67,30 @@ class Evidence:
         for place, (column, allowed) in enumerate(
             [("check", self.expectations), ("explainer", self.signed)]
         ):
-            _known(f"scores.{column}", {key[place] for key in self.scores.keys}, allowed)
+            _require_known(f"scores.{column}", {key[place] for key in self.scores.keys}, allowed)
 
 
-def _known(name: str, found: Iterable[str], allowed: Iterable[str]) -> None:
-    strange = set(found) - set(allowed)
+def _require_known(name: str, values: Iterable[str], allowed: Iterable[str]) -> None:
+    strange = set(values) - set(allowed)
     if strange:
         raise ValueError(f"{name} must be one of {sorted(allowed)}, got {sorted(strange)}")
 
 
 @dataclass(frozen=True)
 class Case:
-    """What one verdict is decided on.
+    """The data behind one verdict.
 
     Attributes:
         key: check, explainer and similarity.
         pairs: all stages, the untouched one included.
-        failure: status and cause of an explainer that never ran; empty if it did.
-        expectation: what the check says of itself.
-        signed: whether the sign of the maps means something.
-        threshold: largest share retained that passes.
-        networks: rows of this check.
-        chance: accuracy of a network that knows nothing.
-        draws: numbers of the draws, as the pairs have them.
-        images: numbers of the images.
+        failure: status and reason of an explainer that never ran; empty if it ran.
+        expectation: what the check declares about itself.
+        signed: whether the sign of the maps has a meaning.
+        threshold: the largest `retained` that passes.
+        networks: the rows of this check.
+        chance: accuracy of guessing.
+        draws: numbers of the draws, in the order of the pairs.
+        images: numbers of the images, in the order of the pairs.
     """
 
     key: Key
@@ -105,7 +106,7 @@ class Case:
 
     @cached_property
     def judged(self) -> Pairs:
-        """The stages that the verdict is taken on."""
+        """The pairs of the stages that decide the verdict."""
         stages = self.pairs.stages
         if self.expectation.statistic == "last" and stages.any():
             return self.pairs.take(stages == stages.max())
@@ -113,45 +114,51 @@ class Case:
 
     @cached_property
     def destroyed(self) -> Pairs:
-        """The stage whose draws are networks that share nothing; empty without one."""
+        """The pairs of the stage whose draws are unrelated networks; empty without one."""
         stages = self.networks.loc[self.networks["destroyed"].astype(bool), "stage"]
         return self.pairs.take(self.pairs.stages == stages.max())
 
     @cached_property
     def repeats(self) -> Counted:
-        """The untouched maps against themselves under another explainer seed."""
+        """The untouched maps compared with themselves under another explainer seed."""
         return count(self.pairs.take(self.pairs.stages == 0))
 
     @property
     def statistic(self) -> Statistic:
-        """What is judged: the share that is left, or the score itself where maps must keep."""
+        """The statistic that decides: `retained`, or the score itself if maps must be kept."""
         return "similarity" if self.expectation.expects == "keep" else "retained"
 
     @cached_property
     def reported(self) -> Counted:
-        """The judged pairs in the variant that is reported."""
+        """The judged pairs, with undefined ones counted as reported."""
         return self.counted(self.judged)
 
     def counted(self, pairs: Pairs, *, died: Died = "null", nan: NotFinite = "out") -> Counted:
-        """Some of the pairs, once it is settled how the undefined ones count."""
+        """Apply a rule for undefined pairs to some of the pairs.
+
+        Args:
+            pairs: of one stage or of several.
+            died: see `count`.
+            nan: see `count`.
+        """
         return count(pairs, died=died, nan=nan, measured_at=self.expectation.ceiling.stage)
 
 
 def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
-    """The evidence as a case per key."""
+    """The evidence, as one case per key."""
     for key in keys:
         rows = evidence.scores.rows(key)
-        _known("scores.status", rows["status"].unique(), STATUSES + FAILURES)
+        _require_known("scores.status", rows["status"].unique(), STATUSES + FAILURES)
         kinds = pd.Index(STATUSES).get_indexer(pd.Index(rows["status"])).astype(np.int8)
-        failed, ran = rows[kinds == ABSENT], rows[kinds != ABSENT]
+        failures, scored = rows[kinds == ABSENT], rows[kinds != ABSENT]
         check, explainer, similarity = key
-        pairs, draws, images = _pivot(_columns(ran), kinds[kinds != ABSENT])
+        pairs, draws, images = _pivot(_columns(scored), kinds[kinds != ABSENT])
         yield Case(
             key=key,
             pairs=pairs,
             draws=draws,
             images=images,
-            failure=tuple(failed.iloc[0][["status", "condition"]]) if len(failed) else (),
+            failure=tuple(failures.iloc[0][["status", "condition"]]) if len(failures) else (),
             expectation=evidence.expectations[check],
             signed=evidence.signed[explainer],
             threshold=evidence.thresholds.get(similarity),
@@ -166,11 +173,11 @@ def _columns(rows: pd.DataFrame) -> dict[str, NDArray[Any]]:
 
 
 def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> tuple[Pairs, Ints, Ints]:
-    """Long columns of one case to arrays `[L, D, I]`; and the numbers of draws and images."""
+    """Arrays `[L, D, I]` from the long columns of one case; and the numbers of draws and images."""
     axes = [pd.factorize(columns[name], sort=True) for name in _AXES]
     place = tuple(codes for codes, _ in axes)
     shape = tuple(len(levels) for _, levels in axes)
-    # A pair that is called ok without a number is not ok.
+    # A pair with status ok but without a number is not ok.
     kinds = np.where((kinds == OK) & np.isnan(columns["score"]), NAN, kinds)
 
     def placed(values: NDArray[Any], empty: float) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""One explainer's compared pairs of maps, as arrays, and how the undefined ones count."""
+"""The compared pairs of maps of one explainer, as arrays, and how undefined pairs count."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NotFinite = Literal["null", "ceiling", "out"]
 Statistic = Literal["retained", "similarity"]
 
 MIN_DRAWS = 3
-"""Fewer changed networks say too little about changed networks."""
+"""Fewest changed networks for a statement about changed networks in general."""
 ABSENT = -1
-"""The kind of a pair that was not compared."""
+"""The kind of a pair without a comparison."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Pairs:
     Attributes:
         stages: `[L]` numbers of the stages.
         score: `[L, D, I]`, as are the others; NaN where unknown.
-        null: similarity of maps that share nothing but the explainer.
-        ceiling: similarity if nothing had changed.
+        null: similarity of unrelated maps of the same explainer.
+        ceiling: similarity if nothing changed.
         kind: index into `STATUSES`, or `ABSENT`.
     """
 
@@ -70,23 +70,23 @@ class Pairs:
     def share(self, status: str) -> float:
         """Share of the pairs with this status; NaN without pairs."""
         present = np.count_nonzero(self.kind != ABSENT)
-        found = np.count_nonzero(self.kind == STATUSES.index(status))
-        return found / present if present else float("nan")
+        matches = np.count_nonzero(self.kind == STATUSES.index(status))
+        return matches / present if present else float("nan")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Pairs once it is settled how the undefined ones count.
+    """Pairs after a rule for the undefined ones is applied.
 
     Attributes:
-        score: `[L, D, I]` of the draws and images that count at all; 0 where left out.
+        score: `[L, D, I]` of the draws and images that count; 0 where a pair is left out.
         null: as `score`.
         ceiling: as `score`.
-        weights: sum to 1 in all; each stage's living pairs share alike.
-        draws: which of all draws count at all.
-        images: which of all images do.
-        measured: `[L]` at which stages the score is a mean over networks trained alike, as every
-            ceiling is; None where ceilings are not measured.
+        weights: sum to 1; stages weigh the same, and so do the pairs that count within a stage.
+        draws: which of all draws count.
+        images: which of all images count.
+        measured: `[L]` whether the score of a stage is a mean over networks trained alike, as
+            every ceiling is; None if ceilings are not measured.
     """
 
     score: Floats
@@ -106,32 +106,32 @@ class Counted:
     def retained(self) -> Interval:
         """`mean(score - null) / mean(ceiling - null)`.
 
-        NaN where a ceiling that is measured may be no higher than the null: no interval of a ratio
-        is bounded if that of its denominator holds 0 (Fieller, 1954).
+        NaN if a measured ceiling may be no higher than the null: the interval of a ratio is
+        unbounded if the interval of its denominator contains 0 (Fieller, 1954).
         """
         score, ceiling = self._networks
-        found = self._interval(score - self.null, ceiling - self.null)
+        ratio = self._interval(score - self.null, ceiling - self.null)
         if self.measured is not None and not self.room.low > 0:
-            return Interval(*np.full((3, *np.shape(found.value)), np.nan))
-        return found
+            return Interval(*np.full((3, *np.shape(ratio.value)), np.nan))
+        return ratio
 
     @cached_property
     def room(self) -> Interval:
-        """`mean(ceiling - null)`: what there is to be retained."""
+        """`mean(ceiling - null)`: the most that can be retained."""
         return self._interval(self._networks[1] - self.null, np.ones(1))
 
     def moved_by(self, statistic: Statistic) -> tuple[Floats, Floats]:
-        """The statistic, and what each draw and image that counts moves it by.
+        """The statistic, and the influence of each draw and image that counts.
 
         Returns:
-            A number, NaN where there is no interval either, and `[D, I]`.
+            A number, which is NaN if there is no interval, and `[D, I]`.
         """
-        found = getattr(self, statistic)
+        result = getattr(self, statistic)
         score, ceiling = self._networks
-        keeping = statistic == "similarity"
-        room = np.ones_like(ceiling) if keeping else ceiling - self.null
-        _, cells = linearised(score if keeping else score - self.null, room, self.weights)
-        return np.where(np.isfinite(found.low), found.value, np.nan), cells
+        is_similarity = statistic == "similarity"
+        room = np.ones_like(ceiling) if is_similarity else ceiling - self.null
+        _, cells = linearised(score if is_similarity else score - self.null, room, self.weights)
+        return np.where(np.isfinite(result.low), result.value, np.nan), cells
 
     @property
     def n_draws(self) -> int:
@@ -144,7 +144,7 @@ class Counted:
 
     @property
     def _networks(self) -> tuple[Floats, Floats]:
-        """Score and ceiling such that draws are independent."""
+        """Score and ceiling with independent draws: pseudo-values where they are measured."""
         if self.measured is None or self._few:
             return self.score, self.ceiling
         ceiling = pseudo_values(self.ceiling, self.weights)
@@ -153,14 +153,14 @@ class Counted:
 
     @property
     def _few(self) -> bool:
-        """Whether the networks are too few to tell how much networks differ."""
+        """Whether there are too few networks to estimate how much networks differ."""
         return self.n_draws < MIN_DRAWS
 
     def _interval(self, numerator: Floats, denominator: Floats) -> Interval:
-        found = interval(numerator, denominator, self.weights)
+        result = interval(numerator, denominator, self.weights)
         if self.measured is None or not self._few:
-            return found
-        return Interval(found.value, *np.full((2, *np.shape(found.value)), np.nan))
+            return result
+        return Interval(result.value, *np.full((2, *np.shape(result.value)), np.nan))
 
 
 def count(
@@ -170,20 +170,20 @@ def count(
     nan: NotFinite = "out",
     measured_at: int | None = None,
 ) -> Counted:
-    """Settle how the undefined pairs count; the defaults are the variant that is reported.
+    """Apply a rule for undefined pairs; the defaults are the rule for reported numbers.
 
-    A constant reference says nothing, so nothing can be asked of what becomes of it: left out.
+    A pair with a constant reference is left out, as no change of that map can be measured.
 
     Args:
         pairs: of one stage or of several.
-        died: a map that vanished under the change has changed ("null"), or says nothing ("out").
-        nan: as what a pair counts that is not finite.
-        measured_at: the stage that measures the ceilings; None: they are not measured.
+        died: whether a map that vanished under the change counts as the null or is left out.
+        nan: whether a pair that is not finite counts as the null, as the ceiling or is left out.
+        measured_at: the stage that measures the ceilings; None if they are not measured.
     """
-    null, ceiling = _filled(pairs.null), _filled(pairs.ceiling)
+    null, ceiling = _fill_unknown(pairs.null), _fill_unknown(pairs.ceiling)
     fills = {"null": null, "ceiling": ceiling}
     alike = np.array([stage == measured_at for stage in pairs.stages], np.bool_)
-    # Among networks trained alike none is changed: what vanished there was no reference either.
+    # Networks trained alike are not changed, so a map that vanished there was no reference.
     kind = np.where(alike[:, None, None] & (pairs.kind == DIED), CONSTANT, pairs.kind)
     score, alive = pairs.score, (kind != ABSENT) & (kind != CONSTANT)
     for here, how in ((kind == DIED, died), (kind == NAN, nan)):
@@ -202,15 +202,15 @@ def count(
 
 
 def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired: bool) -> Estimate:
-    """How far a statistic of one lies above that of another.
+    """A statistic of one minus that of another.
 
     Args:
-        counted: the one.
-        other: the other.
-        statistic: what is compared.
-        paired: whether both saw the same draws and images, each in the same place: what these do
-            to both then cancels. Else all is taken for independent, which is too wide if images
-            are shared.
+        counted: the minuend.
+        other: the subtrahend.
+        statistic: the statistic to compare.
+        paired: whether both have the same draws and images in the same order; their common
+            effects then cancel. Otherwise both count as independent, which gives too wide an
+            interval if they share images.
     """
     (value, cells), (base, others) = counted.moved_by(statistic), other.moved_by(statistic)
     if not paired:
@@ -222,19 +222,19 @@ def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired
 
 
 def _spread(counted: Counted, cells: Floats) -> NDArray[np.float64]:
-    """What each of all draws and images adds to the mean; 0 for those that do not count."""
+    """The contribution of every draw and image to the mean; 0 for those that do not count."""
     whole = np.zeros((len(counted.draws), len(counted.images)))
     whole[np.ix_(counted.draws, counted.images)] = cells / max(cells.size, 1)
     return whole
 
 
-def _filled(values: Floats) -> Floats:
-    """Unknown values get their stage's mean; a stage without any gets the mean of all."""
-    known = np.isfinite(values)
-    if known.all():
+def _fill_unknown(values: Floats) -> Floats:
+    """Replace unknown values by the mean of their stage, or of all stages if it has none."""
+    finite = np.isfinite(values)
+    if finite.all():
         return values
-    counts = known.sum((1, 2))
-    totals = np.where(known, values, 0.0).sum((1, 2))
+    counts = finite.sum((1, 2))
+    totals = np.where(finite, values, 0.0).sum((1, 2))
     overall = totals.sum() / counts.sum() if counts.any() else np.nan
     means = np.where(counts > 0, totals / np.maximum(counts, 1), overall)
-    return np.where(known, values, means[:, None, None])
+    return np.where(finite, values, means[:, None, None])

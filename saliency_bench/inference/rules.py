@@ -1,6 +1,6 @@
-"""The rules that turn a case into a verdict, in the order in which they are asked.
+"""The rules that turn a case into a verdict, in their order.
 
-Each rule answers with a verdict and its reason, or None to leave the case to the next one.
+Each rule returns a verdict and its reason, or None to leave the case to the next rule.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from saliency_bench.inference.pairs import MIN_DRAWS, Counted, Died, NotFinite
 from saliency_bench.protocols import DIED, NAN, STATUSES
 
 MIN_IMAGES = 5
-"""An image and its four partners: fewer images have no null."""
+"""Fewest images for a null: an image and its four partners."""
 MOST_CONSTANT = 1 / 2
-"""Share of the pairs whose reference may be constant."""
+"""Largest share of pairs with a constant reference."""
 MIN_DEFINED = 1 / 3
-"""Share of the other pairs that must have a score."""
+"""Smallest share of the other pairs that must have a score."""
 MARGIN = 0.1
-"""Similarities closer than this are taken for the same."""
+"""Similarities closer than this count as equal."""
 MIN_REPEATABILITY = 0.3
-"""How much of the room above the null a map must keep when only its own noise changes."""
+"""Share of the room above the null that a map must keep if only its own noise changes."""
 TOLERANCE = 0.1
-"""How much similarity may be lost where maps must keep."""
+"""Largest loss of similarity if maps must be kept."""
 EXACT = 1e-6
-"""A map that agrees with its own repetition this closely is deterministic."""
+"""A map is deterministic if its repetition differs by no more than this."""
 SIGNIFICANCE = 0.05
 """Of the one-sided binomial test that a network beats chance."""
 SIGNED = "spearman_signed"
@@ -37,13 +37,13 @@ SIGNED = "spearman_signed"
 
 
 class Verdict(NamedTuple):
-    """A verdict ("" if none is given) and one sentence why.
+    """A verdict, "" if none is given, and its reason.
 
     Attributes:
         verdict: one word.
         reason: one sentence.
-        measured: whether what is retained was measured, and stands against the threshold; an
-            undefined verdict is so if it only hangs on how the pairs without a score count.
+        measured: whether the statistic was measured and compared with the threshold; also True
+            for a verdict that is undefined only because pairs without a score decide it.
     """
 
     verdict: str
@@ -87,7 +87,7 @@ def _no_threshold(case: Case) -> Verdict | None:
 
 
 def _no_sign(case: Case) -> Verdict | None:
-    # There the signed correlation is the absolute one under another name: one decision, not two.
+    # Without a sign the signed correlation equals the absolute one: one decision, not two.
     if case.key[2] == SIGNED and not case.signed:
         return Verdict("", "descriptive: the map has no sign")
     return None
@@ -122,12 +122,12 @@ def _able_when_destroyed(case: Case) -> Verdict | None:
     if case.chance is None:
         return None
     destroyed = case.networks[case.networks["destroyed"].astype(bool)]
-    found = mean_interval(destroyed.groupby("draw")["accuracy"].mean().dropna().to_numpy())
-    if not found.low > case.chance:
+    accuracy = mean_interval(destroyed.groupby("draw")["accuracy"].mean().dropna().to_numpy())
+    if not accuracy.low > case.chance:
         return None
     return Verdict(
         "undefined",
-        f"a {case.expectation.words.destroyed} is not at chance: accuracy {_numbers(found)} "
+        f"a {case.expectation.words.destroyed} is not at chance: accuracy {_numbers(accuracy)} "
         f"against {case.chance:.2f}",
     )
 
@@ -141,7 +141,7 @@ def _few_defined(case: Case) -> Verdict | None:
 
 
 def _few_alive(case: Case) -> Verdict | None:
-    """A draw whose maps are all constant adds nothing."""
+    """A draw whose maps are all constant does not count."""
     draws = case.reported.n_draws
     if draws >= MIN_DRAWS:
         return None
@@ -163,8 +163,8 @@ def _no_room(case: Case) -> Verdict | None:
     room = case.reported.room
     if room.low >= MARGIN:
         return None
-    # Networks trained alike can disagree altogether: then a score near the ceiling is no sign of
-    # invariance, so closeness to 1 is asked whatever the ceiling.
+    # Networks trained alike can disagree completely. Then a score near the ceiling does not show
+    # invariance, so the score must be close to 1 for any ceiling.
     if case.reported.similarity.low > 1 - MARGIN:
         return Verdict("fail", f"the maps are invariant to everything: {_levels(case)}")
     return Verdict(
@@ -175,31 +175,31 @@ def _no_room(case: Case) -> Verdict | None:
 
 
 def _irreproducible(case: Case) -> Verdict | None:
-    """Asked of maps that do not repeat: of one that does, the rule of room asks enough."""
+    """Applies to maps that do not repeat exactly; for the others `_no_room` is strict enough."""
     repeats = case.repeats
     weights = repeats.weights
     if not weights.size or repeats.similarity.value >= 1 - EXACT:
         return None
-    # Noise is keyed by the image, so here images are independent and draws are not needed.
+    # The key of the noise is the image, so images are independent here and draws do not matter.
     score, null = (
         (weights * values).sum((0, 1)) / weights.sum((0, 1))
         for values in (repeats.score, repeats.null)
     )
-    found = ratio_interval(score - null, 1 - null)
-    if found.low >= MIN_REPEATABILITY:
+    repeatability = ratio_interval(score - null, 1 - null)
+    if repeatability.low >= MIN_REPEATABILITY:
         return None
     return Verdict(
         "undefined",
-        f"irreproducible: under another seed of its own a map keeps {_numbers(found)} of the room "
-        f"between the null ({repeats.mean(repeats.null):.2f}) and 1; the lower end must be at "
-        f"least {MIN_REPEATABILITY}",
+        f"irreproducible: under another seed of its own a map keeps {_numbers(repeatability)} of "
+        f"the room between the null ({repeats.mean(repeats.null):.2f}) and 1; the lower end must "
+        f"be at least {MIN_REPEATABILITY}",
     )
 
 
 _GIVEN: tuple[Rule, ...] = (_failed, _descriptive, _no_threshold, _no_sign, _guarded)
 _ALWAYS: tuple[Rule, ...] = (*_GIVEN, _few_draws, _weak_network)
 _ORDER: dict[str, tuple[Rule, ...]] = {
-    # A map that is the same for every image repeats and has no room: so room is asked first.
+    # A map that is equal for all images repeats and has no room, so the rule of room comes first.
     "change": (
         *_ALWAYS,
         _able_when_destroyed,
@@ -209,7 +209,7 @@ _ORDER: dict[str, tuple[Rule, ...]] = {
         _no_room,
         _irreproducible,
     ),
-    # Here the score itself is judged, against 1: the null does not enter.
+    # Here the score itself is judged, against 1, without a null.
     "keep": (*_ALWAYS, _few_defined),
 }
 
@@ -218,8 +218,8 @@ _ORDER: dict[str, tuple[Rule, ...]] = {
 
 
 def _against_threshold(case: Case) -> Verdict:
-    """Pass, fail or inconclusive; undefined if how the undefined pairs count turns one round."""
-    found, line, below, above = _scale(case, case.reported)
+    """Pass, fail or inconclusive; undefined if a rule for undefined pairs reverses the verdict."""
+    estimate, line, below, above = _scale(case, case.reported)
     verdicts = {_side(*_scale(case, variant)) for variant in _variants(case)}
     if {"pass", "fail"} <= verdicts:
         return Verdict(
@@ -229,18 +229,18 @@ def _against_threshold(case: Case) -> Verdict:
             measured=True,
         )
     where = {below: "lies below", above: "lies above"}
-    # Where one way to count decides and another does not, nothing is decided.
+    # If one rule decides and another one does not, the verdict is inconclusive.
     verdict = "inconclusive" if len(verdicts) > 1 else verdicts.pop()
     size = f"{case.judged.n_draws} {case.expectation.words.draws}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
-    told = f"{case.statistic} {_numbers(found)} {side} the threshold {line:.2f} ({size})"
+    sentence = f"{case.statistic} {_numbers(estimate)} {side} the threshold {line:.2f} ({size})"
     if case.expectation.ceiling.stage is not None:
-        told += f": {_levels(case)}"
-    return Verdict(verdict, told, measured=True)
+        sentence += f": {_levels(case)}"
+    return Verdict(verdict, sentence, measured=True)
 
 
 def _scale(case: Case, counted: Counted) -> tuple[Interval, float, str, str]:
-    """What is judged, its threshold, and the verdicts below and above that."""
+    """The statistic, its threshold, and the verdicts below and above the threshold."""
     if case.statistic == "similarity":
         return counted.similarity, 1 - TOLERANCE, "fail", "pass"
     if case.threshold is None:
@@ -248,14 +248,14 @@ def _scale(case: Case, counted: Counted) -> tuple[Interval, float, str, str]:
     return counted.retained, case.threshold, "pass", "fail"
 
 
-def _side(found: Interval, line: float, below: str, above: str) -> str:
-    if found.high < line:
+def _side(estimate: Interval, line: float, below: str, above: str) -> str:
+    if estimate.high < line:
         return below
-    return above if found.low > line else "inconclusive"
+    return above if estimate.low > line else "inconclusive"
 
 
 def _variants(case: Case) -> Iterator[Counted]:
-    """The reported way to count the undefined pairs, and every other that could be defended."""
+    """The reported rule for undefined pairs, and every other defensible one."""
     yield case.reported
     kind = case.judged.kind
     if not np.isin(kind, (DIED, NAN)).any():
@@ -272,14 +272,14 @@ def _null(case: Case) -> float:
 
 
 def _levels(case: Case) -> str:
-    """Where the mean score lies."""
+    """The mean score, the null and the ceiling as text."""
     reported = case.reported
     score = float(reported.similarity.value)
     null, ceiling = _null(case), reported.mean(reported.ceiling)
     return f"score {score:.2f}, null {null:.2f}, {case.expectation.ceiling.name} {ceiling:.2f}"
 
 
-def _numbers(found: Interval) -> str:
-    # Adding 0 takes the sign from a zero.
-    value, low, high = (round(float(number), 2) + 0 for number in found)
+def _numbers(estimate: Interval) -> str:
+    # Adding 0 removes the sign of a zero.
+    value, low, high = (round(float(number), 2) + 0 for number in estimate)
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"

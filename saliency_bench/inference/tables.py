@@ -1,4 +1,4 @@
-"""Evidence to the two tables of a run: the summary and the verdicts."""
+"""The two tables that follow from the evidence of a run: the summary and the verdicts."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ Floors = Mapping[Key, Mapping[int, float]]
 def summarize(evidence: Evidence) -> pd.DataFrame:
     """One row per (check, explainer, similarity, stage), and one per area.
 
-    In each row `retained = (mean - null) / (ceiling - null)`. Undefined pairs enter as reported
-    throughout: a map that died counts as null (among twins, where none is the changed one, it is
-    left out); a constant reference and a NaN are left out.
+    In each row `retained = (mean - null) / (ceiling - null)`. Undefined pairs count by one rule
+    everywhere: a map that died counts as the null, except among twins, where no map is the changed
+    one and the pair is left out; pairs with a constant reference or NaN are left out.
 
     Returns:
         Columns `SUMMARY`. `stage = -1` is the area over the stages from 1 on (the last one alone
-        if the check's statistic is "last") and carries the verdict. A stage's floor is of two
-        draws of that stage; the area's is that of the full redraw alone, as at the other stages
-        two draws share layers.
+        if the check's statistic is "last") and has the verdict. The floor of a stage compares two
+        draws of that stage. The floor of the area is that of the full redraw, as two draws share
+        layers at the other stages.
     """
     floors = _floors(evidence.floors)
     rows = [row for case in cases(evidence, evidence.scores.keys) for row in _rows(case, floors)]
@@ -52,7 +52,7 @@ def summarize(evidence: Evidence) -> pd.DataFrame:
 
 
 def _rows(case: Case, floors: Floors) -> Iterator[Row]:
-    known = floors.get(case.key, {})
+    by_stage = floors.get(case.key, {})
     shared = {
         "schema_version": SCHEMA_VERSION,
         **dict(zip(KEYS, case.key, strict=True)),
@@ -60,10 +60,10 @@ def _rows(case: Case, floors: Floors) -> Iterator[Row]:
     }
     for stage in () if case.failure else case.pairs.stages:
         pairs = case.pairs.take(case.pairs.stages == stage)
-        floor = known.get(int(stage), np.nan)
+        floor = by_stage.get(int(stage), np.nan)
         numbers = _numbers(pairs, case.counted(pairs))
         yield {**shared, **numbers, "stage": int(stage), "floor": floor, "verdict": ""}
-    (floor,) = [known.get(int(stage), np.nan) for stage in case.destroyed.stages] or [np.nan]
+    (floor,) = [by_stage.get(int(stage), np.nan) for stage in case.destroyed.stages] or [np.nan]
     yield {
         **shared,
         **_numbers(case.judged, case.reported),
@@ -109,21 +109,21 @@ def _records(table: pd.DataFrame) -> list[Row]:
 def judge(evidence: Evidence, summary: pd.DataFrame) -> pd.DataFrame:
     """The overall verdict of every explainer under every check, with the sentence behind it.
 
-    It is that of the primary similarity: the signed rank correlation if the explainer is signed,
-    else the absolute one; if that was not run, the first one run that has a threshold.
+    It is the verdict of the primary similarity: the signed rank correlation if the explainer is
+    signed, else the absolute one; if that one did not run, the first one with a threshold.
 
     Returns:
-        Columns `VERDICTS`, one row per (check, explainer). `control` is the verdict that must
-        come out, empty for all others; `ok` whether it did.
+        Columns `VERDICTS`, one row per (check, explainer). `control` is the expected verdict of a
+        control, empty for all others; `ok` is whether it was given.
     """
     areas: dict[tuple[str, str], dict[str, Row]] = {}
     for row in _records(summary[summary["stage"] == AREA]):
         areas.setdefault((row["check"], row["explainer"]), {})[row["similarity"]] = row
-    rows = [_judged(evidence, *key, rows) for key, rows in areas.items()]
+    rows = [_verdict_row(evidence, *key, rows) for key, rows in areas.items()]
     return pd.DataFrame(rows, columns=list(VERDICTS))
 
 
-def _judged(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, Row]) -> Row:
+def _verdict_row(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, Row]) -> Row:
     """One row of the verdicts, from the area rows by similarity."""
     name = _primary(evidence, explainer, areas)
     if name == "none":
@@ -143,15 +143,15 @@ def _judged(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, 
 
 def _primary(evidence: Evidence, explainer: str, areas: Mapping[str, Row]) -> str:
     primary = SIGNED if evidence.signed[explainer] else "spearman_abs"
-    judged = [name for name, line in evidence.thresholds.items() if line is not None]
-    # Without a sign there is no verdict on it: others speak first.
-    judged.sort(key=SIGNED.__eq__)
-    failed = [name for name, area in areas.items() if area["verdict"] in FAILURES]
-    return next((name for name in (primary, *judged, *failed) if name in areas), "none")
+    with_threshold = [name for name, line in evidence.thresholds.items() if line is not None]
+    # The signed correlation gives no verdict on a map without a sign, so it comes last.
+    with_threshold.sort(key=SIGNED.__eq__)
+    failures = [name for name, area in areas.items() if area["verdict"] in FAILURES]
+    return next((name for name in (primary, *with_threshold, *failures) if name in areas), "none")
 
 
 def _disagreement(evidence: Evidence, areas: Mapping[str, Row], primary: str) -> str:
-    """What to say of similarities that contradict the primary one; mostly nothing."""
+    """The addition to a reason if similarities contradict the primary one, else empty."""
     verdict = areas[primary]["verdict"]
     opposite = {"pass": "fail", "fail": "pass"}.get(verdict)
     words = ""
@@ -164,7 +164,7 @@ def _disagreement(evidence: Evidence, areas: Mapping[str, Row], primary: str) ->
 
 
 def _shared(evidence: Evidence, survivor: Row) -> str:
-    """Whether the input alone explains what survives in a destroyed network."""
+    """The addition to a reason if the input alone explains what survives, else empty."""
     check, explainer, name = (survivor[key] for key in KEYS)
     (case,) = cases(evidence, [(check, explainer, name)])
     destroyed, floor = case.counted(case.destroyed), survivor["floor"]
@@ -176,22 +176,23 @@ def _shared(evidence: Evidence, survivor: Row) -> str:
 
 
 def _control(evidence: Evidence, check: str, explainer: str) -> str:
-    """The verdict that the explainer must get in this check, if any."""
+    """The expected verdict of the explainer under this check; empty if there is none."""
     expectation = evidence.expectations[check]
     networks = evidence.networks[evidence.networks["check"] == check]
-    measured = expectation.ceiling.stage
-    few = measured is not None and (networks["stage"] == measured).sum() < MIN_DRAWS
-    if networks.empty or expectation.guards or few:  # nothing ran, or nothing can be said
+    ceiling_stage = expectation.ceiling.stage
+    few = ceiling_stage is not None and (networks["stage"] == ceiling_stage).sum() < MIN_DRAWS
+    if networks.empty or expectation.guards or few:  # nothing ran, or no verdict is possible
         return ""
     return expectation.controls.get(evidence.controls.get(explainer, ""), "")
 
 
 def variance_components(evidence: Evidence, check: str) -> dict[str, Components]:
-    """How much of `retained` varies with draws and images, by explainer of a check.
+    """Variances of `retained` over draws and images, by explainer of a check.
 
-    Of the similarity that its verdict is taken on; without explainers that have no two of each.
+    They are those of the explainer's primary similarity. Controls, and explainers without at least
+    two draws and two images, are left out.
     """
-    found: dict[str, Components] = {}
+    variances: dict[str, Components] = {}
     for explainer in dict.fromkeys(key[1] for key in evidence.scores.keys if key[0] == check):
         areas = {k[2]: {"verdict": ""} for k in evidence.scores.keys if k[:2] == (check, explainer)}
         name = _primary(evidence, explainer, areas)
@@ -202,12 +203,12 @@ def variance_components(evidence: Evidence, check: str) -> dict[str, Components]
         if min(counted.score.shape[1:], default=0) > 1:
             score, ceiling = counted.score - counted.null, counted.ceiling - counted.null
             _, cells = linearised(score, ceiling, counted.weights)
-            found[explainer] = components(cells)
-    return found
+            variances[explainer] = components(cells)
+    return variances
 
 
 def problems(verdicts: pd.DataFrame) -> tuple[str, ...]:
-    """Why the run is not valid: a line per control that got another verdict than it must."""
+    """Why the run is not valid: a line per control with another verdict than the expected one."""
     return tuple(
         f"{row.check}: control {row.explainer} must be {row.control}, got {row.verdict} "
         f"({row.reason})"
@@ -216,20 +217,20 @@ def problems(verdicts: pd.DataFrame) -> tuple[str, ...]:
 
 
 def false_verdicts(verdicts: pd.DataFrame, controls: Collection[str]) -> str:
-    """At most how many false verdicts to expect at this number of explainers and checks.
+    """A sentence on the most false verdicts to expect for this number of explainers and checks.
 
-    An explainer's similarities are correlated and only one of them decides; a control decides
-    nothing.
+    The similarities of an explainer are correlated, and only one of them decides. Controls do not
+    count as decisions.
     """
-    decided = verdicts[
+    decisions = verdicts[
         verdicts["verdict"].isin(("pass", "fail", "inconclusive"))
         & ~verdicts["explainer"].isin(controls)
     ]
-    explainers, checks = (decided[name].nunique() for name in ("explainer", "check"))
+    explainers, checks = (decisions[name].nunique() for name in ("explainer", "check"))
     rate = 1 - UPPER
     return (
-        f"{len(decided)} decisions (explainers: {explainers}, checks: {checks}; controls do not "
+        f"{len(decisions)} decisions (explainers: {explainers}, checks: {checks}; controls do not "
         "count, and one similarity decides for each explainer), each false with a probability of "
         f"nominally at most {rate:.1%} (more at 3 draws, and where draws are skewed): at most "
-        f"about {rate * len(decided):.1f} false verdicts are to be expected."
+        f"about {rate * len(decisions):.1f} false verdicts are to be expected."
     )
