@@ -1,4 +1,4 @@
-"""The types the whole suite speaks in. Imports nothing else of ours."""
+"""The types that all packages share. Imports nothing else of this package."""
 
 from saliency_bench.protocols.errors import NotApplicable, ProofError, one_line
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words

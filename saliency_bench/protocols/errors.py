@@ -1,10 +1,10 @@
-"""What the suite raises, and how an error is told in one line."""
+"""The exceptions of the package, and errors as one line of text."""
 
 from __future__ import annotations
 
 
 class NotApplicable(Exception):
-    """A method that cannot serve this model or these maps; the reason becomes a row."""
+    """A method cannot handle this model or these maps; the reason becomes a row of the results."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -12,19 +12,19 @@ class NotApplicable(Exception):
 
 
 class ProofError(RuntimeError):
-    """The instrument itself is broken: a change did not happen, or was not undone."""
+    """A change of the network did not happen, or was not undone."""
 
 
 SPEAKING = (ValueError, TypeError, OSError, ImportError, ProofError)
-"""Errors whose message says enough without the name of their class."""
+"""Errors whose message is clear without the name of their class."""
 
 
 def one_line(error: BaseException, *, longest: int | None = None) -> str:
-    """An error's message in one line, behind the name of its class where that is needed.
+    """The message of an error in one line, after the name of its class if that is needed.
 
     Args:
         error: the error.
-        longest: letters after which the line is cut; default: it is not.
+        longest: most characters of the line; default: no limit.
     """
     text = " ".join(str(error).split())
     line = text if text and isinstance(error, SPEAKING) else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""What a check says of itself: all that inference and report know of it."""
+"""What a check declares about itself, which is all that inference and report know about it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 AREA = -1
-"""The `stage` of the summary's row on which the verdict is taken."""
+"""The `stage` of the row of the summary that decides the verdict."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """How a check is told of: clauses without a capital letter or a full stop.
+    """Clauses that describe a check, without a capital letter or a full stop.
 
     Attributes:
         breaks: what is broken, e.g. "the layers' weights are redrawn".
         passes: what a pass says, e.g. "the map depends on the network's weights".
         fails: what a fail says.
-        kept: what follows "keeps 12 %", e.g. "of its map, averaged over the cascade".
-        draws: what repeated draws are, in the plural.
-        untouched: what the network is at stage 0.
-        depth: what a condition's `depth` is the share of.
-        destroyed: what a network is under a condition that destroys it.
+        kept: the words after "keeps 12 %", e.g. "of its map, averaged over the cascade".
+        draws: the name of repeated draws, in the plural.
+        untouched: the name of the network at stage 0.
+        depth: the meaning of a condition's `depth`.
+        destroyed: the name of a network under a condition that destroys it.
     """
 
     breaks: str
@@ -37,14 +37,14 @@ class Words:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Where the similarity of maps comes from that lost nothing.
+    """The ceiling: the similarity of maps that lost nothing.
 
     Attributes:
-        stage: the stage that measures it, draw by draw: `score` there is a mean over networks that
-            share nothing but what they learned, and the ceiling of later stages. None: it is 1, as
-            a map is compared with itself.
-        name: what it is called beside a number.
-        caption: what it, the null and the floor are under this check, in whole sentences.
+        stage: the stage that measures the ceiling for each draw. Its `score` is a mean over
+            networks that share only what they learned, and is the ceiling of later stages. None if
+            the ceiling is 1, as a map is compared with itself.
+        name: its name beside a number.
+        caption: explains ceiling, null and floor under this check, in whole sentences.
     """
 
     stage: int | None = None
@@ -57,17 +57,17 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Expectation:
-    """All that a check says of itself; inference and report know no more of it.
+    """What a check declares about itself; inference and report know nothing else about it.
 
     Attributes:
-        words: how it is told of.
-        expects: what a trustworthy map does under its conditions.
-        ceiling: where the similarity of maps comes from that lost nothing.
-        statistic: on what the verdict is taken: all stages together, or the last one.
-        controls: the verdict that each control must get, by the name of its class.
-        learned: training accuracy that it asks of the networks it trains; None if it trains none.
-        no_verdict: why no verdict is given on this study (descriptive); empty if one is.
-        guards: what makes every verdict undefined and the run fail: a line each.
+        words: clauses that describe it.
+        expects: whether a trustworthy map must change or be kept under its conditions.
+        ceiling: the similarity of maps that lost nothing.
+        statistic: what decides the verdict: all stages together, or the last one.
+        controls: the expected verdict of each control, by the name of its class.
+        learned: training accuracy that its networks must reach; None if it trains none.
+        no_verdict: why this study gets no verdict (descriptive); empty if it gets one.
+        guards: the failed guards, which make every verdict undefined and the run fail.
     """
 
     words: Words
@@ -81,10 +81,10 @@ class Expectation:
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
-        """What `dataclasses.asdict` made of one.
+        """Read the output of `dataclasses.asdict`.
 
         Raises:
-            KeyError: if it does not say all: an older version wrote it.
+            KeyError: if a part is missing because an older version wrote it.
         """
         try:
             words, ceiling = Words(**facts["words"]), Ceiling(**facts["ceiling"])

@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 PART = 256
-"""Images that are read at once where all are looked at one after the other."""
+"""Number of images that are read at once in a pass over all images."""
 
 
 @dataclass(frozen=True)
 class Rows:
     """Images `[N, H, W, C]` float32 that are read when they are indexed.
 
-    NumPy takes it for an array, and then reads all of it.
+    NumPy accepts it as an array, and then reads all images.
 
     Attributes:
-        source: what holds them: an array, or what has its `shape` and gives one when indexed.
-        made: what is read to float32 images.
-        chosen: `[N]` which rows of the source; None: all.
+        source: an array, or an object with a `shape` that returns an array when it is indexed.
+        made: converts rows of the source to float32 images.
+        chosen: `[N]` the rows of the source that are used; None for all.
     """
 
     source: Any
@@ -39,14 +39,14 @@ class Rows:
 
     @property
     def ndim(self) -> int:
-        """Its axes: 4 for images."""
+        """Number of axes: 4 for images."""
         return len(self.shape)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
-        """What an index of an array gives; only the rows that it names are read."""
+        """The images at an index, as for an array; reads only the indexed rows."""
         rows, *inside = index if isinstance(index, tuple) else (index,)
         images = self.made(self.source[rows if self.chosen is None else self.chosen[rows]])
         of_one = isinstance(rows, int | np.integer)
@@ -56,7 +56,7 @@ class Rows:
         return np.asarray(self[:], dtype)
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Rows:
-        """Some of these images, in this order; reads nothing."""
+        """The images at `rows`, in that order; reads no image."""
         chosen = rows if self.chosen is None else self.chosen[rows]
         return Rows(self.source, self.made, chosen)
 

@@ -1,4 +1,4 @@
-"""What explains, and what compares two maps."""
+"""Protocols of explainers and of similarities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saliency_bench.protocols.scenes import Floats, Ints
 
 
 class Bound(Protocol):
-    """An explainer bound to one model: compiled once, reads the model's live weights."""
+    """An explainer for one model: compiled once, and reads the live weights of the model."""
 
     def __call__(
         self, images: Floats, targets: Ints, *, keys: Ints | None = None
@@ -26,7 +26,7 @@ class Explainer(Protocol):
 
     @property
     def signed(self) -> bool:
-        """Whether the sign of a map's value means something."""
+        """Whether the sign of a map's values has a meaning."""
         ...
 
     @property
@@ -50,16 +50,16 @@ class Explainer(Protocol):
         ...
 
     def bind(self, model: Any) -> Bound:
-        """Compile for `model`. Raises `NotApplicable` if the method cannot serve it."""
+        """Compile for `model`. Raises `NotApplicable` if the method cannot handle it."""
         ...
 
 
 @runtime_checkable
 class Prepared(Protocol):
-    """Maps made ready to be compared many times; rows can be picked."""
+    """Maps that are prepared for many comparisons."""
 
     defined: NDArray[np.bool_]
-    """`[N]`: False where the map is constant in the similarity's eyes, so nothing can be said."""
+    """`[N]`: False where the map is constant to the similarity, so that it has no score."""
 
     def take(self, index: Ints) -> Prepared:
         """The rows `index`, in that order."""
@@ -69,16 +69,16 @@ class Prepared(Protocol):
 class Similarity(Protocol):
     """One score per image from a reference map and a changed map.
 
-    It needs the maps alone, so it may run behind the loop, when the network has moved on.
+    It needs only the maps, so it may run later than the loop over the networks.
     """
 
     @property
     def threshold(self) -> float | None:
-        """Largest share retained that passes a check; None gives no verdict."""
+        """The largest `retained` that passes a check; None gives no verdict."""
         ...
 
     def prepare(self, maps: Floats) -> Any:
-        """Maps `[N, H, W, C']` to a `Prepared` of N rows; done once for a reference."""
+        """Maps `[N, H, W, C']` to a `Prepared` of N rows; called once for a reference."""
         ...
 
     def compare(self, reference: Any, changed: Any) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Who is told what a run is doing."""
+"""Receivers of the progress of a run."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told what is being done, and how far it is."""
+    """Receives the progress of a run."""
 
     def start(self, total: int) -> None:
-        """`total` steps are to come."""
+        """The run has `total` steps."""
         ...
 
     def step(self, what: str) -> None:
-        """One step, `what`, is about to be done."""
+        """One step, `what`, begins."""
         ...
 
     def skip(self, count: int) -> None:
-        """Another process did `count` of the steps."""
+        """Another process has done `count` of the steps."""
         ...
 
     def done(self) -> None:
-        """Nothing more is to come."""
+        """The run has no further steps."""
         ...
 
     def tell(self, line: str) -> None:
-        """A line that is to stay."""
+        """A line that stays visible."""
         ...
 
 
 class Silent:
-    """Tells nobody."""
+    """Ignores the progress."""
 
     def start(self, total: int) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""What is looked at: images, their units, a scene of them; and the words all types share."""
+"""Images, their units and scenes of them; and type names that all modules share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TargetMode = Literal["label", "predicted", "repredict"]
 
 
 class TargetOutput(Protocol):
-    """What is explained instead of a class logit: a function of a model's output."""
+    """A function of the model's output that is explained instead of a class logit."""
 
     def __call__(self, output: Any, /) -> Any:
         """A `network.ModelOutput`, in a graph, to scores `[N]` or `[N, K]`; targets pick one."""
@@ -66,7 +66,8 @@ class Dataset:
 
     Attributes:
         name: what the report calls it.
-        pixels: `[N, H, W, C]` float32 in [0, 1], display units; all there, or read when indexed.
+        pixels: `[N, H, W, C]` float32 in [0, 1], display units; an array, or `Rows` that are read
+            when they are indexed.
         labels: `[N]` int64, or None.
         train_pixels: `[M, H, W, C]`, likewise, or None if there is nothing to train on.
         train_labels: `[M]` int64, or None.
@@ -95,8 +96,8 @@ class Dataset:
     def first(self, n: int) -> Dataset:
         """The same data with the first `n` images to explain.
 
-        Where these are of one class although there are more, as in data that is sorted by class,
-        `n` images at even distances instead.
+        If these are of one class although there are more, as in data that is sorted by class, `n`
+        evenly spaced images are taken instead.
         """
         total = len(self.pixels)
         rows = np.arange(min(n, total))
@@ -110,7 +111,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is looked at.
+    """Images with their targets and keys.
 
     Attributes:
         images: `[N, H, W, C]` float32, model units; those of a whole study are `Rows`, which are

@@ -1,26 +1,26 @@
-"""The words that tables, verdicts and commands share, each defined once."""
+"""Constants that tables, verdicts and commands share, each defined once."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
 SCHEMA_VERSION = 2
-"""Version of every file a run writes; a reader refuses another one."""
+"""Schema version of every file of a run; readers refuse any other version."""
 
 STATUSES = ("ok", "constant_reference", "died", "nan")
-"""What can become of a pair of maps: compared; the reference is constant in the similarity's eyes;
-the map vanished under the change; one of them is not finite."""
+"""Status of a pair of maps: compared; the reference is constant to the similarity; the map vanished
+under the change; one of the maps is not finite."""
 
 OK, CONSTANT, DIED, NAN = range(len(STATUSES))
-"""Places in `STATUSES`."""
+"""Indices into `STATUSES`."""
 
 NOT_APPLICABLE = "not_applicable"
 
 FAILURES = (NOT_APPLICABLE, "error")
-"""What can become of an explainer as a whole, in place of its pairs."""
+"""Status of an explainer that has no pairs at all."""
 
 VERDICTS = ("pass", "fail", "inconclusive", "undefined")
-"""What can be said of an explainer."""
+"""The verdicts that an explainer can get."""
 
 
 class Exit(IntEnum):

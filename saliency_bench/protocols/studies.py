@@ -1,4 +1,4 @@
-"""What is changed on purpose, and all that one run needs."""
+"""Deliberate changes of a network, and the inputs of one run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
 from saliency_bench.protocols.trained_networks import Networks, Untrainable
 
 Place = tuple[int, int]
-"""Stage and draw: what tells the conditions of a check apart."""
+"""Stage and draw, which identify a condition within its check."""
 
 Values = dict[int, NDArray[Any]]
 """New values of variables, by their position in `model.variables`."""
 
 
 class Network(Protocol):
-    """What conditions act on and what the engine asks of a model."""
+    """A model, as conditions and the engine use it."""
 
     model: Any
 
@@ -36,19 +36,19 @@ class Network(Protocol):
         ...
 
     def evidence(self) -> Mapping[str, int]:
-        """What the change now in force did: `variables_changed` and `variables_exempt`."""
+        """Counts for the current change: `variables_changed` and `variables_exempt`."""
         ...
 
     def changed(self, values: Values) -> AbstractContextManager[None]:
-        """Swap values in, and the old ones back on leaving; proves both.
+        """Swap values in, and the old ones back on exit; verifies both.
 
         Raises:
-            ProofError: if just those did not change, or did not come back.
+            ProofError: if other variables changed than these, or the old values did not come back.
         """
         ...
 
     def once(self, condition: Hashable, draw: Callable[[Any], Values]) -> Values:
-        """`draw(model)`, called for the first of all uses of a condition in a row."""
+        """The values `draw(model)`, which are reused while the same condition is used in a row."""
         ...
 
 
@@ -67,7 +67,7 @@ class Condition(Protocol):
 
     @property
     def depth(self) -> float:
-        """Share of what a check can change that is changed: layers, or labels; in [0, 1]."""
+        """Changed share of what the check can change, layers or labels; in [0, 1]."""
         ...
 
     @property
@@ -82,19 +82,19 @@ class Condition(Protocol):
 
     @property
     def destroys(self) -> bool:
-        """Whether nothing that was learned is left: the network must then be at chance."""
+        """Whether nothing that was learned remains, so that the network must be at chance."""
         ...
 
     @property
     def references(self) -> tuple[Place, ...]:
-        """Conditions of the check with whose maps these are compared, one by one, then on average.
+        """Conditions of the check whose maps are the references; scores are averaged over them.
 
-        Empty: the maps of the untouched network.
+        If empty, the reference is the map of the untouched network.
         """
         ...
 
     def applied(self, network: Network, scene: Scene) -> AbstractContextManager[Scene]:
-        """Make the change; yields the scene to explain; undoes the change on leaving."""
+        """Make the change, yield the scene to explain, and undo the change on exit."""
         ...
 
 
@@ -102,10 +102,10 @@ class Check(Protocol):
     """A named family of conditions."""
 
     declares: ClassVar[Expectation]
-    """What it says of itself whatever the study."""
+    """What the check declares about itself for any study."""
 
     trains: ClassVar[bool]
-    """Whether it asks for further networks, so that there must be images to train on."""
+    """Whether the check needs further networks, and so images to train on."""
 
     def conditions(self, study: Study) -> tuple[Condition, ...]:
         """Every condition of the check on this study, in the order of the stages.
@@ -116,28 +116,28 @@ class Check(Protocol):
         ...
 
     def expectation(self, study: Study) -> Expectation:
-        """What it declares, and what may be concluded on this study."""
+        """What the check declares, and which conclusions this study allows."""
         ...
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything one run needs, built and checked.
+    """The validated inputs of one run.
 
     Attributes:
         network: the model under test.
         scene: all images to explain.
-        explainers: by name, the controls among them.
+        explainers: by name, controls included.
         similarities: by name.
         checks: by name.
         labels: `[N]` int64 true classes, or None.
         controls: the name of each control's class, by explainer name.
         seed: the root of every random stream of the run.
-        draws: redraws per stage where a check does not say otherwise.
+        draws: redraws per stage, unless a check has its own number.
         target: how the explained class is chosen.
         batch_size: rows evaluated at once.
         weights: trains or finds networks by name, before the loop.
-        settings: whatever else decides the numbers (threads, versions); part of each cell's key.
+        settings: what else affects the numbers (threads, versions); part of the key of each cell.
     """
 
     network: Network

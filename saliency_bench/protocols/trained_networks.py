@@ -1,4 +1,4 @@
-"""Networks that are trained on purpose, on true labels or on randomized ones, and their names."""
+"""Networks that a check trains, on true or on randomized labels, and their names."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Epoch = tuple[float, float]
 
 
 class NetworkName(NamedTuple):
-    """Which network: the labels it learns, and which one of its kind it is.
+    """Identifies a network by the labels that it learns and by its number within its kind.
 
     Attributes:
         labels: the stream its labels come from.
         fraction: share of the labels that are drawn from that stream, in [0, 1]; the others
             are true.
-        draw: which one of its kind; `NetworkName()` is the network under test.
+        draw: number within its kind; `NetworkName()` is the network under test.
     """
 
     labels: LabelStream = "true"
@@ -43,15 +43,15 @@ class NetworkName(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network once it is trained. Two are the same if their weights are.
+    """A trained network. Two are equal if their weights are.
 
     Attributes:
-        fingerprint: hash of its weights, as `Network.fingerprint` gives it.
+        fingerprint: hash of its weights, as returned by `Network.fingerprint`.
         file: its weights by position in `model.variables`: arrays "0", "1", ... of an .npz file.
         train_accuracy: on the images and labels it was trained on, in inference mode.
         test_accuracy: on all images to explain and their true labels; NaN without labels.
         chance: share of the most frequent class among those labels; NaN without labels.
-        train_chance: the same of the labels it was trained on.
+        train_chance: the same for the labels that it was trained on.
         seen: share of the images to explain that are among those it was trained on.
         history: an entry per epoch.
     """
@@ -67,21 +67,21 @@ class TrainedNetwork:
 
 
 class Networks(Protocol):
-    """Trains networks of one architecture, or finds them where they were kept."""
+    """Trains networks of one architecture, or loads them from a cache."""
 
     @property
     def trained(self) -> Mapping[NetworkName, TrainedNetwork]:
-        """Those that were asked for so far."""
+        """The networks that were requested so far."""
         ...
 
     @property
     def regularizers(self) -> tuple[str, ...]:
-        """What in the architecture or the training hinders memorizing, in words."""
+        """Parts of the architecture or the training that hinder memorizing, in words."""
         ...
 
     @property
     def alike(self) -> tuple[str, ...]:
-        """Variables that start alike in several networks, such as those of a pretrained part."""
+        """Variables that start equal in several networks, e.g. those of a pretrained part."""
         ...
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
@@ -95,10 +95,10 @@ class Networks(Protocol):
 
 @dataclass(frozen=True)
 class Untrainable:
-    """Stands for networks where none can be trained.
+    """Takes the place of `Networks` if none can be trained.
 
     Attributes:
-        reason: why.
+        reason: why none can be trained.
     """
 
     reason: str = "it needs the training data, and there is none"
@@ -119,5 +119,5 @@ class Untrainable:
         return ()
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
-        """Raises `NotApplicable` whatever the name."""
+        """Raises `NotApplicable` for every name."""
         raise NotApplicable(self.reason)
