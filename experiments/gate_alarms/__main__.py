@@ -70,11 +70,11 @@ def main() -> int:
     table.to_csv(EVIDENCE / "comparisons.csv", index=False)
     pairs = pd.DataFrame(_pairs([runs[f"seed-{seed}"] for seed in (0, *SEEDS)]))
     pairs.to_csv(EVIDENCE / "pairs.csv", index=False)
-    return _judged(table, pairs)
+    return _print_alarms(table, pairs)
 
 
 def _run(name: str, settings: Sequence[str]) -> Path:
-    """A run, or what there is of it gone on with; its folder."""
+    """Start or resume a run; returns its folder."""
     folder = RUNS / name.replace(",", "").replace(" ", "_")
     command = [sys.executable, "-m", "saliency_bench", *STUDY, f"run_dir={folder}", *settings]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -90,17 +90,19 @@ def _comparisons(runs: Mapping[str, Path]) -> Iterator[dict[str, object]]:
         kind = "fault" if name.startswith(tuple(FAULTS)) else "rerun"
         kind = "harmless" if name in HARMLESS else kind
         for allowed in (False, True):
-            found = compare(RUNS / "baseline", folder, changes_allowed=allowed)
+            comparison = compare(RUNS / "baseline", folder, changes_allowed=allowed)
             at = "smoothgrad" if name.startswith("SmoothGrad") else "gradient"
-            failures = [row for row in found.failures if kind != "fault" or row.explainer == at]
+            failures = [
+                row for row in comparison.failures if kind != "fault" or row.explainer == at
+            ]
             yield {
                 "what": name,
                 "kind": kind,
                 "changes_allowed": allowed,
-                "closed": bool(failures or (found.problems and kind != "fault")),
+                "closed": bool(failures or (comparison.problems and kind != "fault")),
                 "why": "; ".join(
                     [
-                        *found.problems,
+                        *comparison.problems,
                         *(f"{r.explainer} {r.similarity}: {r.outcome}: {r.why}" for r in failures),
                     ]
                 ),
@@ -111,18 +113,18 @@ def _pairs(folders: Sequence[Path]) -> Iterator[dict[str, object]]:
     """Every rerun against every one before it."""
     results = [read_measurements(folder, pictures=False) for folder in folders]
     for (one, before), (two, after) in combinations(zip(folders, results, strict=True), 2):
-        found = compare(before, after)
-        why = [f"{row.explainer} {row.similarity}: {row.why}" for row in found.failures]
+        comparison = compare(before, after)
+        why = [f"{row.explainer} {row.similarity}: {row.why}" for row in comparison.failures]
         yield {
             "baseline": one.name,
             "run": two.name,
-            "closed": found.regressed,
+            "closed": comparison.regressed,
             "why": "; ".join(why),
         }
 
 
-def _judged(table: pd.DataFrame, pairs: pd.DataFrame) -> int:
-    """Print what was found; the exit status."""
+def _print_alarms(table: pd.DataFrame, pairs: pd.DataFrame) -> int:
+    """Print the alarms; returns the exit status."""
     strict = table[~table["changes_allowed"]]
     reruns = strict[(strict["kind"] == "rerun") & (strict["what"] != "seed-0")]
     alarms, most = int(reruns["closed"].sum()), len(reruns)

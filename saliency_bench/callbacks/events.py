@@ -63,7 +63,13 @@ class Events:
         self._write("scalars", tag, np.float32(value), step, about)
 
     def text(self, tag: str, markdown: str, *, step: int) -> None:
-        """Write a text."""
+        """Write a text.
+
+        Args:
+            tag: its name.
+            markdown: the text.
+            step: its position.
+        """
         self._write("text", tag, markdown, step)
 
     def pictures(self, tag: str, pictures: Pictures, *, step: int, about: str = "") -> None:
@@ -80,7 +86,13 @@ class Events:
         self._write("images", tag, [str(width), str(height), *encoded], step, about)
 
     def maps(self, tag: str, maps: NDArray[np.float32], *, step: int) -> None:
-        """Write raw maps `[N, H, W, C']` without loss."""
+        """Write raw maps without loss.
+
+        Args:
+            tag: their name.
+            maps: `[N, H, W, C']`.
+            step: their position.
+        """
         self._write(MAPS, tag, maps, step)
 
     def flush(self) -> None:

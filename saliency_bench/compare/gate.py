@@ -114,7 +114,14 @@ class Gate:
     ) -> Results:
         """Require that the explainer matches its baseline, whatever its verdict.
 
-        See `passes` for the arguments.
+        Args:
+            explainer: an explainer, or any callable `f(model, images, targets) -> maps`.
+            model: any built Keras model.
+            images: `[N, H, W, C]` float, model units.
+            targets: `[N]` int true classes, or None: explain what the model predicts.
+            check: name of a check, or a check object.
+            name: see `passes`.
+            **settings: override the attribute `settings`.
 
         Raises:
             ValueError: if an argument does not fit.

@@ -145,7 +145,16 @@ def _batches(probes: Iterator[Probe], rows: int) -> Iterator[list[_Part]]:
 
 
 def require(name: str, value: float, least: float) -> None:
-    """Raise `ValueError` if the setting `name` is below `least`."""
+    """Require that a setting is not below a limit.
+
+    Args:
+        name: of the setting.
+        value: its value.
+        least: the smallest allowed value.
+
+    Raises:
+        ValueError: if the value is below `least`.
+    """
     if value < least:
         raise ValueError(f"{name} must be at least {least}; got {value}")
 
