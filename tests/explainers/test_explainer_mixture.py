@@ -7,7 +7,6 @@ from scipy.stats import spearmanr
 from saliency_bench.engine.scoring import PAIR, Scorer
 from saliency_bench.explainers import CONTROLS, Mixture
 from saliency_bench.inference.evidence import Pairs, count
-from saliency_bench.protocols import Scene
 from saliency_bench.similarities import Spearman
 
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -66,12 +65,12 @@ def test_the_expected_covariance_is_the_share_of_the_variance():
 def retained(share, seed, images, absolute):
     """The interval of 2 stages of 3 draws, as a run takes it."""
     explainer, targets = Mixture(share, seed), np.zeros(len(images), int)
-    scorer, scene = Scorer({"rank": Spearman(absolute)}), Scene(images, targets, targets)
-    reference = scorer.ready(explainer.bind(Weights(0))(images, targets), scene)
+    scorer = Scorer({"rank": Spearman(absolute)})
+    reference = scorer.prepare(explainer.bind(Weights(0))(images, targets))
     pairs = np.empty((2, 3, len(images)), PAIR)
     for place in np.ndindex(2, 3):
         maps = explainer.bind(Weights(1, *place))(images, targets)
-        pairs[place] = scorer.columns(scorer.ready(maps, scene), [reference])["rank"]
+        pairs[place] = scorer.columns(scorer.prepare(maps), [reference])["rank"]
     kinds = np.zeros(pairs.shape, np.int8)
     ceiling = np.ones(pairs.shape)
     return count(Pairs(np.array([1, 2]), pairs["score"], pairs["null"], ceiling, kinds)).retained

@@ -66,7 +66,8 @@ def test_ink(saliency_gate, model):
         [
             ">*saliency_gate.passes(ink, model, *",
             "E   *ink must pass param_randomization; its verdict: fail",
-            "E   *ink keeps 100 % * of its map, averaged over the cascade: it hardly depends *",
+            "E   *ink keeps 100 % * of its map, averaged over the cascade: "
+            "so much of the map does not depend *",
             "E   *retained 1.00 * lies above the threshold 0.25 (3 draws, 8 images)",
             "E   *spearman_abs: fail, retained 1.00 *, threshold 0.25, floor 1.00",
             "E   *report: *report.html",
