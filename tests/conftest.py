@@ -147,6 +147,15 @@ def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command can be called here, in an empty folder from which it can import too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    # Its threads can no longer be set if another test has computed in this process.
+    monkeypatch.setattr("saliency_bench.cli.process.start_tensorflow", lambda **_: None)
+
+
+@pytest.fixture
 def seeded() -> None:
     """Keras's own first weights are the same in every run."""
     import keras

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from helpers.small_files import write_images
 
-from saliency_bench.cli import main, process
+from saliency_bench.cli import main
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,8 @@ class Done:
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
+def command(in_this_process, monkeypatch, capsys):
     """Runs a command line in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    # Its threads can no longer be set if another test has computed in this process.
-    monkeypatch.setattr(process, "start_tensorflow", lambda **_: None)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["saliency_bench", *map(str, arguments)])

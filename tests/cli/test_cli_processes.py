@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.commands import start
 
 STUDIES = Path(__file__).parents[2] / "experiments" / "__main__.py"
 TINY = (
@@ -30,16 +31,6 @@ def heavy(cwd, *arguments, names=("tensorflow", "keras")):
     )
     assert done.stderr == ""
     return done.stdout
-
-
-def start(cwd, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "saliency_bench", *arguments],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def stop_after(process, cells, folder, number):

@@ -4,27 +4,15 @@ import math
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from helpers import disks
+from helpers.commands import start
 
 RUN = "Läufe für März"
 LONG = ("draws=10", "explainer=[gradient,smoothgrad]", "explainer.smoothgrad.samples=150")
-
-
-def start(cwd, *arguments, **settings):
-    return subprocess.Popen(
-        [sys.executable, "-m", "saliency_bench", *arguments],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **settings,
-    )
 
 
 def finish(process):

@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from saliency_bench import explainers
-from saliency_bench.cli import process
 from saliency_bench.datasets import ImageFolder
 from saliency_bench.explain import command as cli
 from saliency_bench.explain import photos
@@ -33,12 +32,8 @@ class Done:
 
 
 @pytest.fixture
-def explain(tmp_path, monkeypatch, capsys):
+def explain(in_this_process, capsys):
     """Runs the command in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    # Its threads can no longer be set if another test has computed in this process.
-    monkeypatch.setattr(process, "start_tensorflow", lambda **_: None)
 
     def run(*words):
         status = cli.main([part for word in words for part in str(word).split()])

@@ -1,5 +1,7 @@
 """LRP against its formula, part by part, on matrices; and what it keeps, absorbs and refuses."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from helpers.lazily import layers
@@ -165,10 +167,15 @@ def test_a_layers_name_or_pattern_is_a_place():
     close(found, by_hand(model, front, ("flat", {}), ("epsilon", {"epsilon": 0.01})))
 
 
+@pytest.fixture(scope="module")
+def relevance(functional, images, targets):
+    """That of the functional model by each rule, computed once."""
+    return cache(lambda name: ex.LRP(name)(functional, images, targets))
+
+
 @pytest.mark.parametrize("name", [*RULES, "epsilon_plus_flat"])
-def test_kinds_of_models_have_the_same_relevance(name, model, functional, images, targets):
-    explainer = ex.LRP(name)
-    close(explainer(model, images, targets), explainer(functional, images, targets))
+def test_kinds_of_models_have_the_same_relevance(name, model, images, targets, relevance):
+    close(ex.LRP(name)(model, images, targets), relevance(name))
 
 
 @pytest.mark.parametrize("explainer", [*map(ex.LRP, RULES), ex.DeepLIFT()], ids=repr)

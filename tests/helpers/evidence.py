@@ -32,13 +32,19 @@ def scored(explainer="mine", similarity=SIGNED, *, images=IMAGES, draws=DRAWS, *
     return rows.assign(check=CHECK, explainer=explainer, similarity=similarity, target=0, null=null)
 
 
+def networks_of(rows, **columns):
+    """Networks of rows of stage, depth, draw, accuracy and number of variables changed."""
+    table = pd.DataFrame(rows, columns=["stage", "depth", "draw", "accuracy", "variables_changed"])
+    usual = {"check": CHECK, "condition": "", "destroyed": table["depth"] >= 1}
+    usual |= {"input_independent": False, "variables_exempt": 0}
+    return table.assign(**usual | columns)
+
+
 def networks(*, accuracy=0.9, redrawn=0.1, changed=4):
     rows = [(0, 0.0, 0, accuracy, 0)]
     rows += [(1, 0.5, draw, redrawn, changed) for draw in range(DRAWS)]
     rows += [(2, 1.0, draw, redrawn, changed) for draw in range(DRAWS)]
-    table = pd.DataFrame(rows, columns=["stage", "depth", "draw", "accuracy", "variables_changed"])
-    table["destroyed"] = table["depth"] >= 1
-    return table.assign(check=CHECK, condition="", input_independent=False, variables_exempt=0)
+    return networks_of(rows)
 
 
 FLOORS = pd.DataFrame(columns=["check", "explainer", "similarity", "stage", "floor"])

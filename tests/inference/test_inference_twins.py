@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.evidence import MEASURED
+from helpers.evidence import MEASURED, networks_of
+from helpers.evidence import evidence as evidence_of
 
-from saliency_bench.inference import Evidence, interval, judge, problems, summarize
+from saliency_bench.inference import interval, judge, problems, summarize
 from saliency_bench.inference.intervals import pseudo_values
 from saliency_bench.protocols import AREA
-from saliency_bench.storage.longtable import LongTable
 
 CHECK, SIGNED = "data", "spearman_signed"
 NETWORKS, IMAGES = 3, 12
@@ -48,19 +48,12 @@ def networks(random=0.1, rows=NETWORKS):
     table = [(0, 0.0, 0, 0.95, 0)]
     table += [(TWINS, 0.0, draw, 0.95, 4) for draw in range(rows)]
     table += [(2, 1.0, draw, random, 4) for draw in range(rows)]
-    columns = ["stage", "depth", "draw", "accuracy", "variables_changed"]
-    named = {"check": CHECK, "condition": "", "input_independent": False, "variables_exempt": 0}
-    found = pd.DataFrame(table, columns=columns).assign(**named)
-    return found.assign(destroyed=found["depth"] == 1)
+    return networks_of(table, check=CHECK)
 
 
-def evidence(*tables, expectation=EXPECTED, controls=None, **changes):
-    scores = pd.concat(tables, ignore_index=True)
-    signed = dict.fromkeys(scores["explainer"].unique(), True)
-    floors = pd.DataFrame(columns=["check", "explainer", "similarity", "stage", "floor"])
-    usual = {"networks": networks(), "expectations": {CHECK: expectation}, "chance": 0.1}
-    usual |= {"signed": signed, "thresholds": {SIGNED: 0.15}, "controls": controls or {}}
-    return Evidence(LongTable.of(scores), LongTable.of(floors), **(usual | changes))
+def evidence(*tables, expectation=EXPECTED, **changes):
+    usual = {"networks": networks(), "expectations": {CHECK: expectation}}
+    return evidence_of(*tables, **usual | {"thresholds": {SIGNED: 0.15}} | changes)
 
 
 def verdicts(*tables, **changes):

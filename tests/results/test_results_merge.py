@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.evidence import EXPECTED
+from helpers.evidence import EXPECTED, evidence, networks_of
 
-from saliency_bench.inference import Evidence
 from saliency_bench.report import command
 from saliency_bench.results import merge
 from saliency_bench.results.conclude import conclude
@@ -41,23 +40,23 @@ def scores(name, draws):
 
 def made(*names, draws=range(3), **facts):
     table = pd.concat([scores(name, draws) for name in names])
-    floors = table[(table["draw"] > 0)].assign(floor=0.1)
     places = [(0, 0), *((stage, draw) for stage in (1, 2) for draw in draws)]
-    networks = pd.DataFrame(places, columns=["stage", "draw"]).assign(
-        check=CHECK, condition="c", depth=lambda t: t["stage"] / 2, accuracy=np.nan,
-        destroyed=False, input_independent=False, variables_changed=1, variables_exempt=0,
-    )  # fmt: skip
-    evidence = Evidence(
-        LongTable.of(table),
-        LongTable.of(
-            floors[["check", "explainer", "similarity", "stage", "draw", "image", "floor"]]
-        ),
-        networks,
-        expectations={CHECK: EXPECTED},
-        signed=dict.fromkeys(names, True),
-        thresholds={SIGNED: 0.15},
+    networks = networks_of(
+        [(stage, stage / 2, draw, np.nan, 1) for stage, draw in places],
+        check=CHECK,
+        condition="c",
+        destroyed=False,
     )
-    return conclude(evidence, {**FACTS, "explainers": dict.fromkeys(names, "E()"), **facts})
+    columns = ["check", "explainer", "similarity", "stage", "draw", "image", "floor"]
+    found = evidence(
+        table,
+        floors=table[table["draw"] > 0].assign(floor=0.1)[columns],
+        networks=networks,
+        expectations={CHECK: EXPECTED},
+        thresholds={SIGNED: 0.15},
+        chance=None,
+    )
+    return conclude(found, {**FACTS, "explainers": dict.fromkeys(names, "E()"), **facts})
 
 
 @pytest.fixture
