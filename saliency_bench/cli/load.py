@@ -83,7 +83,7 @@ def load_inputs(request: Request) -> Inputs:
 
     config = request.config
     retrains = any(check.trains for check in request.parts["check"].values())
-    wanted = study_inputs.Asked(
+    wanted = study_inputs.InputRequest(
         dataset=request.dataset,
         model=lambda trains: request.model or _function(config, trains=trains),
         trains=retrains if request.model is None else request.model.trains,

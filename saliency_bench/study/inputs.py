@@ -14,7 +14,7 @@ from saliency_bench.protocols import Dataset, Networks, Progress, TargetMode
 
 
 @dataclass(frozen=True)
-class Asked:
+class InputRequest:
     """The request for inputs.
 
     Attributes:
@@ -55,7 +55,7 @@ class Inputs:
     remarks: tuple[str, ...] = ()
 
 
-def load_inputs(asked: Asked, progress: Progress | None = None) -> Inputs:
+def load_inputs(asked: InputRequest, progress: Progress | None = None) -> Inputs:
     """Load the images, and load or train the model that fits them.
 
     Args:
@@ -78,7 +78,7 @@ def load_inputs(asked: Asked, progress: Progress | None = None) -> Inputs:
     return Inputs(dataset.first(asked.n_images), loaded, weights, remarks)
 
 
-def _remarks(asked: Asked, dataset: Dataset, weights: Networks) -> Iterator[str]:
+def _remarks(asked: InputRequest, dataset: Dataset, weights: Networks) -> Iterator[str]:
     if asked.retrains and weights.regularizers:
         yield f"hinders learning random labels: {', '.join(weights.regularizers)}"
     if len(dataset.pixels) < asked.n_images:
