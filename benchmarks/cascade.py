@@ -13,7 +13,7 @@ from benchmarks.timing import alternate
 from saliency_bench import checks, engine, network, randomize
 from saliency_bench import explainers as ex
 from saliency_bench import similarities as sim
-from saliency_bench.protocols import Scene, Study
+from saliency_bench.protocols import Scene, Silent, Study
 from saliency_bench.storage.store import Store
 
 IMAGES = 16
@@ -55,7 +55,7 @@ def loop(model: Any, images: Any, targets: Any) -> Callable[[], object]:
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            engine.Loop(study, Store(Path(folder)), bound, engine.Silent()).run(steps)
+            engine.Loop(study, Store(Path(folder)), bound, Silent()).run(steps)
 
     return run
 

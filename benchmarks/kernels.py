@@ -17,7 +17,7 @@ from skimage.metrics import structural_similarity
 
 from benchmarks.parts import Row
 from benchmarks.timing import timed
-from saliency_bench.protocols import Measure
+from saliency_bench.protocols import Similarity
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
 REPEATS = 5
@@ -42,7 +42,7 @@ def rows(quick: bool) -> Iterator[Row]:
             yield _row(f"{name} {side}x{side} x{pairs}", measure, loop, _maps(pairs, side))
 
 
-def _contestants() -> dict[str, tuple[Measure, Callable[[Maps, Maps], Callable[[], object]]]]:
+def _contestants() -> dict[str, tuple[Similarity, Callable[[Maps, Maps], Callable[[], object]]]]:
     return {
         "SSIM": (SSIM(normalize=None), _ssim_loop),
         "Spearman": (Spearman(absolute=False), _spearman_loop),
@@ -75,7 +75,7 @@ def _maps(pairs: int, side: int) -> tuple[Maps, Maps]:
 
 def _row(
     name: str,
-    measure: Measure,
+    measure: Similarity,
     loop: Callable[[Maps, Maps], Callable[[], object]],
     maps: tuple[Maps, Maps],
 ) -> Row:
