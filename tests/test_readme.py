@@ -11,6 +11,8 @@ import pytest
 import yaml
 from hydra.utils import instantiate
 
+from saliency_bench.properties import command as properties
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -58,11 +60,12 @@ def test_own_explainer_is_found_by_the_command(own_explainer):
     assert set(yaml.safe_load(done.stdout)["explainer"]) >= {"gradient", "brightness"}
 
 
-def test_own_explainer_is_found_by_the_property_tests(own_explainer):
-    _, *arguments = shlex.split(fenced("sh")[1])
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
-    assert done.returncode == 1, done.stderr
-    broken = [line.split()[0] for line in done.stdout.splitlines() if " broken " in line]
+def test_own_explainer_is_found_by_the_property_tests(own_explainer, in_this_process, capsys):
+    python, *arguments = shlex.split(fenced("sh")[1])
+    assert [python, *arguments[:2]] == ["python", "-m", "saliency_bench.properties"]
+    assert properties.main(arguments[2:]) == 1
+    shown = capsys.readouterr().out
+    broken = [line.split()[0] for line in shown.splitlines() if " broken " in line]
     assert broken == ["class_specific", "weights"]
 
 

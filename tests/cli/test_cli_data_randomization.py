@@ -160,7 +160,7 @@ def test_networks_that_prove_nothing_get_no_verdict(command, data, accuracy, lea
     lax = [f"check.data_randomization.{name}=0" for name in names]
     untaught = ["model.training.epochs=1", "model.training.learning_rate=0.0001"]
     only = f"check.data_randomization.{accuracy}={least}"
-    done = command(*SMALL, LUCK, *data, *OWN, *untaught, *lax, only)
+    done = command(*SMALL, LUCK, *data, *OWN, TWO, *untaught, *lax, only)
     assert done.status == 1
     assert words in " ".join(done.out.split())
     assert set(verdicts()["verdict"]) == {"undefined"}

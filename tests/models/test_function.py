@@ -100,6 +100,7 @@ def test_a_subclassed_model_with_softmax_and_dropout_learns(stripes, tmp_path):
     assert len(network.history) < 100
 
 
+@pytest.mark.usefixtures("untrained")
 def test_an_edited_source_is_trained_again(stripes, tmp_path, monkeypatch):
     """Also where weights, configuration and arguments are all the same."""
     source = """
@@ -124,6 +125,7 @@ class Net(keras.Model):
     assert files[0] != files[1]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_arguments_are_part_of_the_key(stripes, tmp_path):
     from helpers.keras_models import Subclassed
 
@@ -139,6 +141,7 @@ def fixed():
     return sequential()
 
 
+@pytest.mark.usefixtures("untrained")
 def test_networks_that_start_alike_are_refused(stripes, tmp_path):
     made = trainer(fixed, stripes, tmp_path)
     state = np.random.get_state()  # noqa: NPY002
@@ -158,6 +161,7 @@ def pretrained():
     return model
 
 
+@pytest.mark.usefixtures("untrained")
 def test_weights_in_which_all_networks_start_alike_are_named(stripes, tmp_path):
     free, partly = (trainer(build, stripes, tmp_path) for build in (functional, pretrained))
     for made in (free, partly):

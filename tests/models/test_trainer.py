@@ -185,6 +185,7 @@ def test_a_killed_training_leaves_nothing_and_restarts_cleanly(
     assert trainer(stripes, tmp_path)(PERMUTED) == taught(PERMUTED)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_whatever_decides_the_weights_is_in_the_key(stripes, tmp_path):
     quick = replace(TINY, training=Training(epochs=1, batch_size=64, stop_accuracy=None))
     other = replace(TINY, training=Training(epochs=1, batch_size=64, stop_accuracy=0.5))
