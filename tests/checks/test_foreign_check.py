@@ -19,6 +19,7 @@ from saliency_bench.checks.base import Repeated
 from saliency_bench.explainers import Gradient
 from saliency_bench.protocols import Expectation, Scene, Study, Words
 from saliency_bench.report.text.terminal import verdict_table
+from saliency_bench.similarities import Spearman
 
 PASSES = "the map depends on the class that is asked about"
 FAILS = "so much of the map does not depend on the class that is asked about"
@@ -84,7 +85,10 @@ def results():
     images = rng.normal(size=(12, 8, 8, 1)).astype(np.float32)
     labels = np.asarray(model(images)).argmax(axis=1)  # a network that is right
     explainers = {"by_target": by_target, "gradient": Gradient()}
-    return sb.evaluate(model, images, labels, explainers=explainers, checks=[AnotherTarget()])
+    ranks = {"spearman_signed": Spearman(absolute=False), "spearman_abs": Spearman()}
+    return sb.evaluate(
+        model, images, labels, explainers=explainers, checks=[AnotherTarget()], similarities=ranks
+    )
 
 
 def terminal(results):
