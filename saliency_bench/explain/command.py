@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from saliency_bench.protocols import Exit
+
 if TYPE_CHECKING:
     from saliency_bench.explain.look import Explanations, Look, Subject
     from saliency_bench.protocols import Explainer, Preprocessing
-
-FINISHED, REFUSED, INTERRUPTED = 0, 2, 130
-"""Exit statuses."""
 
 ARRAYS = ".npz"
 """Ending of a file of raw maps."""
@@ -39,12 +38,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(_parser().parse_args(arguments))
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     except Exception as error:  # any error of the request is one line
         from saliency_bench.cli import objects
 
         print(f"saliency_bench.explain: {objects.one_line(error)}", file=sys.stderr)
-        return REFUSED
+        return Exit.REFUSED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
     _write(out, options, look, subject, result)
     _tell(f"written: {out}")
     _tell(NO_EVIDENCE)
-    return REFUSED if result.failed else FINISHED
+    return Exit.REFUSED if result.failed else Exit.FINISHED
 
 
 def _output_path(out: str) -> Path:

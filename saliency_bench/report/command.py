@@ -9,14 +9,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from saliency_bench.protocols import Exit
 from saliency_bench.report.text.console import stdout_console
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.report.write import write
 from saliency_bench.results import Results, files, merge
 from saliency_bench.storage.store import location, write_atomic
-
-FINISHED, FAILED, REFUSED = 0, 1, 2
-"""Exit statuses."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         return _write(studies, out)
     except (ValueError, OSError) as error:
         print(f"saliency_bench.report: {' '.join(str(error).split())}", file=sys.stderr)
-        return REFUSED
+        return Exit.REFUSED
 
 
 def _write(studies: Mapping[str, Results], out: Path) -> int:
@@ -59,4 +57,4 @@ def _write(studies: Mapping[str, Results], out: Path) -> int:
         for name, table in merge.tables(studies).items():
             write_atomic(out / f"{name}.csv", files.csv(table))
         console.print(f"all studies: {out / 'verdicts.csv'}", soft_wrap=True, markup=False)
-    return FINISHED if all(results.valid for results in studies.values()) else FAILED
+    return Exit.FINISHED if all(results.valid for results in studies.values()) else Exit.FAILED

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from saliency_bench.report import page, sections
+from saliency_bench.report import page
 from saliency_bench.report.blocks import KINDS, Bullets, Grid, Paragraph
 from saliency_bench.report.figures.planned import plan_figures
 from saliency_bench.report.sections import SECTIONS, Section
@@ -20,10 +20,9 @@ def a_section(results):
 
 
 @pytest.fixture
-def another(monkeypatch):
+def another():
     """A section more, by one entry."""
     entry = Section("census", "How many there are", a_section)
-    monkeypatch.setattr(sections, "SECTIONS", SECTIONS)
     SECTIONS.append(entry)
     yield entry
     SECTIONS.remove(entry)
