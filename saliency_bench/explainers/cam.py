@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saliency_bench import network
 from saliency_bench.explainers.base import Method, Upsample, require_upsample
-from saliency_bench.protocols import Bound, Floats, Ints, Output
+from saliency_bench.protocols import Bound, Floats, Ints, NotApplicable, Output
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class _Features(Method):
         def body(traced: network.Traced) -> Any:
             features = traced.features(self.layer)
             # Squares of tiny features would be 0 in float32.
-            maps = tf.cast(self.combine(tf.cast(features, tf.float64)), tf.float32)
-            return _resize(maps, tf.shape(traced.images)[1:3], self.upsample)
+            maps = tf.cast(self.combine(tf.cast(features.values, tf.float64)), tf.float32)
+            return features.place.resize(maps, self.upsample)
 
         return network.Kernel(model, body, self.output)
 
@@ -91,9 +91,9 @@ class EigenCAM(_Features):
 class FEM(_Features):
     """Strong, rare features of each channel, weighted by the channel's mean (Fuad et al., 2020).
 
-    The sum over channels of `mean(A_k) 1[A_k > mean(A_k) + deviations * std(A_k)]`. Among fewer
-    than six positions none can lie two deviations above the mean: the map is 0. Other settings as
-    `Activations`'.
+    The sum over channels of `mean(A_k) 1[A_k > mean(A_k) + deviations * std(A_k)]`. One of n
+    positions lies at most `sqrt(n - 1)` deviations above their mean, so a grid of five positions
+    or fewer has nothing rare at two deviations: it is refused. Other settings as `Activations`'.
 
     Attributes:
         deviations: distance above the channel's mean from which a feature is rare, in standard
@@ -108,8 +108,15 @@ class FEM(_Features):
             raise ValueError(f"deviations must be at least 0; got {self.deviations}")
 
     def combine(self, features: Any) -> Any:
-        """The weighted sum of the rare positions."""
+        """The weighted sum of the rare positions; `NotApplicable` if none of so few can be rare."""
         import tensorflow as tf
+
+        _, height, width, _ = features.shape
+        if height * width - 1 <= self.deviations**2:
+            raise NotApplicable(
+                f"none of {height}x{width} positions can lie {self.deviations:g} standard "
+                f"deviations above their mean; one of more than {self.deviations**2 + 1:g} can"
+            )
 
         # A constant channel is exactly 0 here, so rounding of its mean makes no position rare.
         shifted = features - features[:, :1, :1]
@@ -149,9 +156,19 @@ class ScoreCAM(Method):
 
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no feature map."""
-        features_of = network.Kernel(model, lambda traced: traced.features(self.layer), self.output)
+        places: dict[tuple[int, ...], network.Placement] = {}
+
+        def values(traced: network.Traced) -> Any:
+            features = traced.features(self.layer)
+            places[features.place.size] = features.place
+            return features.values
+
+        def mask(images: Any, channels: Any) -> Any:
+            return _mask(images, channels, places[tuple(images.shape[1:3])])
+
+        features_of = network.Kernel(model, values, self.output)
         score = network.SampleKernel(
-            model, lambda traced: traced.target_scores, _mask, ranks=[2], output=self.output
+            model, lambda traced: traced.target_scores, mask, ranks=[2], output=self.output
         )
 
         def explain_batch(images: Floats, targets: Ints) -> NDArray[np.float32]:
@@ -164,7 +181,7 @@ class ScoreCAM(Method):
             weights = channel_weights(scores, varies)
             maps = np.einsum("nhwk,nk->nhw", features, weights).astype(np.float32)[..., None]
             maps = np.maximum(maps, 0) if self.relu else maps
-            return np.asarray(_resize(maps, images.shape[1:3], self.upsample))
+            return np.asarray(places[images.shape[1:3]].resize(maps, self.upsample))
 
         def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
@@ -188,17 +205,11 @@ def channel_weights(scores: Floats, varies: NDArray[np.bool_]) -> NDArray[np.flo
     return np.asarray(np.divide(shares, totals, out=np.zeros_like(shares), where=totals != 0))
 
 
-def _mask(images: Any, channels: Any) -> Any:
+def _mask(images: Any, channels: Any, place: network.Placement) -> Any:
     """Multiply images `[P, H, W, C]` with feature maps `[P, h, w]`, stretched to [0, 1]."""
     import tensorflow as tf
 
-    masks = tf.image.resize(channels[..., None], tf.shape(images)[1:3])
+    masks = place.resize(channels[..., None], "bilinear")
     low = tf.reduce_min(masks, axis=[1, 2], keepdims=True)
     high = tf.reduce_max(masks, axis=[1, 2], keepdims=True)
     return images * tf.math.divide_no_nan(masks - low, high - low)
-
-
-def _resize(maps: Any, size: Any, upsample: str | None) -> Any:
-    import tensorflow as tf
-
-    return maps if upsample is None else tf.image.resize(maps, size, upsample)

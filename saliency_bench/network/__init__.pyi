@@ -3,6 +3,7 @@ from .batches import counting as counting
 from .batches import evaluating as evaluating
 from .batches import rows_at_once as rows_at_once
 from .deep_lift import differences as differences
+from .feature_maps import FeatureMap as FeatureMap
 from .forward import Traced as Traced
 from .forward import ends_in_scores as ends_in_scores
 from .gradients import derivative as derivative
@@ -20,12 +21,12 @@ from .lrp_rules import WSquare as WSquare
 from .lrp_rules import ZBox as ZBox
 from .lrp_rules import ZPlus as ZPlus
 from .output import ModelOutput as ModelOutput
-from .output import explained as explained
 from .output import logits as logits
 from .overrides import DeconvRelu as DeconvRelu
 from .overrides import GuidedRelu as GuidedRelu
-from .overrides import Path as Path
 from .overrides import Rule as Rule
+from .path import Path as Path
+from .placement import Placement as Placement
 from .sampling import SampleBatch as SampleBatch
 from .sampling import Sampled as Sampled
 from .sampling import SampleKernel as SampleKernel

@@ -198,7 +198,7 @@ class Kernel(CompiledFunction):
         def trace(images: Any, targets: Any) -> Any:
             result = self._forward(images, self._rule)
             with result.in_force():
-                rows = self._body(Traced(images, targets, result.scores, result.calls))
+                rows = self._body(Traced(images, targets, result))
             return tf.cast(rows, tf.float32)
 
         specs = tf.TensorSpec([None, *shape], tf.float32), tf.TensorSpec([None], tf.int32)

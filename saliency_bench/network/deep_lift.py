@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,14 @@ from saliency_bench.network.gradients import derivative
 from saliency_bench.network.operations import CORES, MOVES, POOLS, SHIFTS, SUMS
 from saliency_bench.network.overrides import (
     Backward,
-    Path,
     Rule,
+    no_rule,
     ordinary_gradient,
     require_known,
     rerun,
 )
-from saliency_bench.protocols import NotApplicable, Output
+from saliency_bench.network.path import Path
+from saliency_bench.protocols import Output
 
 UNARY = frozenset({
     "Abs", "Elu", "Erf", "Erfc", "Exp", "LeakyRelu", "Log", "Maximum", "Minimum", "Relu", "Relu6",
@@ -53,6 +55,17 @@ class Rescale(Rule):
 
     baseline: Callable[[Any], Any]
 
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """As for every rule; SiLU is the product that it is, without a gradient of its own."""
+        before = tf.nn.silu, tf.nn.swish
+        tf.nn.silu = tf.nn.swish = _silu
+        try:
+            with super().tracing():
+                yield
+        finally:
+            tf.nn.silu, tf.nn.swish = before
+
     def forward(self, images: Any) -> Any:
         """Append the baseline to the images."""
         return tf.concat([images, self.baseline(images)], axis=0)
@@ -64,10 +77,7 @@ class Rescale(Rule):
         for op in path.operations:
             divides = op.type == "RealDiv" and path.data(op) != [0]
             if op.type in single and (len(path.data(op)) > 1 or divides):
-                raise NotApplicable(
-                    f"the layer {path.layer(op)!r} has no rule: {op.type} of two tensors that "
-                    "depend on the image"
-                )
+                raise no_rule(path, op, f"{op.type} of two tensors that depend on the image")
         rows = tf.shape(path.images)[0] + 1
 
         def back(op: Any, signal: Any) -> list[Any]:
@@ -84,6 +94,11 @@ class Rescale(Rule):
             return [own if i in indices else None for i in range(len(op.inputs))]
 
         return back
+
+
+def _silu(features: Any, beta: float = 1.0) -> Any:
+    features = tf.convert_to_tensor(features)
+    return features * tf.sigmoid(tf.cast(beta, features.dtype) * features)
 
 
 def _slopes(op: Any, index: int, signal: Any) -> Any:

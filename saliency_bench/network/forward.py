@@ -4,54 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from saliency_bench.network.output import explained
-from saliency_bench.network.overrides import Path, Rule
-from saliency_bench.network.trace import Call, inlined, input_shape, last_feature_map, recorded
+from saliency_bench.network.feature_maps import FeatureMap, FeatureMaps
+from saliency_bench.network.output import ModelOutput, explained, run
+from saliency_bench.network.overrides import Rule
+from saliency_bench.network.path import Path
+from saliency_bench.network.trace import Call, inlined, input_shape, recorded
 from saliency_bench.protocols import NotApplicable, Output
-
-
-@dataclass(frozen=True)
-class Traced:
-    """The tensors of one traced forward pass.
-
-    Attributes:
-        images: `[B, H, W, C]`.
-        targets: `[B]`.
-        scores: `[B, K]` of all classes.
-        calls: every layer execution, in order.
-    """
-
-    images: Any
-    targets: Any
-    scores: Any
-    calls: list[Call]
-
-    @property
-    def target_scores(self) -> Any:
-        """`[B]` the score of each row's target."""
-        # `tf.gather(..., batch_dims=1)` is equivalent, but its gradient takes a hundred operations.
-        rows = tf.range(tf.shape(self.targets)[0])
-        return tf.gather_nd(self.scores, tf.stack([rows, self.targets], axis=1))
-
-    def features(self, layer: str | None = None) -> Any:
-        """`[B, h, w, K]` the output of a layer; default: see `last_feature_map`.
-
-        Raises:
-            NotApplicable: if there is no such feature map.
-            ValueError: if no layer has this name.
-        """
-        return last_feature_map(self.calls, self.scores, layer)
-
-
-Body = Callable[[Traced], Any]
-"""From a forward pass to the tensor of B rows that a kernel returns."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +26,55 @@ class ForwardPass:
     Attributes:
         scores: `[B, K]` the explained output.
         calls: every layer execution, in order.
+        made: number of operations of the graph up to the end of the model.
         in_force: makes a block in which gradients follow the rule, if there is one.
     """
 
     scores: Any
     calls: list[Call]
+    made: int
     in_force: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The tensors of one traced forward pass.
+
+    Attributes:
+        images: `[B, H, W, C]`.
+        targets: `[B]`.
+        forward: the pass itself.
+    """
+
+    images: Any
+    targets: Any
+    forward: ForwardPass
+
+    @property
+    def scores(self) -> Any:
+        """`[B, K]` of all classes."""
+        return self.forward.scores
+
+    @property
+    def target_scores(self) -> Any:
+        """`[B]` the score of each row's target."""
+        # `tf.gather(..., batch_dims=1)` is equivalent, but its gradient takes a hundred operations.
+        rows = tf.range(tf.shape(self.targets)[0])
+        return tf.gather_nd(self.scores, tf.stack([rows, self.targets], axis=1))
+
+    def features(self, layer: str | None = None) -> FeatureMap:
+        """The feature map that a layer returns; default: see `FeatureMaps.find`.
+
+        Raises:
+            NotApplicable: if there is no such feature map.
+            ValueError: if no layer has this name.
+        """
+        path = Path(self.images, self.scores, self.forward.calls)
+        return FeatureMaps(path, self.forward.made).find(layer)
+
+
+Body = Callable[[Traced], Any]
+"""From a forward pass to the tensor of B rows that a kernel returns."""
 
 
 def require_built(model: Any) -> None:
@@ -92,11 +100,20 @@ def forward_pass(
     """
     if rule is None:
         with recorded(model) as calls:
-            return ForwardPass(explained(model, images, output, calls), calls)
+            return _evaluate(model, images, output, calls)
     inputs = rule.forward(images)
     with recorded(model) as calls, rule.tracing():
-        scores = explained(model, inputs, output, calls)[: tf.shape(images)[0]]
-    return ForwardPass(scores, calls, partial(rule.in_force, Path(images, scores, calls)))
+        whole = _evaluate(model, inputs, output, calls)
+    scores = whole.scores[: tf.shape(images)[0]]
+    return replace(
+        whole, scores=scores, in_force=partial(rule.in_force, Path(images, scores, calls))
+    )
+
+
+def _evaluate(model: Any, images: Any, output: Output, calls: list[Call]) -> ForwardPass:
+    value = run(model, images)
+    made = len(tf.compat.v1.get_default_graph().get_operations())
+    return ForwardPass(explained(ModelOutput(value, calls), output, model.name), calls, made)
 
 
 def compile_graph(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
@@ -116,7 +133,7 @@ def compile_graph(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
 
     try:
         with inlined():
-            return tf.function(trace).get_concrete_function(*specs)
+            return tf.function(trace, autograph=False).get_concrete_function(*specs)
     except Exception:
         # Autograph wraps what a traced function raises; the caller needs the original error.
         if errors:

@@ -54,7 +54,7 @@ def feature_gradient(
     Args:
         model: any built Keras model.
         combine: features and gradients, both `[N, h, w, K]`, to maps `[N, h, w, 1]`.
-        layer: the layer's name; default: the last feature map larger than 1x1.
+        layer: the layer's name; default: see `FeatureMaps.find`.
         output: the output that is differentiated.
         upsample: interpolation of the maps to `[N, H, W, 1]`; None keeps their size.
 
@@ -65,12 +65,13 @@ def feature_gradient(
 
     def body(traced: Traced) -> Any:
         features = traced.features(layer)
-        gradients = derivative(traced.target_scores, features, "the feature map")
+        gradients = derivative(traced.target_scores, features.tensor, "the feature map")
         # Products and means of half-precision gradients underflow.
-        maps = combine(tf.cast(features, tf.float32), tf.cast(gradients, tf.float32))
-        if upsample is None:
-            return maps
-        return tf.image.resize(maps, tf.shape(traced.images)[1:3], upsample)
+        values, slopes = (
+            tf.cast(features.arranged(tensor), tf.float32)
+            for tensor in (features.tensor, gradients)
+        )
+        return features.place.resize(combine(values, slopes), upsample)
 
     return Kernel(model, body, output)
 

@@ -37,7 +37,7 @@ class KerasNetwork:
             self._outputs = Kernel(model, lambda traced: traced.scores, output)
         self._variables = list(model.variables)
         self._untouched = [tf.identity(variable.value) for variable in self._variables]
-        self._differs = tf.function(self._compare).get_concrete_function()
+        self._differs = tf.function(self._compare, autograph=False).get_concrete_function()
 
     def outputs(self, images: Floats) -> NDArray[np.float32]:
         """The explained output `[N, K]` of images `[N, H, W, C]`, with the current weights."""

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from saliency_bench.network.operations import ALONGSIDE, CORES, PADS, POOLS, SHIFTS, SUMS
-from saliency_bench.network.overrides import Path, rerun
-from saliency_bench.protocols import NotApplicable
+from saliency_bench.network.overrides import no_rule, rerun
+from saliency_bench.network.path import Path
 
 
 @dataclass(frozen=True)
@@ -231,15 +231,12 @@ def linear_maps(path: Path) -> Iterator[Linear]:
 def _require_constant(path: Path, op: Any, data: Sequence[int]) -> None:
     expected = [CORES[op.type]] if op.type in CORES else [0] if op.type == "RealDiv" else data[:1]
     if list(data) != expected:
-        raise NotApplicable(
-            f"the layer {path.layer(op)!r} has no rule: {op.type} of two tensors that depend on "
-            "the image"
-        )
+        raise no_rule(path, op, f"{op.type} of two tensors that depend on the image")
     (index,) = data
     if op.type in SHIFTS and op.outputs[0].shape[1:] != op.inputs[index].shape[1:]:
-        raise NotApplicable(f"the layer {path.layer(op)!r} has no rule: {op.type} that broadcasts")
+        raise no_rule(path, op, f"{op.type} that broadcasts")
     if "data_format" in op.node_def.attr and op.get_attr("data_format") == b"NCHW":
-        raise NotApplicable(f"the layer {path.layer(op)!r} has no rule: its channels come first")
+        raise no_rule(path, op, "channels first")
 
 
 def _join(path: Path, op: Any, chains: dict[str, list[Any]]) -> list[Any]:

@@ -14,7 +14,8 @@ from saliency_bench.network.gradients import derivative
 from saliency_bench.network.linear_maps import Linear, linear_maps
 from saliency_bench.network.lrp_rules import LayerRule
 from saliency_bench.network.operations import CORES, MOVES, POOLS, SHIFTS, SUMS
-from saliency_bench.network.overrides import Backward, Path, Rule, require_known
+from saliency_bench.network.overrides import Backward, Rule, require_known
+from saliency_bench.network.path import Path
 from saliency_bench.protocols import Output
 
 ACTIVATIONS = frozenset({

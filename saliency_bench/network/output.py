@@ -59,26 +59,30 @@ class ModelOutput:
         return outputs[name]
 
 
-def explained(model: Any, images: Any, output: Output, calls: Sequence[Call]) -> Any:
-    """Scores `[N, K]` of images `[N, H, W, C]`, in float32 or float64, inside a graph being traced.
+def run(model: Any, images: Any) -> Any:
+    """What a model returns for images `[N, H, W, C]`, inside a graph being traced."""
+    return model(tf.cast(images, _input_dtype(model)), training=False)
+
+
+def explained(result: ModelOutput, output: Output, model: str) -> Any:
+    """Scores `[N, K]` in float32 or float64, inside a graph being traced.
 
     Args:
-        model: any built Keras model.
-        images: `[N, H, W, C]`.
+        result: what the model returned.
         output: the class logits, the model's own probabilities, or a function of a `ModelOutput`
             that returns `[N]` or `[N, K]`.
-        calls: the list in which `recorded` collects the model's layer executions.
+        model: the model's name, for messages.
 
     Raises:
         ValueError: if the model has no such output.
     """
-    value = model(tf.cast(images, _input_dtype(model)), training=False)
     if callable(output):
-        return _own_scores(output(ModelOutput(value, calls)), output)
+        return _own_scores(output(result), output)
+    value = result.value
     if not _is_matrix(value):
         raise ValueError(
             f"the model must end in one output [N, classes], or a target output must say what is "
-            f"explained (output=...); {model.name!r} returns {_shape(value)}"
+            f"explained (output=...); {model!r} returns {_shape(value)}"
         )
     return logits(value) if output == "logit" else _probabilities(value)
 

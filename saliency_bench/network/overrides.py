@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
+import keras
 import tensorflow as tf
 
-from saliency_bench.network.trace import Call
+from saliency_bench.network.gates import is_gate
+from saliency_bench.network.path import Path
 from saliency_bench.protocols import NotApplicable
 
 Backward = Callable[[Any, Any], Sequence[Any]]
@@ -27,60 +27,6 @@ def _dispatch(op: Any, signal: Any) -> Any:
 
 
 tf.RegisterGradient(_OVERRIDE)(_dispatch)
-
-
-@dataclass(frozen=True)
-class Path:
-    """The operations that lead from the images to the scores, in execution order.
-
-    Attributes:
-        images: the input tensor.
-        scores: the explained tensor.
-        calls: every layer execution.
-    """
-
-    images: Any
-    scores: Any
-    calls: Sequence[Call]
-
-    @cached_property
-    def operations(self) -> list[Any]:
-        """Each operation that depends on the images and on which the scores depend."""
-        every = self.scores.graph.get_operations()
-        dependent = {self.images.ref()}
-        for op in every:
-            if any(tensor.ref() in dependent for tensor in op.inputs):
-                dependent.update(tensor.ref() for tensor in op.outputs if tensor.dtype.is_floating)
-        needed = {self.scores.ref()}
-        operations = []
-        for op in reversed(every):
-            if any(tensor.ref() in needed for tensor in op.outputs):
-                own = {tensor.ref() for tensor in op.inputs} & dependent
-                needed |= own
-                operations += [op] if own else []
-        return operations[::-1]
-
-    @cached_property
-    def _members(self) -> set[str]:
-        return {op.name for op in self.operations}
-
-    def data(self, op: Any) -> list[int]:
-        """Indices of an operation's inputs that depend on the images."""
-        return [
-            index
-            for index, tensor in enumerate(op.inputs)
-            if tensor is self.images or tensor.op.name in self._members
-        ]
-
-    def consumers(self, tensor: Any) -> list[Any]:
-        """The operations on the path that read a tensor."""
-        return [op for op in tensor.consumers() if op.name in self._members]
-
-    def layer(self, op: Any) -> str:
-        """Name of the innermost layer that created an operation; outside layers its own name."""
-        around = [call for call in self.calls if op.name in call.operations]
-        innermost = min(around, key=lambda call: len(call.operations), default=None)
-        return str(op.name if innermost is None else innermost.layer.name)
 
 
 class Rule(ABC):
@@ -173,12 +119,33 @@ def require_known(path: Path, types: Iterable[str]) -> None:
         attribute = op.node_def.attr.get("_gradient_op_type")
         own = attribute is not None and attribute.s.startswith(b"CustomGradient")
         if own or op.type not in types:
-            what = "a gradient of its own" if own else f"the operation {op.type}"
-            raise NotApplicable(f"the layer {path.layer(op)!r} has no rule: it has {what}")
+            raise no_rule(path, op)
+
+
+def no_rule(path: Path, op: Any, lacking: str | None = None) -> NotApplicable:
+    """The error that a layer has no rule.
+
+    Args:
+        path: the path from images to scores.
+        op: an operation on it.
+        lacking: what has no rule; default: the layer's activation, else all of the layer.
+    """
+    call = path.call(op)
+    if call is None:
+        return NotApplicable(f"the operation {op.type} has no rule ({op.name}, outside of layers)")
+    kind = type(call.layer).__name__
+    applies = hasattr(call.layer, "activation") and not isinstance(call.layer, keras.layers.RNN)
+    if lacking is None and applies:
+        lacking = getattr(call.layer.activation, "__name__", op.type)
+    what = kind if lacking is None else f"{kind} with {lacking}"
+    return NotApplicable(f"{what} has no rule (layer {call.layer.name!r})")
 
 
 class ReluRule(Rule):
-    """A rule for ReLUs; it serves only networks in which every ReLU can be overridden."""
+    """A rule for ReLUs; it serves only networks in which every ReLU can be overridden.
+
+    Gates, such as the ReLU6 inside a hard sigmoid, are no ReLUs: their gradient stays as it is.
+    """
 
     types = frozenset({"Relu", "Relu6"})
 
@@ -189,7 +156,9 @@ class ReluRule(Rule):
     def backward(self, path: Path) -> Backward:
         """Prove that every ReLU is overridden, and return the rule."""
         graph = path.scores.graph
-        relus = [op for op in graph.get_operations() if op.type in self.types]
+        clips = [op for op in graph.get_operations() if op.type in self.types]
+        gates = {op.name for op in clips if is_gate(path, op)}
+        relus = [op for op in clips if op.name not in gates]
         overridden = [op for op in relus if _is_overridden(op)]
         hidden = [
             node.op
@@ -201,8 +170,11 @@ class ReluRule(Rule):
             total = len(relus) + len(hidden)
             raise NotApplicable(f"only {len(overridden)} of the {total} ReLUs can be overridden")
         if not relus:
-            raise NotApplicable("the network has no ReLU to guide the gradient through")
-        return lambda op, signal: [self.at(op, signal)]
+            but = f"; its {len(gates)} clips are gates of hard sigmoids" if gates else ""
+            raise NotApplicable(f"the network has no ReLU to guide the gradient through{but}")
+        return lambda op, signal: [
+            ordinary_gradient(op, 0, signal) if op.name in gates else self.at(op, signal)
+        ]
 
 
 def _is_overridden(op: Any) -> bool:

@@ -153,8 +153,8 @@ class SampleKernel(CompiledFunction):
             variants = self._variant(tf.gather(images, index), *settings)
             variants.set_shape([None, *shape])
             result = self._forward(variants)
-            tensors = variants, targets, result.scores, result.calls, index, weights, settings
-            return tf.cast(self._body(Sampled(*tensors)), tf.float32)
+            sampled = Sampled(variants, targets, result, index, weights, settings)
+            return tf.cast(self._body(sampled), tf.float32)
 
         each = tf.TensorSpec([None], tf.int32)
         free = (tf.TensorSpec([None] * (1 + rank), tf.float32) for rank in self._ranks)

@@ -12,8 +12,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from saliency_bench.protocols import NotApplicable
-
 
 @dataclass(frozen=True)
 class Call:
@@ -115,7 +113,9 @@ def layer_calls(model: Any) -> list[Call]:
         )
     spec = tf.TensorSpec([None, *shape], tf.float32)
     with inlined(), recorded(model) as calls:
-        tf.function(lambda images: model(images, training=False)).get_concrete_function(spec)
+        tf.function(
+            lambda images: model(images, training=False), autograph=False
+        ).get_concrete_function(spec)
     return calls
 
 
@@ -129,66 +129,7 @@ def own_variables(layer: Any) -> list[Any]:
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
-@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def near(name: object, known: Iterable[object]) -> str:
     """The known names that resemble a wrong one, else all of them, for an error message."""
     names = list(dict.fromkeys(map(str, known)))
     return ", ".join(difflib.get_close_matches(str(name), names) or names)
-
-
-def last_feature_map(calls: list[Call], scores: Any, name: str | None = None) -> Any:
-    """The output `[N, h, w, K]` of the layer that CAM methods explain.
-
-    Args:
-        calls: every layer execution, in order.
-        scores: the explained scores.
-        name: the layer's name. Default: the last layer, in execution order and at any depth, that
-            has weights or follows a layer with weights, leads to the scores, and has an output
-            larger than 1x1.
-
-    Raises:
-        NotApplicable: if there is no such layer, or the named one has no such output.
-        ValueError: if no layer has this name.
-    """
-    if name is not None:
-        return _named_feature_map(calls, name)
-    has_weights = False
-    last = None
-    ancestors = _ancestors(scores)
-    for call in calls:
-        has_weights = has_weights or bool(own_variables(call.layer))
-        is_candidate = has_weights and _is_feature_map(call.output)
-        if is_candidate and call.output.op.name in ancestors:
-            last = call.output
-    if last is None:
-        raise NotApplicable("no layer with weights has a feature map larger than 1x1")
-    return last
-
-
-def _ancestors(tensor: Any) -> set[str]:
-    """Names of the operations that a tensor depends on."""
-    names: set[str] = set()
-    waiting = [tensor.op]
-    while waiting:
-        op = waiting.pop()
-        if op.name not in names:
-            names.add(op.name)
-            waiting += [tensor.op for tensor in op.inputs]
-    return names
-
-
-def _named_feature_map(calls: list[Call], name: str) -> Any:
-    outputs = [call.output for call in calls if call.layer.name == name]
-    if not outputs:
-        known = near(name, (call.layer.name for call in calls if _is_feature_map(call.output)))
-        raise ValueError(f"layer must be one with a feature map ({known}); got {name!r}")
-    if not _is_feature_map(outputs[-1]):
-        raise NotApplicable(f"the output of layer {name!r} is not a feature map larger than 1x1")
-    return outputs[-1]
-
-
-def _is_feature_map(output: Any) -> bool:
-    shape = getattr(output, "shape", None)
-    if shape is None or len(shape) != 4:
-        return False
-    return (shape[1] is None or shape[1] > 1) and (shape[2] is None or shape[2] > 1)

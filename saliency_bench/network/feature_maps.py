@@ -1,0 +1,216 @@
+"""Feature maps: the tensor of which a class activation map is made, and its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import tensorflow as tf
+
+from saliency_bench.network.geometry import Geometry
+from saliency_bench.network.operations import CORES
+from saliency_bench.network.path import Path
+from saliency_bench.network.placement import Placement
+from saliency_bench.network.receptive_fields import (
+    COLUMNS,
+    ROWS,
+    Axes,
+    Axis,
+    Line,
+    as_line,
+    is_lost,
+    is_placed,
+    lines,
+)
+from saliency_bench.network.trace import near, own_variables
+from saliency_bench.protocols import NotApplicable
+
+_SAME = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose"})
+"""Operations that only store the same values in another way."""
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """A tensor whose values lie at places of the picture.
+
+    Attributes:
+        tensor: the tensor, in the layout that its layer gave it.
+        layer: name of the layer that made it; outside layers of the operation.
+        order: its axes in the order images, places, channels. The places are rows and columns, or
+            one axis: a list of tokens or a series.
+        place: where the rows and columns lie.
+    """
+
+    tensor: Any
+    layer: str
+    order: tuple[int, ...]
+    place: Placement
+
+    @property
+    def values(self) -> Any:
+        """`[B, h, w, K]`."""
+        return self.arranged(self.tensor)
+
+    def arranged(self, tensor: Any) -> Any:
+        """A tensor in this one's layout, as `[B, h, w, K]`."""
+        if self.order != tuple(range(len(self.order))):
+            tensor = tf.transpose(tensor, self.order)
+        if len(self.order) == 4:
+            return tensor
+        return tf.reshape(tensor, [-1, *self.place.grid, tensor.shape[-1]])
+
+
+class FeatureMaps:
+    """The feature maps of a traced forward pass.
+
+    Args:
+        path: the traced path.
+        made: number of operations of the graph up to the end of the model.
+    """
+
+    def __init__(self, path: Path, made: int) -> None:
+        self._path, self._made = path, made
+
+    def find(self, layer: str | None = None) -> FeatureMap:
+        """The feature map that CAM methods explain.
+
+        Args:
+            layer: name of the layer that returns it, at any depth. Default: the last tensor with
+                more than one place, behind the first weights, that every way from the images to the
+                scores passes, and on which the scores depend by differentiable steps. It is never
+                the explained output itself.
+
+        Raises:
+            NotApplicable: if there is none, or nothing tells where in the picture it lies.
+            ValueError: if no layer has this name.
+        """
+        return self._last() if layer is None else self._named(layer)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """When each operation was made."""
+        every = self._path.scores.graph.get_operations()
+        return {op.name: place for place, op in enumerate(every)}
+
+    @cached_property
+    def _geometry(self) -> Geometry:
+        return Geometry(self._path)
+
+    def _last(self) -> FeatureMap:
+        first, explained = self._first_weights(), self._explained()
+        for tensor in reversed(self._path.bottlenecks):
+            if tensor.op.name in first:
+                break
+            axes = self._geometry.axes(tensor)
+            if tensor.op.name in explained or tensor.op.type in _SAME or not _has_places(axes):
+                continue
+            if tf.gradients(self._path.scores, tensor)[0] is not None:
+                return self._read(tensor, self._path.layer(tensor.op))
+        raise NotApplicable(
+            "no layer with weights has a feature map larger than 1x1 that every way from the "
+            "picture to the scores passes"
+        )
+
+    def _named(self, name: str) -> FeatureMap:
+        outputs = [call.output for call in self._path.calls if call.layer.name == name]
+        if not outputs:
+            every = [call for call in self._path.calls if _has_places(self._axes(call.output))]
+            known = near(name, (call.layer.name for call in every))
+            raise ValueError(f"layer must be one with a feature map ({known}); got {name!r}")
+        if not _has_places(self._axes(outputs[-1])):
+            raise NotApplicable(
+                f"the output of layer {name!r} is not a feature map larger than 1x1"
+            )
+        return self._read(outputs[-1], name)
+
+    def _axes(self, tensor: Any) -> Axes | None:
+        return self._geometry.axes(tensor) if tf.is_tensor(tensor) else None
+
+    def _read(self, tensor: Any, layer: str) -> FeatureMap:
+        axes = self._geometry.axes(tensor)
+        order = None if axes is None else _order(axes)
+        if axes is None or order is None:
+            raise NotApplicable(
+                f"nothing tells where in the picture the output of layer {layer!r} lies; "
+                "layer=... names another"
+            )
+        height, width = self._path.images.shape[1:3]
+        rows, columns = _line(axes, ROWS, height), _line(axes, COLUMNS, width)
+        return FeatureMap(tensor, layer, order, Placement(rows, columns, (height, width)))
+
+    def _first_weights(self) -> set[str]:
+        """The operations up to the end of the first layer with weights, except its last one."""
+        places = self._places
+        ends = [
+            places[tensor.op.name]
+            for call in self._path.calls
+            if own_variables(call.layer)
+            for tensor in tf.nest.flatten(call.output)
+            if tf.is_tensor(tensor)
+        ]
+        end = min(ends, default=len(places))
+        return {name for name, place in places.items() if place < end}
+
+    def _results(self) -> Iterator[Any]:
+        """The tensors of the model from which the scores are computed."""
+        places = self._places
+        for op in self._path.operations:
+            for index in self._path.data(op):
+                source = op.inputs[index]
+                if places[source.op.name] < self._made <= places[op.name]:
+                    yield source
+
+    def _explained(self) -> set[str]:
+        """The operations that compute what is explained from its last kernel on, if it has places.
+
+        Those that follow the model are among them.
+        """
+        waiting = [t.op for t in self._results() if _has_places(self._geometry.axes(t))]
+        found = {name for name, place in self._places.items() if place >= self._made}
+        while waiting:
+            op = waiting.pop()
+            if op.name not in found:
+                found.add(op.name)
+                if op.type not in CORES:
+                    waiting += [op.inputs[index].op for index in self._path.data(op)]
+        return found
+
+
+def _has_places(axes: Axes | None) -> bool:
+    """Whether a tensor has values at more than one place: beside images and channels, an axis."""
+    if axes is None or len(axes) < 3:
+        return False
+    placed = [axis for axis in axes if is_placed(axis)]
+    found = [line.size for axis in placed for line in lines(axis)]
+    return any(map(is_lost, placed)) or any(size > 1 for size in found)
+
+
+def _order(axes: Axes) -> tuple[int, ...] | None:
+    """The axes of images, places and channels; None if they are not of these kinds."""
+    placed = [place for place, axis in enumerate(axes) if is_placed(axis)]
+    others = [place for place in range(1, len(axes)) if place not in placed]
+    directions = [line.direction for place in placed for line in _readable(axes[place])]
+    if 0 in placed or len(others) != 1 or len(set(directions)) != len(directions):
+        return None
+    if len(placed) == 2 and len(directions) == 2:
+        return 0, *(placed[directions.index(direction)] for direction in (ROWS, COLUMNS)), others[0]
+    if len(placed) == 1 and directions in ([ROWS, COLUMNS], [ROWS], [COLUMNS]):
+        return 0, placed[0], others[0]
+    return None
+
+
+def _readable(axis: Axis) -> list[Line]:
+    """The line of an axis, or the lines of a list of tokens; none if it is neither."""
+    line = as_line(axis)
+    if line is not None:
+        return [line]
+    found = lines(axis)
+    return found if len(found) == len(axis) else []
+
+
+def _line(axes: Axes, direction: str, size: int) -> Line:
+    """The line of rows or of columns; the whole picture if there is none."""
+    found = [line for axis in axes for line in _readable(axis) if line.direction == direction]
+    return found[0] if found else Line.pixels(direction, size).united()

@@ -1,0 +1,61 @@
+"""Where in the picture each axis of each tensor of a traced graph lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from saliency_bench.network.geometry_rules import BATCH, RULES, Shape, Untold, lose
+from saliency_bench.network.path import Path
+from saliency_bench.network.receptive_fields import COLUMNS, ROWS, Axes, Line, length, plain
+from saliency_bench.network.shape_arithmetic import computed
+
+
+class Geometry:
+    """Receptive fields of all tensors that depend on the images.
+
+    Args:
+        path: the traced path; its images have a fixed size.
+    """
+
+    def __init__(self, path: Path) -> None:
+        height, width, channels = path.images.shape[1:]
+        whole = [
+            (Line.pixels(direction, size),)
+            for direction, size in ((ROWS, height), (COLUMNS, width))
+        ]
+        self._axes: dict[Any, Axes] = {path.images.ref(): (plain(BATCH), *whole, plain(channels))}
+        for op in path.dependent:
+            for tensor, axes in zip(op.outputs, self._of(op), strict=True):
+                if axes is not None:
+                    self._axes[tensor.ref()] = axes
+
+    def axes(self, tensor: Any) -> Axes | None:
+        """The axes of a tensor; None if it does not depend on the images, or has no known rank."""
+        return self._axes.get(tensor.ref())
+
+    def _of(self, op: Any) -> Iterable[Axes | None]:
+        inputs = {index: axes for index, t in enumerate(op.inputs) if (axes := self.axes(t))}
+        for tensor in op.outputs:
+            if tensor.shape.rank is None:
+                yield None
+                continue
+            shape = self._shape(tensor)
+            try:
+                yield RULES[op.type](op, inputs, shape) if op.type in RULES else lose(shape)
+            except Untold:
+                yield lose(shape)
+
+    def _shape(self, tensor: Any) -> Shape:
+        """The shape of a tensor, with `BATCH` for the number of images."""
+        sizes = tensor.shape.as_list()
+        if sizes.count(None) > 1 and tensor.op.type == "Reshape":
+            try:
+                return tuple(computed(tensor.op.inputs[1], self._sizes).tolist())
+            except Untold:
+                pass
+        return tuple(BATCH if size is None else size for size in sizes)
+
+    def _sizes(self, tensor: Any) -> Shape:
+        axes = self.axes(tensor)
+        return self._shape(tensor) if axes is None else tuple(map(length, axes))

@@ -1,0 +1,107 @@
+"""The operations that lead from the images to the scores of a traced model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import tensorflow as tf
+
+from saliency_bench.network.trace import Call
+
+
+@dataclass(frozen=True)
+class Path:
+    """The operations that lead from the images to the scores, in execution order.
+
+    Attributes:
+        images: the input tensor.
+        scores: the explained tensor.
+        calls: every layer execution.
+    """
+
+    images: Any
+    scores: Any
+    calls: Sequence[Call]
+
+    @cached_property
+    def dependent(self) -> list[Any]:
+        """Each operation that depends on the images, by tensors that gradients may pass."""
+        return self._dependence[0]
+
+    @cached_property
+    def operations(self) -> list[Any]:
+        """Each operation that depends on the images and on which the scores depend."""
+        dependent, reached = self._dependence
+        needed = {self.scores.ref()}
+        operations = []
+        for op in reversed(dependent):
+            if any(tensor.ref() in needed for tensor in op.outputs):
+                needed |= {tensor.ref() for tensor in op.inputs} & reached
+                operations.append(op)
+        return operations[::-1]
+
+    @cached_property
+    def bottlenecks(self) -> list[Any]:
+        """Each tensor that every way from the images to the scores passes, in execution order.
+
+        It is one if no other tensor leads from an operation before it to one behind it.
+        """
+        places = {op.name: place for place, op in enumerate(self.operations)}
+
+        def last_use(tensors: Sequence[Any]) -> int:
+            uses = (places[op.name] for tensor in tensors for op in self.consumers(tensor))
+            return max(uses, default=0)
+
+        bottlenecks = []
+        reach = last_use([self.images])
+        for place, op in enumerate(self.operations):
+            used = [t for t in op.outputs if self.consumers(t) or t is self.scores]
+            if reach <= place and len(used) == 1:
+                bottlenecks += used
+            reach = max(reach, last_use(used))
+        return bottlenecks
+
+    @cached_property
+    def _dependence(self) -> tuple[list[Any], set[Any]]:
+        """The operations that depend on the images, and references to what they pass on."""
+        reached = {self.images.ref()}
+        operations = []
+        for op in self.scores.graph.get_operations():
+            if any(tensor.ref() in reached for tensor in op.inputs):
+                reached.update(tensor.ref() for tensor in op.outputs if _carries(tensor))
+                operations.append(op)
+        return operations, reached
+
+    @cached_property
+    def _members(self) -> set[str]:
+        return {op.name for op in self.operations}
+
+    def data(self, op: Any) -> list[int]:
+        """Indices of an operation's inputs that depend on the images."""
+        return [
+            index
+            for index, tensor in enumerate(op.inputs)
+            if tensor is self.images or tensor.op.name in self._members
+        ]
+
+    def consumers(self, tensor: Any) -> list[Any]:
+        """The operations on the path that read a tensor."""
+        return [op for op in tensor.consumers() if op.name in self._members]
+
+    def call(self, op: Any) -> Call | None:
+        """The execution of the innermost layer that created an operation; None outside layers."""
+        around = [call for call in self.calls if op.name in call.operations]
+        return min(around, key=lambda call: len(call.operations), default=None)
+
+    def layer(self, op: Any) -> str:
+        """Name of the innermost layer that created an operation; outside layers its own name."""
+        call = self.call(op)
+        return str(op.name if call is None else call.layer.name)
+
+
+def _carries(tensor: Any) -> bool:
+    """Whether a tensor holds floats, by itself or as a list of tensors, as loops have them."""
+    return bool(tensor.dtype.is_floating or tensor.dtype == tf.variant)
