@@ -139,7 +139,8 @@ def _read_inputs(
     labels = as_targets(np.zeros(count, np.int64) if targets is None else targets, count)
     network.require_fit(model, source.shape[1:])
     rows = Rows(source, partial(np.asarray, dtype=np.float32))
-    finite = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts(rows)])
+    with np.errstate(over="ignore"):  # what is too large for float32 is not finite
+        finite = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts(rows)])
     if not finite.all():
         raise ValueError(f"images must be finite; image {finite.argmin()} holds NaN or infinity")
     return cast("NDArray[np.float32]", rows), labels
