@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols import Preprocessing
+from saliency_bench.protocols.inputs import as_classes, refuse, require_channels_last
 
 Array = NDArray[Any]
 
@@ -17,12 +18,15 @@ def as_pixels(array: Array, *, name: str = "x") -> NDArray[np.float32]:
     """Pixels `[N, H, W, C]` in [0, 1] from bytes or floats `[N, H, W]` or `[N, H, W, C]`.
 
     Raises:
-        ValueError: if rank, dtype or range is wrong, a value is NaN, or the array is empty.
+        ValueError: if rank, dtype or range is wrong, a value is NaN, the array is empty, or its
+            channels come first.
     """
     if array.ndim not in (3, 4):
         raise ValueError(f"{name} must be [N, H, W] or [N, H, W, C], got shape {array.shape}")
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    if array.ndim == 4:
+        require_channels_last(array.shape, name)
     pixels = _unit_range(array, name)
     return pixels[..., np.newaxis] if pixels.ndim == 3 else pixels
 
@@ -36,7 +40,7 @@ def as_labels(array: Array, n_images: int, *, name: str = "y") -> NDArray[np.int
         name: of the array, for messages.
 
     Raises:
-        ValueError: if rank or length is wrong, or a value is not a whole number from 0 on.
+        ValueError: if rank or length is wrong, or a value is not the number of a class.
     """
     if array.ndim != 1:
         raise ValueError(f"{name} must be [N], one class index per image, got shape {array.shape}")
@@ -44,9 +48,7 @@ def as_labels(array: Array, n_images: int, *, name: str = "y") -> NDArray[np.int
         raise ValueError(f"{name} must hold one label per image, got {len(array)} for {n_images}")
     if array.dtype.kind not in "iuf":
         raise ValueError(f"{name} must hold whole numbers, got dtype {array.dtype}")
-    wrong = ~np.isfinite(array) | (array < 0) | (array != np.floor(array))
-    _refuse(wrong, array, f"{name} must hold whole numbers from 0 on")
-    return array.astype(np.int64)
+    return as_classes(array, name)
 
 
 def preprocessing(mean: float | Sequence[float], std: float | Sequence[float]) -> Preprocessing:
@@ -83,14 +85,8 @@ def _unit_range(array: Array, name: str) -> NDArray[np.float32]:
     rule = f"{name} must be uint8 from 0 to 255 or floats that are finite and in [0, 1]"
     if array.dtype.kind != "f":
         raise ValueError(f"{rule}, got dtype {array.dtype}")
-    _refuse(~((array >= 0) & (array <= 1)), array, rule)
+    refuse(~((array >= 0) & (array <= 1)), array, rule)
     return array.astype(np.float32)
-
-
-def _refuse(wrong: NDArray[np.bool_], array: Array, rule: str) -> None:
-    if wrong.any():
-        place = tuple(int(i) for i in np.unravel_index(np.argmax(wrong), array.shape))
-        raise ValueError(f"{rule}, got {array[place]} at index {list(place)}")
 
 
 def _channels(values: float | Sequence[float]) -> tuple[float, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from saliency_bench.datasets.arrays import check_channels, preprocessing
 from saliency_bench.datasets.content import as_value_error, digest, require_file
 from saliency_bench.datasets.decoded import DecodedImages
+from saliency_bench.datasets.pictures import COLOUR, GREY, SUFFIXES, open_picture
 from saliency_bench.protocols import Dataset, Rows
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
-FORMATS = ("JPEG", "PNG")
 
 Photos = list[tuple[str, Path]]
 """Sub-folder name and path of every photo; the name is empty in a flat folder."""
@@ -25,10 +23,11 @@ Photos = list[tuple[str, Path]]
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """JPEG and PNG files, as RGB: a sub-folder per class, or a flat folder without labels.
+    """JPEG, PNG and TIFF files: a sub-folder per class, or a flat folder without labels.
 
-    The short side is resized to `size`, then the centre is cut out. The order is random and fixed,
-    with the classes in turn: the first n images spread over the classes.
+    They are read as `python -m saliency_bench.explain` reads them: turned as the camera says, the
+    short side resized to `size`, then the centre cut out. The order is random and fixed, with the
+    classes in turn: the first n images spread over the classes.
 
     Attributes:
         path: the folder of the images to explain.
@@ -40,6 +39,7 @@ class ImageFolder:
         mean: subtracted from pixels in [0, 1] before they enter the model; one number, or one per
             channel.
         std: pixels are divided by it afterwards; one number, or one per channel.
+        channels: 3 for RGB; 1 for grey, as the model takes it: then no photo may have colours.
     """
 
     path: str
@@ -49,9 +49,12 @@ class ImageFolder:
     classes: str | None = None
     mean: float | Sequence[float] = 0.0
     std: float | Sequence[float] = 1.0
+    channels: int = COLOUR
 
     def __post_init__(self) -> None:
-        check_channels(preprocessing(self.mean, self.std), 3)
+        if self.channels not in (GREY, COLOUR):
+            raise ValueError(f"channels must be {GREY} or {COLOUR}, got {self.channels}")
+        check_channels(preprocessing(self.mean, self.std), self.channels)
         if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f"size must be a height and a width of at least 1, got {self.size}")
         if self.limit is not None and self.limit < 1:
@@ -87,6 +90,7 @@ class ImageFolder:
         settings = {
             "dataset": "image_folder",
             "size": self.size,
+            "channels": self.channels,
             "mean": units.mean,
             "std": units.std,
             "classes": self._classes(),
@@ -102,16 +106,12 @@ class ImageFolder:
         return folders, tuple(folders)
 
     def _pixels(self, photos: Photos) -> Rows:
-        height, width = self.size
+        shape = (self.size[0], self.size[1], self.channels)
 
-        def decode(place: int) -> NDArray[np.uint8]:
-            return _image(photos[place][1], height, width)
+        def decode(place: int) -> NDArray[Any]:
+            return open_picture(photos[place][1]).fitted(shape)
 
-        return Rows(DecodedImages((len(photos), height, width, 3), decode), _unit)
-
-
-def _unit(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.divide(photos, 255, dtype=np.float32)
+        return Rows(DecodedImages((len(photos), *shape), decode), np.asarray)
 
 
 def _photos(path: str, limit: int | None = None) -> Photos:
@@ -163,17 +163,3 @@ def _index(path: str) -> tuple[list[str], tuple[str, ...]]:
         entries = json.loads(file.read_text(encoding="utf-8"))
         pairs = [entries[str(number)] for number in range(len(entries))]
         return [str(folder) for folder, _ in pairs], tuple(str(name) for _, name in pairs)
-
-
-def _image(path: Path, height: int, width: int) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
-
-    # Pillow hands some other formats to external programs, whatever the file's name. Its warning
-    # about large images is hidden: it refuses images that are too large.
-    with (
-        as_value_error(f"{path} is not a readable image"),
-        warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
-        Image.open(path, formats=FORMATS) as image,
-    ):
-        fitted = ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.BICUBIC)
-        return np.asarray(fitted)

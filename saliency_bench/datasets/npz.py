@@ -28,8 +28,8 @@ from saliency_bench.protocols import Dataset
 class Npz:
     """Images `x` and labels `y` of an .npz file.
 
-    `x` is `[N, H, W]` or `[N, H, W, C]`, uint8 or floats in [0, 1]; `y` is `[N]`, whole numbers,
-    and may be missing.
+    `x` is `[N, H, W]` or `[N, H, W, C]`, uint8 or floats in [0, 1]; channels that come first, as in
+    `[N, 3, 32, 32]`, are refused. `y` is `[N]`, whole numbers, and may be missing.
 
     Attributes:
         path: the images to explain.

@@ -63,7 +63,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, help=text, metavar=metavar, **how)
 
     add("--model", "a model saved by Keras 3; read in safe mode", "FILE.keras", required=True)
-    add("--image", "JPEG or PNG", "FILE", required=True, nargs="+")
+    add("--image", "JPEG, PNG or TIFF", "FILE", required=True, nargs="+")
     add("--explainer", "as in explainer=[...]; default: those of a run", "NAME", nargs="+")
     add("--target", "class to explain; default: the predicted one", "CLASS", type=int)
     add("--mean", "of pixels in [0, 1]: one number or one per channel", "M", nargs="+", type=float)
@@ -142,14 +142,14 @@ def _explainers(names: Sequence[str] | None) -> dict[str, Explainer]:
 
 def _look(options: argparse.Namespace) -> Look:
     from saliency_bench.datasets.content import require_file
+    from saliency_bench.datasets.pictures import open_picture
     from saliency_bench.explain.look import Look
-    from saliency_bench.explain.photos import open_photo
     from saliency_bench.plot.scales import check_percentile
 
     check_percentile(options.percentile)
     if options.size is not None and (len(options.size) > 2 or min(options.size) < 1):
         raise ValueError(f"--size must be a height and a width of at least 1; got {options.size}")
-    photos = [open_photo(path) for path in options.image]
+    photos = [open_picture(path) for path in options.image]
     return Look(require_file(options.model), photos, _units(options), options.size, options.target)
 
 

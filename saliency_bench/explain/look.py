@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from saliency_bench import network
 from saliency_bench.cli import objects
 from saliency_bench.datasets.arrays import check_channels
-from saliency_bench.explain.photos import Photo, input_shape
+from saliency_bench.datasets.pictures import Picture
+from saliency_bench.explain.photos import input_shape
 from saliency_bench.models.base import outputs_of
 from saliency_bench.models.saved import read
 from saliency_bench.protocols import Explainer, NotApplicable, Preprocessing
@@ -37,7 +38,7 @@ class Look:
     """
 
     model: Path
-    photos: Sequence[Photo]
+    photos: Sequence[Picture]
     units: Preprocessing
     size: Sequence[int] | None = None
     target: int | None = None

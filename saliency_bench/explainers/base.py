@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
 from saliency_bench.protocols import Bound, Explainer, Floats, Ints
+from saliency_bench.protocols.inputs import as_images, as_targets
 from saliency_bench.randomize import image_keys
 from saliency_bench.storage.fingerprint import describe
 
@@ -74,7 +75,7 @@ class Method(ABC):
             NotApplicable: if the method cannot serve the model.
             ValueError: if images, targets or keys have a wrong shape, type or value.
         """
-        images, targets = validate(images, targets)
+        images, targets = validate(images, targets, model)
         seeds = image_keys(images) if keys is None else np.asarray(keys)
         if seeds.shape != targets.shape:
             raise ValueError(f"keys must be one per image; got shape {seeds.shape}")
@@ -207,26 +208,28 @@ class ForeignMaps:
         return "" if self._model is None else network.fingerprint(self._model)
 
 
-def validate(images: Floats, targets: Ints) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def validate(
+    images: Any, targets: Any, model: Any = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Images as float32 and targets as int64.
 
+    Args:
+        images: `[N, H, W, C]`.
+        targets: `[N]`.
+        model: the model that must take them; None if it is not known yet.
+
     Raises:
-        ValueError: if they have a wrong shape, type or value.
+        ValueError: if they have a wrong shape, type or value, or do not fit the model.
     """
-    images, targets = np.asarray(images), np.asarray(targets)
-    if images.ndim != 4 or not len(images):
-        raise ValueError(f"images must be [N, H, W, C] with N >= 1; got shape {images.shape}")
-    if not np.issubdtype(targets.dtype, np.integer) or targets.shape != (len(images),):
-        raise ValueError(
-            f"targets must be {len(images)} integers, one per image; "
-            f"got {targets.dtype} of shape {targets.shape}"
-        )
-    if targets.min() < 0:
-        raise ValueError(f"targets must be at least 0; got {targets.min()}")
-    if not np.isfinite(images).all():
-        first = int(np.argwhere(~np.isfinite(images))[0][0])
+    given = as_images(images)
+    classes = as_targets(targets, len(given))
+    network.require_fit(model, given.shape[1:])
+    with np.errstate(over="ignore"):
+        pixels = np.array(given, np.float32)
+    if not np.isfinite(pixels).all():
+        first = int(np.argwhere(~np.isfinite(pixels))[0][0])
         raise ValueError(f"images must be finite; image {first} holds NaN or infinity")
-    return images.astype(np.float32), targets.astype(np.int64)
+    return pixels, classes
 
 
 def in_float32(maps: Floats) -> NDArray[np.float32]:

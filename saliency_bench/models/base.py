@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from saliency_bench import network
 from saliency_bench.datasets.arrays import check_channels
 from saliency_bench.datasets.content import quote
 from saliency_bench.protocols import Dataset, Preprocessing
@@ -86,7 +87,10 @@ def check_fit(loaded: LoadedModel, dataset: Dataset) -> LoadedModel:
         ValueError: if it does not accept such images, or has no score for some class.
     """
     units = loaded.preprocessing or dataset.preprocessing
-    check_channels(units, dataset.pixels.shape[-1])
+    shape = dataset.pixels.shape[1:]
+    check_channels(units, shape[-1])
+    if reason := network.misfit(loaded.model, shape):
+        raise ValueError(f"model {loaded.name} must take images of shape {shape}: {reason}")
     outputs = outputs_of(loaded.model, units(dataset.pixels[:1]), name=loaded.name)
     if outputs.ndim != 2 or len(outputs) != 1:
         raise ValueError(f"model must give scores [N, K], got shape {outputs.shape} for one image")

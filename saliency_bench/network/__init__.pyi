@@ -4,6 +4,8 @@ from .batches import evaluating as evaluating
 from .batches import rows_at_once as rows_at_once
 from .deep_lift import differences as differences
 from .feature_maps import FeatureMap as FeatureMap
+from .fit import misfit as misfit
+from .fit import require_fit as require_fit
 from .forward import Traced as Traced
 from .forward import ends_in_scores as ends_in_scores
 from .gradients import derivative as derivative

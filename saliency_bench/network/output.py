@@ -8,8 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.trace import Call, near
-from saliency_bench.protocols import Output
+from saliency_bench.network.fit import difference
+from saliency_bench.network.trace import Call, input_shape, near
+from saliency_bench.protocols import Output, one_line
 
 _TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze", "StopGradient"})
 
@@ -60,8 +61,21 @@ class ModelOutput:
 
 
 def run(model: Any, images: Any) -> Any:
-    """What a model returns for images `[N, H, W, C]`, inside a graph being traced."""
-    return model(tf.cast(images, _input_dtype(model)), training=False)
+    """What a model returns for images `[N, H, W, C]`, inside a graph being traced.
+
+    Raises:
+        ValueError: if it cannot take such images.
+    """
+    shape = tuple(images.shape[1:])
+    try:
+        value = model(tf.cast(images, _input_dtype(model)), training=False)
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        reason = difference(shape, input_shape(model)) or one_line(error, longest=160)
+        raise ValueError(
+            f"images must fit the model {model.name!r}: they are {shape}, {reason}"
+        ) from error
+    _require_floats(model, images)
+    return value
 
 
 def explained(result: ModelOutput, output: Output, model: str) -> Any:
@@ -85,6 +99,20 @@ def explained(result: ModelOutput, output: Output, model: str) -> Any:
             f"explained (output=...); {model!r} returns {_shape(value)}"
         )
     return logits(value) if output == "logit" else _probabilities(value)
+
+
+def _require_floats(model: Any, images: Any) -> None:
+    """Raise `ValueError` if the model cuts pixels to whole numbers, so that [0, 1] is black."""
+    waiting = [images]
+    while waiting:
+        for op in waiting.pop().consumers():
+            if op.type in _TRANSPARENT and op.outputs[0].dtype.is_integer:
+                raise ValueError(
+                    f"the model must compute with floats; {model.name!r} casts its images to "
+                    f"{op.outputs[0].dtype.name}, which cuts pixels to whole numbers and has no "
+                    "gradient: give it an input of float32"
+                )
+            waiting += op.outputs if op.type in _TRANSPARENT else ()
 
 
 def _own_scores(scores: Any, output: Any) -> Any:

@@ -95,7 +95,7 @@ class TestedExplainer:
             ValueError: if images or targets have a wrong shape, type or value, or the model has
                 no output that the explainer can explain.
         """
-        images, targets = validate(images, targets)
+        images, targets = validate(images, targets, model)
         if len(images) < 2:
             raise ValueError(f"images must be at least 2; got {len(images)}")
         before = _snapshot(model, images, targets)

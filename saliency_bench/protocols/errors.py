@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")  # in which Keras writes the names of layers
+
 
 class NotApplicable(Exception):
     """A method cannot handle this model or these maps; the reason becomes a row of the results."""
@@ -26,6 +30,6 @@ def one_line(error: BaseException, *, longest: int | None = None) -> str:
         error: the error.
         longest: most characters of the line; default: no limit.
     """
-    text = " ".join(str(error).split())
+    text = " ".join(_COLOURS.sub("", str(error)).split())
     line = text if text and isinstance(error, SPEAKING) else f"{type(error).__name__}: {text}"
     return line if longest is None or len(line) <= longest else f"{line[: longest - 4]} ..."

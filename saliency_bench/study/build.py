@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from saliency_bench import network, randomize
 from saliency_bench.explainers import Control
-from saliency_bench.explainers.base import validate
 from saliency_bench.protocols import (
     BLOCK,
     Check,
@@ -30,6 +29,7 @@ from saliency_bench.protocols import (
     Untrainable,
     parts,
 )
+from saliency_bench.protocols.inputs import as_images, as_targets
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
 from saliency_bench.study.defaults import AnyExplainer, with_controls
@@ -97,7 +97,7 @@ def build(
     """
     if not checks:
         raise ValueError("checks must name at least one; got none")
-    rows, labels = _read_inputs(images, targets)
+    rows, labels = _read_inputs(model, images, targets)
     net = network.KerasNetwork(model, batch_size=options.batch_size, output=options.output)
     outputs = _finite_outputs(net, rows)
     if options.output == "logit":
@@ -127,21 +127,23 @@ def build(
 
 
 def _read_inputs(
-    images: Floats | Rows, targets: Ints | None
+    model: Any, images: Floats | Rows, targets: Ints | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Images, which are read a few at a time when they are needed, and a class for each.
 
     Raises:
-        ValueError: if these are not images, or not every image has one class.
+        ValueError: if these are no images of the model, or not every image has one class.
     """
-    source = images if isinstance(images, Rows) else np.asarray(images)
-    classes = np.zeros(len(source), np.int64) if targets is None else np.asarray(targets)
-    validate(np.broadcast_to(np.float32(0), source.shape), classes)
+    source = as_images(images)
+    count = len(source)
+    labels = as_targets(np.zeros(count, np.int64) if targets is None else targets, count)
+    network.require_fit(model, source.shape[1:])
     rows = Rows(source, partial(np.asarray, dtype=np.float32))
-    finite = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts(rows)])
+    with np.errstate(over="ignore"):  # what is too large for float32 is not finite
+        finite = np.concatenate([np.isfinite(part).all(axis=(1, 2, 3)) for part in parts(rows)])
     if not finite.all():
         raise ValueError(f"images must be finite; image {finite.argmin()} holds NaN or infinity")
-    return cast("NDArray[np.float32]", rows), classes.astype(np.int64)
+    return cast("NDArray[np.float32]", rows), labels
 
 
 def _classifies(output: Output) -> bool:

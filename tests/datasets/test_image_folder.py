@@ -75,25 +75,36 @@ def test_photos_to_train_on(folder, tmp_path):
         settings.load()
 
 
-def test_grey_and_transparent_photos_become_rgb(tmp_path):
-    for name, mode in (("a.png", "L"), ("b.png", "RGBA")):
+def test_grey_photos_become_rgb(tmp_path):
+    for name, mode in (("a.png", "L"), ("b.png", "1"), ("c.png", "RGB")):
         Image.new(mode, (5, 5)).save(tmp_path / name)
-    assert load(tmp_path).pixels.shape == (2, 4, 4, 3)
+    assert load(tmp_path).pixels.shape == (3, 4, 4, 3)
+
+
+def test_channels_are_the_model_s(tmp_path):
+    Image.new("RGB", (5, 5), (51, 51, 51)).save(tmp_path / "a.png")
+    grey = load(tmp_path, channels=1)
+    np.testing.assert_allclose(np.asarray(grey.pixels), np.full((1, 4, 4, 1), 0.2), atol=1e-7)
+    assert load(tmp_path).pixels.shape == (1, 4, 4, 3)
+    settings = [ImageFolder(str(tmp_path), channels=channels) for channels in (1, 3)]
+    assert settings[0].fingerprint() != settings[1].fingerprint()
 
 
 def test_an_unreadable_photo_is_named(folder):
     photo = folder / "dog" / "1.png"
     photo.write_bytes(photo.read_bytes()[:40])
     dataset = load(folder)
-    with pytest.raises(ValueError, match=r"dog.1\.png is not a readable image"):
+    with pytest.raises(
+        ValueError, match=r"dog.1\.png must be a still and opaque JPEG, PNG or TIFF"
+    ):
         np.asarray(dataset.pixels)
 
 
 def test_a_photo_is_decoded_when_it_is_looked_at_and_once(folder, monkeypatch):
     decoded = []
-    decode = image_folder._image
+    decode = image_folder.open_picture
     monkeypatch.setattr(
-        image_folder, "_image", lambda path, *size: decoded.append(path) or decode(path, *size)
+        image_folder, "open_picture", lambda path: decoded.append(path) or decode(path)
     )
     dataset = load(folder).first(6)
     assert dataset.pixels.shape == (6, 4, 4, 3)
@@ -140,6 +151,7 @@ def test_an_index_that_is_none(folder, tmp_path, text):
     [
         ({"size": (4,)}, "size must be a height and a width"),
         ({"limit": 0}, "limit must be at least 1, got 0"),
+        ({"channels": 4}, "channels must be 1 or 3, got 4"),
         ({"std": [1.0, 1.0]}, "std must hold 1 number or one for each of 3 channels"),
     ],
 )

@@ -108,6 +108,15 @@ X = np.zeros((2, 3, 3), np.uint8)
         ),
         ({"x": X, "y": np.array([np.inf, 0])}, r"from 0 on, got inf at index \[0\]"),
         ({"x": X, "y": np.array(["a", "b"])}, "whole numbers, got dtype <U1"),
+        ({"x": X, "y": np.array([1e300, 0])}, r"numbers below 1000000, got 1e\+300 at index \[0\]"),
+        (
+            {"x": X, "y": np.array([1, 2**64 - 1], np.uint64)},
+            r"class numbers below 1000000, got 18446744073709551615 at index \[1\]",
+        ),
+        (
+            {"x": np.zeros((2, 3, 8, 8))},
+            r"got \(2, 3, 8, 8\), whose channels come first: use np.mov",
+        ),
     ],
 )
 def test_arrays_that_cannot_be_used(tmp_path, arrays, message):

@@ -15,7 +15,6 @@ from PIL import Image
 from saliency_bench import explainers
 from saliency_bench.datasets import ImageFolder
 from saliency_bench.explain import command as cli
-from saliency_bench.explain import photos
 from saliency_bench.explain.look import Subject, apply_explainers
 from saliency_bench.models.application import FAMILIES
 from saliency_bench.models.saved import read
@@ -273,52 +272,17 @@ def test_a_size_that_is_not_the_model_s_is_refused(refused, photographer, colour
 # pictures
 
 
-def test_pictures_are_cut_as_in_a_folder_of_a_run(tmp_path):
+def test_a_picture_has_the_pixels_that_a_folder_of_a_run_gives(explain, photographer, tmp_path):
+    """More kinds of pictures: tests/datasets/test_pictures.py."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    path = picture(folder / "wide.png", RNG.integers(0, 256, (30, 50, 3), np.uint8))
-    expected = np.asarray(ImageFolder(str(folder), size=(16, 12)).load().pixels)[0]
-    found = photos.open_photo(str(path))
-    np.testing.assert_array_equal(found.pixels((16, 12, 3)), expected)
-    assert found.describe(16, 12) == "30x50, its centre, resized to 16x12"
-    assert found.describe(30, 50) == "30x50 as it is"
-
-
-@pytest.mark.parametrize(
-    ("mode", "channels"), [("1", 1), ("L", 1), ("P", 3), ("RGB", 3), ("RGBA", 3), ("LA", 1)]
-)
-def test_every_kind_of_picture_keeps_its_pixels(tmp_path, mode, channels):
-    image = Image.fromarray(RNG.integers(0, 256, (9, 9, 3), np.uint8)).convert(mode)
-    image.save(tmp_path / "a.png")
-    found = photos.open_photo(str(tmp_path / "a.png"))
-    assert found.channels == channels
-    plain = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.float32) / 255
-    pixels = found.pixels((9, 9, channels))
-    np.testing.assert_allclose(pixels.squeeze(), plain, atol=1e-6)
-    np.testing.assert_array_equal(found.pixels((9, 9, 3))[..., :channels], pixels)
-
-
-def test_sixteen_bits_are_kept(tmp_path):
-    pixels = RNG.integers(0, 65536, (9, 9)).astype(np.uint16)
-    found = photos.open_photo(str(picture(tmp_path / "deep.png", pixels)))
-    np.testing.assert_allclose(found.pixels((9, 9, 1))[..., 0], pixels / 65535, atol=1e-6)
-
-
-def test_a_grey_picture_saved_in_colours_is_grey(tmp_path):
-    shades = np.repeat(RNG.integers(0, 256, (9, 9, 1), np.uint8), 3, axis=-1)
-    found = photos.open_photo(str(picture(tmp_path / "a.png", shades)))
-    np.testing.assert_allclose(found.pixels((9, 9, 1)), shades[..., :1] / 255, atol=1e-6)
-    assert photos.open_photo(str(picture(tmp_path / "a.jpg", shades))).channels == 1
-
-
-def test_a_photo_is_turned_as_its_camera_says(tmp_path):
-    pixels = RNG.integers(0, 256, (9, 5, 3), np.uint8)
     turned = Image.Exif()
-    turned[274] = 6  # to be turned by 90 degrees clockwise
-    path = picture(tmp_path / "a.png", np.rot90(pixels), exif=turned)
-    np.testing.assert_allclose(
-        photos.open_photo(str(path)).pixels((9, 5, 3)), pixels / 255, atol=1e-6
-    )
+    turned[274] = 6
+    pixels = RNG.integers(0, 256, (30, 50, 3), np.uint8)
+    path = picture(folder / "wide.jpg", pixels, exif=turned)
+    explain(f"--model {photographer} --image {path} --explainer gradient --out maps.npz")
+    expected = np.asarray(ImageFolder(str(folder), size=(8, 8)).load().pixels)
+    np.testing.assert_array_equal(arrays()["pixels"], expected)
 
 
 # refusals
@@ -337,8 +301,11 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path):
         ("--model none.keras", "no such file: none.keras"),
         ("--model grey.png", "grey.png must end in .keras"),
         ("--image none.png", "no such file: none.png"),
-        ("--image text.png", "text.png must be a JPEG or PNG file"),
-        ("--image clear.png", "clear.png must have no transparent parts"),
+        ("--image text.png", "text.png must be a still and opaque JPEG, PNG or TIFF file"),
+        (
+            "--image clear.png",
+            "TIFF file: parts of it are transparent; put it on a background first",
+        ),
         ("--image colour.png", "colour.png must be grey, as the model takes one channel"),
         ("--target 3", "--target must lie in 0..2; got 3"),
         ("--target -1", "--target must lie in 0..2; got -1"),

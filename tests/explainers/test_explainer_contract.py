@@ -181,7 +181,7 @@ def test_images_and_targets_are_not_written_to(name, bound_of, images, targets):
         ("none", r"images must be \[N, H, W, C\] with N >= 1"),
         ("float_targets", "targets must be 5 integers, one per image; got float64"),
         ("few_targets", "targets must be 5 integers"),
-        ("negative_target", "targets must be at least 0; got -1"),
+        ("negative_target", "targets must hold whole numbers from 0 on, got -1"),
         ("few_keys", "keys must be one per image"),
     ],
 )

@@ -84,7 +84,11 @@ def test_networks_of_the_cache(here, tmp_path, case):
     ("kind", "case"),
     [
         pytest.param(kind, case, id=f"{kind}-{case.name}")
-        for kind, cases in (("png", spoilt_photos.PNG), ("jpeg", spoilt_photos.JPEG))
+        for kind, cases in (
+            ("png", spoilt_photos.PNG),
+            ("jpeg", spoilt_photos.JPEG),
+            ("tiff", spoilt_photos.TIFF),
+        )
         for case in cases
     ],
 )

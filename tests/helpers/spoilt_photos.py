@@ -1,4 +1,4 @@
-"""Spoilt PNG and JPEG files."""
+"""Spoilt PNG, JPEG and TIFF files."""
 
 from __future__ import annotations
 
@@ -83,3 +83,5 @@ JPEG = [
     *_STRANGE,
     Spoilt("says_65535_x_65535", _wide),
 ]
+
+TIFF = [*cuts(), *_STRANGE]

@@ -158,6 +158,9 @@ def test_the_plan_says_which_cell_is_what(model, images, tmp_path):
         ({"targets": np.full(N, 4)}, "targets must lie in 0..3; got 4 to 4"),
         ({"targets": np.zeros(N - 1, int)}, "targets must be 12 integers"),
         ({"images": np.full((N, 12, 12, 1), np.nan)}, "images must be finite"),
+        ({"images": np.full((N, 12, 12, 1), 1e300)}, "images must be finite"),
+        ({"images": np.zeros((N, 1, 12, 12))}, r"come first: use np.moveaxis\(images, 1, -1\)"),
+        ({"images": None}, "images must be numbers .* got None"),
     ],
 )
 def test_what_does_not_fit_is_refused(model, images, changes, rule):
