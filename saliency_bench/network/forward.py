@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from saliency_bench.network.output import explained
 from saliency_bench.network.overrides import Path, Rule
+from saliency_bench.network.steady import Unwritten, require_steady
 from saliency_bench.network.trace import Call, inlined, input_shape, last_feature_map, recorded
 from saliency_bench.protocols import NotApplicable, Output
 
@@ -88,14 +89,19 @@ def forward_pass(
 
     Raises:
         NotApplicable: if the rule cannot serve the model.
-        ValueError: if the model has no output that can be explained.
+        ValueError: if the model has no output that can be explained, or if it changes or is random
+            when it is run.
     """
+    inputs = images if rule is None else rule.forward(images)
+    before = len(images.graph.get_operations())
+    tracing = nullcontext() if rule is None else rule.tracing()
+    with recorded(model) as calls, Unwritten() as unwritten, tracing:
+        scores = explained(model, inputs, output, calls)
+    operations = images.graph.get_operations()[before:]
+    require_steady(model, scores, operations, calls, unwritten.updates)
     if rule is None:
-        with recorded(model) as calls:
-            return ForwardPass(explained(model, images, output, calls), calls)
-    inputs = rule.forward(images)
-    with recorded(model) as calls, rule.tracing():
-        scores = explained(model, inputs, output, calls)[: tf.shape(images)[0]]
+        return ForwardPass(scores, calls)
+    scores = scores[: tf.shape(images)[0]]
     return ForwardPass(scores, calls, partial(rule.in_force, Path(images, scores, calls)))
 
 

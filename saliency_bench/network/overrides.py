@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from saliency_bench.network.trace import Call
+from saliency_bench.network.trace import Call, innermost
 from saliency_bench.protocols import NotApplicable
 
 Backward = Callable[[Any, Any], Sequence[Any]]
@@ -78,9 +78,8 @@ class Path:
 
     def layer(self, op: Any) -> str:
         """Name of the innermost layer that created an operation; outside layers its own name."""
-        around = [call for call in self.calls if op.name in call.operations]
-        innermost = min(around, key=lambda call: len(call.operations), default=None)
-        return str(op.name if innermost is None else innermost.layer.name)
+        layer = innermost(self.calls, op)
+        return str(op.name if layer is None else layer.name)
 
 
 class Rule(ABC):

@@ -89,6 +89,13 @@ def _with_recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
     return call
 
 
+def innermost(calls: Iterable[Call], operation: Any) -> Any:
+    """The innermost layer that created an operation; None if no layer did."""
+    around = [call for call in calls if operation.name in call.operations]
+    call = min(around, key=lambda call: len(call.operations), default=None)
+    return None if call is None else call.layer
+
+
 def input_shape(model: Any) -> tuple[int | None, ...] | None:
     """`(H, W, C)` for which the model was built; None if it does not state it."""
     shape = getattr(model, "input_shape", None)
@@ -154,18 +161,18 @@ def last_feature_map(calls: list[Call], scores: Any, name: str | None = None) ->
         return _named_feature_map(calls, name)
     has_weights = False
     last = None
-    ancestors = _ancestors(scores)
+    needed = ancestors(scores)
     for call in calls:
         has_weights = has_weights or bool(own_variables(call.layer))
         is_candidate = has_weights and _is_feature_map(call.output)
-        if is_candidate and call.output.op.name in ancestors:
+        if is_candidate and call.output.op.name in needed:
             last = call.output
     if last is None:
         raise NotApplicable("no layer with weights has a feature map larger than 1x1")
     return last
 
 
-def _ancestors(tensor: Any) -> set[str]:
+def ancestors(tensor: Any) -> set[str]:
     """Names of the operations that a tensor depends on."""
     names: set[str] = set()
     waiting = [tensor.op]
