@@ -2,9 +2,8 @@
 
 import random
 import sys
-from functools import partial
-
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
