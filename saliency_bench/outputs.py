@@ -31,7 +31,7 @@ class Logits(TargetOutput):
     head: str | int | None = None
 
     def __call__(self, output: ModelOutput) -> Any:
-        """`[N, K]` before the softmax or sigmoid, if any; `[-z, z]` for a one-unit sigmoid."""
+        """`[N, K]` before the softmax or sigmoid, if any; `[-z, z]` for one unit."""
         return network.logits(output.head(self.head))
 
 
@@ -53,6 +53,8 @@ class Values(TargetOutput):
 @dataclass(frozen=True)
 class Region(TargetOutput):
     """The sum of a segmentation's logits over a region of the image; targets select a class.
+
+    One channel has the two classes `[-z, z]`.
 
     Attributes:
         top: first row, in pixels of the output.

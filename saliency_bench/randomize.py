@@ -118,9 +118,13 @@ def redraw(
     Policies: `initializer` draws from each variable's own initialiser, with a stream of this module
     (as the released code of Adebayo et al., 2018); `normal` and `truncated_normal` have mean 0 and
     standard deviation 0.01 (the paper's text); `permute` shuffles all entries of a variable.
-    Statistics, such as BatchNorm's, get their initial values under every policy. If a variable's
-    initialiser neither takes a seed nor is constant, `initializer` draws from Glorot uniform for
-    two or more axes, else from a normal with the mean and standard deviation of the present values.
+    Statistics, such as BatchNorm's, get their initial values under every policy. Weights that are
+    no floats, and scales of a quantised layer, are permuted under every policy.
+
+    The initialiser is that which the layer holds, or else that which its code asks for (see
+    `network.made_with`), as for the gain of a LayerScale or a class token. If there is none, or if
+    it neither takes a seed nor is constant, `initializer` draws from Glorot uniform for two or more
+    axes, else from a normal with the mean and standard deviation of the present values.
 
     Seed, draw, stage and the variable's index in `model.variables` form the key of its stream.
 
@@ -165,13 +169,25 @@ def _owners(model: Any) -> dict[int, Any]:
 
 def _new_value(layer: Any, variable: Any, policy: str, random: np.random.Generator) -> Floats:
     shape = tuple(variable.shape)
-    statistic = layer is not None and any(variable is v for v in layer._non_trainable_variables)
+    if _keeps_its_values(layer, variable):
+        return _permute(np.ravel(variable.numpy()), random).reshape(shape)
+    statistic = layer is not None and any(variable is v for v in network.statistics(layer))
     if policy == "initializer" or statistic:
         return _initial(layer, variable, random)
     if policy == "permute":
         return _permute(np.ravel(variable.numpy()), random).reshape(shape)
     draw = random.standard_normal if policy == "normal" else _truncated(random)
     return np.asarray(draw(shape) * PAPER_STD)
+
+
+def _keeps_its_values(layer: Any, variable: Any) -> bool:
+    """Whether a variable can only be drawn over its own values: it is no float, or a scale."""
+    import keras
+
+    if not keras.backend.is_float_dtype(variable.dtype):
+        return True
+    quantized = layer is not None and network.is_quantized(layer)
+    return quantized and _initializer(layer, variable.name) is None
 
 
 def _permute(values: Floats, random: np.random.Generator) -> Floats:
@@ -187,7 +203,10 @@ def _initial(layer: Any, variable: Any, random: np.random.Generator) -> Floats:
 
     shape = tuple(variable.shape)
     fans = _fans(layer, variable)
-    values = _draw(_initializer(layer, variable.name), shape, fans, random)
+    initializer = _initializer(layer, variable.name)
+    if initializer is None and layer is not None:
+        initializer = network.made_with(layer, variable)
+    values = _draw(initializer, shape, fans, random)
     if values is not None:
         return values
     if len(shape) >= 2:

@@ -70,6 +70,17 @@ def test_a_region_is_the_sum_of_its_logits(heads):
     close(scores(heads, outputs.Region(head="parts")), places.sum(axis=(1, 2)))
 
 
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_a_segmentation_with_one_channel_has_two_classes(heads, activation):
+    import keras
+
+    layer = keras.layers.Conv2D(1, 1, activation=activation)
+    binary = keras.Model(heads.input, layer(heads.get_layer("features").output))
+    kernel, bias = layer.get_weights()
+    z = (values(heads, "parts") @ kernel[0, 0] + bias).sum(axis=(1, 2))
+    close(scores(binary, outputs.Region()), np.hstack([-z, z]))
+
+
 def test_a_regions_gradient_stays_where_the_network_looks(heads):
     """A 3x3 convolution sees one pixel further than the region."""
     box = outputs.Region(top=4, left=4, head="parts")

@@ -94,7 +94,8 @@ def check_fit(loaded: LoadedModel, dataset: Dataset) -> LoadedModel:
     outputs = outputs_of(loaded.model, units(dataset.pixels[:1]), name=loaded.name)
     if outputs.ndim != 2 or len(outputs) != 1:
         raise ValueError(f"model must give scores [N, K], got shape {outputs.shape} for one image")
-    if dataset.labels is not None and dataset.labels.max() >= outputs.shape[1]:
+    classes = max(2, outputs.shape[1])  # one unit has two classes
+    if dataset.labels is not None and dataset.labels.max() >= classes:
         raise ValueError(
             f"model must have a score for every label, got {outputs.shape[1]} scores "
             f"and label {dataset.labels.max()}"

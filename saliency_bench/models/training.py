@@ -107,12 +107,10 @@ def fit(
 
     progress = progress or Silent()
     with fresh_keras(seed):
-        loss = keras.losses.SparseCategoricalCrossentropy(
-            from_logits=not _gives_probabilities(network, images[: training.batch_size])
-        )
+        loss, metric = _loss(network, images[: training.batch_size])
         # The wrapper is compiled, so the network's own `train_step` and `compute_loss` do not run.
         wrapper = keras.Sequential([network])
-        wrapper.compile(optimizer=optimizer_of(training), loss=loss, metrics=["accuracy"])
+        wrapper.compile(optimizer=optimizer_of(training), loss=loss, metrics=[metric])
         watch = _Watch(wrapper, images, labels, training, name, progress)
         steps = -(-len(images) // training.batch_size)
         progress.start(training.epochs * steps)
@@ -245,17 +243,24 @@ def batches(images: Images, labels: NDArray[np.int64], training: Training, *, se
     return epochs.flat_map(rows).map(batch).prefetch(2)
 
 
-def _gives_probabilities(network: Any, images: NDArray[np.float32]) -> bool:
-    """Whether the network ends in class probabilities and not in logits.
+def _loss(network: Any, images: NDArray[np.float32]) -> tuple[Any, Any]:
+    """Cross-entropy and accuracy as Keras computes them; one unit has two classes.
 
-    A final softmax or sigmoid decides. A hand-written softmax is recognised by rows that sum to
-    one; if they are equal for all images, they may be constant logits of an untrained network.
+    A final softmax or sigmoid tells that the network gives probabilities, and not logits. A
+    hand-written softmax is recognised by rows that sum to one; if they are equal for all images,
+    they may be constant logits of an untrained network.
     """
-    logits, outputs = (
+    import keras
+
+    logits, own = (
         networks.Kernel(network, lambda traced: traced.scores, output)(images)
-        for output in ("logit", "probability")
+        for output in ("logit", lambda output: output.head())
     )
-    if outputs.shape != logits.shape or (outputs < 0).any():
-        return False
-    sums_to_one = np.allclose(outputs.sum(axis=1), 1, atol=1e-3)
-    return bool(not np.allclose(outputs, logits) or (sums_to_one and np.ptp(outputs, axis=0).any()))
+    if own.shape[1] == 1:
+        raw = np.allclose(own, logits[:, 1:])
+        loss = keras.losses.BinaryCrossentropy(from_logits=raw)
+        return loss, keras.metrics.BinaryAccuracy("accuracy", threshold=0.0 if raw else 0.5)
+    sums_to_one = np.allclose(own.sum(axis=1), 1, atol=1e-3) and np.ptp(own, axis=0).any()
+    squashed = own.shape == logits.shape and not np.allclose(own, logits)
+    probable = (own >= 0).all() and (squashed or sums_to_one)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=not probable), "accuracy"

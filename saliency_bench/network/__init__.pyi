@@ -12,6 +12,7 @@ from .gradients import derivative as derivative
 from .gradients import feature_gradient as feature_gradient
 from .gradients import input_gradient as input_gradient
 from .gradients import target_score as target_score
+from .initializers import made_with as made_with
 from .keras_network import KerasNetwork as KerasNetwork
 from .lrp import relevance as relevance
 from .lrp_rules import AlphaBeta as AlphaBeta
@@ -41,5 +42,7 @@ from .trace import recorded as recorded
 from .weights import Block as Block
 from .weights import blocks as blocks
 from .weights import fingerprint as fingerprint
+from .weights import is_quantized as is_quantized
+from .weights import statistics as statistics
 from .weights import swapped as swapped
 from .weights import trained as trained

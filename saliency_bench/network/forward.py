@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from saliency_bench.network.feature_maps import FeatureMap, FeatureMaps
 from saliency_bench.network.output import ModelOutput, explained, run
 from saliency_bench.network.overrides import Rule
 from saliency_bench.network.path import Path
+from saliency_bench.network.steady import Unwritten, require_steady
 from saliency_bench.network.trace import Call, inlined, input_shape, recorded
 from saliency_bench.protocols import NotApplicable, Output
 
@@ -96,24 +97,23 @@ def forward_pass(
 
     Raises:
         NotApplicable: if the rule cannot serve the model.
-        ValueError: if the model has no output that can be explained.
+        ValueError: if the model has no output that can be explained, or if it changes or is random
+            when it is run.
     """
+    inputs = images if rule is None else rule.forward(images)
+    graph = images.graph
+    before = len(graph.get_operations())
+    tracing = nullcontext() if rule is None else rule.tracing()
+    with recorded(model) as calls, Unwritten() as unwritten, tracing:
+        value = run(model, inputs)
+        made = len(graph.get_operations())
+        scores = explained(ModelOutput(value, calls), output, model.name)
+    operations = graph.get_operations()[before:]
+    require_steady(model, scores, operations, calls, unwritten.updates)
     if rule is None:
-        with recorded(model) as calls:
-            return _evaluate(model, images, output, calls)
-    inputs = rule.forward(images)
-    with recorded(model) as calls, rule.tracing():
-        whole = _evaluate(model, inputs, output, calls)
-    scores = whole.scores[: tf.shape(images)[0]]
-    return replace(
-        whole, scores=scores, in_force=partial(rule.in_force, Path(images, scores, calls))
-    )
-
-
-def _evaluate(model: Any, images: Any, output: Output, calls: list[Call]) -> ForwardPass:
-    value = run(model, images)
-    made = len(tf.compat.v1.get_default_graph().get_operations())
-    return ForwardPass(explained(ModelOutput(value, calls), output, model.name), calls, made)
+        return ForwardPass(scores, calls, made)
+    scores = scores[: tf.shape(images)[0]]
+    return ForwardPass(scores, calls, made, partial(rule.in_force, Path(images, scores, calls)))
 
 
 def compile_graph(function: Callable[..., Any], specs: Sequence[Any]) -> Any:

@@ -11,6 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from saliency_bench.network.batches import Kernel, evaluating
+from saliency_bench.network.forward import Traced
+from saliency_bench.network.output import require_logits
 from saliency_bench.network.weights import fingerprint
 from saliency_bench.protocols import BLOCK, Floats, Output, ProofError
 
@@ -34,7 +36,7 @@ class KerasNetwork:
         self._change = (0, 0)
         self._drawn: tuple[Hashable, dict[int, NDArray[Any]]] = (None, {})
         with evaluating(batch_size):
-            self._outputs = Kernel(model, lambda traced: traced.scores, output)
+            self._outputs = Kernel(model, _logits if output == "logit" else _scores, output)
         self._variables = list(model.variables)
         self._untouched = [tf.identity(variable.value) for variable in self._variables]
         self._differs = tf.function(self._compare, autograph=False).get_concrete_function()
@@ -113,6 +115,17 @@ class KerasNetwork:
         )
 
 
+def _scores(traced: Traced) -> Any:
+    return traced.scores
+
+
+def _logits(traced: Traced) -> Any:
+    return require_logits(traced.scores)
+
+
 def _bits(tensor: Any) -> Any:
-    sizes = {2: tf.int16, 4: tf.int32, 8: tf.int64}
-    return tf.bitcast(tensor, sizes[tensor.dtype.size]) if tensor.dtype.size in sizes else tensor
+    """The tensor as integers of its size, which are equal if all bits are; `bool` as it is."""
+    if tensor.dtype == tf.bool:
+        return tensor
+    sizes = {1: tf.uint8, 2: tf.int16, 4: tf.int32}
+    return tf.bitcast(tensor, sizes.get(tensor.dtype.size, tf.int64))

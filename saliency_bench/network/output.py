@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from saliency_bench.network.bounds import bounds
 from saliency_bench.network.fit import difference
 from saliency_bench.network.trace import Call, input_shape, near
 from saliency_bench.protocols import Output, one_line
@@ -83,8 +84,8 @@ def explained(result: ModelOutput, output: Output, model: str) -> Any:
 
     Args:
         result: what the model returned.
-        output: the class logits, the model's own probabilities, or a function of a `ModelOutput`
-            that returns `[N]` or `[N, K]`.
+        output: the class logits, the model's own probabilities (of one raw logit its sigmoid), or
+            a function of a `ModelOutput` that returns `[N]` or `[N, K]`.
         model: the model's name, for messages.
 
     Raises:
@@ -130,30 +131,48 @@ def logits(scores: Any) -> Any:
     """Class scores `[N, ..., K]` before the softmax or sigmoid that computed `scores`.
 
     The input of that operation is found by walking back through the graph. So the model may apply
-    it as an activation, a layer or a function, at any nesting depth. A sigmoid of one unit has the
-    two classes `[-z, z]`. The result is float32 or float64.
+    it as an activation, a layer or a function, at any nesting depth. One unit z has the two classes
+    `[-z, z]`, with or without a sigmoid. The result is float32 or float64.
 
     Raises:
-        ValueError: if the model's last operations lie in a closed graph.
+        ValueError: if the model's last operations lie in a closed graph, or if one unit gives a
+            probability that no sigmoid at the end computes.
     """
     end = _last_operation(scores)
     squashed = end.type in {"Softmax", "LogSoftmax", "Sigmoid"}
+    if scores.shape[-1] == 1 and not squashed:
+        require_logits(scores)
     values = _reshape(end.inputs[0] if squashed else scores, scores)
-    return tf.concat([-values, values], axis=-1) if _is_one_sigmoid(scores, end) else values
+    return tf.concat([-values, values], axis=-1) if scores.shape[-1] == 1 else values
+
+
+def require_logits(scores: Any) -> Any:
+    """Return scores, unless they are probabilities by the way they are computed.
+
+    Raises:
+        ValueError: if they are.
+    """
+    low, high = bounds(scores)
+    if low >= 0 and high <= 1:
+        raise ValueError(
+            "the model must end in logits, or in a softmax or sigmoid that can be traced back to "
+            "them; its scores are probabilities (an average of some?): output=probability explains "
+            "those"
+        )
+    return scores
 
 
 def _probabilities(scores: Any) -> Any:
     values = _reshape(scores, scores)
-    one = _is_one_sigmoid(scores, _last_operation(scores))
-    return tf.concat([1 - values, values], axis=-1) if one else values
+    if scores.shape[-1] != 1:
+        return values
+    low, high = bounds(scores)
+    values = values if low >= 0 and high <= 1 else tf.sigmoid(values)
+    return tf.concat([1 - values, values], axis=-1)
 
 
 def _reshape(values: Any, scores: Any) -> Any:
     return tf.reshape(tf.cast(values, _at_least_float32(values.dtype)), tf.shape(scores))
-
-
-def _is_one_sigmoid(scores: Any, end: Any) -> bool:
-    return bool(scores.shape[-1] == 1 and end.type == "Sigmoid")
 
 
 def _is_matrix(value: Any) -> bool:

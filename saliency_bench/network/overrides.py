@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from saliency_bench.network.gates import is_gate
 from saliency_bench.network.path import Path
+from saliency_bench.network.trace import innermost
 from saliency_bench.protocols import NotApplicable
 
 Backward = Callable[[Any, Any], Sequence[Any]]
@@ -130,15 +131,15 @@ def no_rule(path: Path, op: Any, lacking: str | None = None) -> NotApplicable:
         op: an operation on it.
         lacking: what has no rule; default: the layer's activation, else all of the layer.
     """
-    call = path.call(op)
-    if call is None:
+    layer = innermost(path.calls, op)
+    if layer is None:
         return NotApplicable(f"the operation {op.type} has no rule ({op.name}, outside of layers)")
-    kind = type(call.layer).__name__
-    applies = hasattr(call.layer, "activation") and not isinstance(call.layer, keras.layers.RNN)
+    kind = type(layer).__name__
+    applies = hasattr(layer, "activation") and not isinstance(layer, keras.layers.RNN)
     if lacking is None and applies:
-        lacking = getattr(call.layer.activation, "__name__", op.type)
+        lacking = getattr(layer.activation, "__name__", op.type)
     what = kind if lacking is None else f"{kind} with {lacking}"
-    return NotApplicable(f"{what} has no rule (layer {call.layer.name!r})")
+    return NotApplicable(f"{what} has no rule (layer {layer.name!r})")
 
 
 class ReluRule(Rule):

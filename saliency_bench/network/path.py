@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.trace import Call
+from saliency_bench.network.trace import Call, innermost
 
 
 @dataclass(frozen=True)
@@ -91,15 +91,10 @@ class Path:
         """The operations on the path that read a tensor."""
         return [op for op in tensor.consumers() if op.name in self._members]
 
-    def call(self, op: Any) -> Call | None:
-        """The execution of the innermost layer that created an operation; None outside layers."""
-        around = [call for call in self.calls if op.name in call.operations]
-        return min(around, key=lambda call: len(call.operations), default=None)
-
     def layer(self, op: Any) -> str:
         """Name of the innermost layer that created an operation; outside layers its own name."""
-        call = self.call(op)
-        return str(op.name if call is None else call.layer.name)
+        layer = innermost(self.calls, op)
+        return str(op.name if layer is None else layer.name)
 
 
 def _carries(tensor: Any) -> bool:

@@ -87,6 +87,13 @@ def _with_recording(layer: Any, calls: list[Call]) -> Callable[..., Any]:
     return call
 
 
+def innermost(calls: Iterable[Call], operation: Any) -> Any:
+    """The innermost layer that created an operation; None if no layer did."""
+    around = [call for call in calls if operation.name in call.operations]
+    call = min(around, key=lambda call: len(call.operations), default=None)
+    return None if call is None else call.layer
+
+
 def input_shape(model: Any) -> tuple[int | None, ...] | None:
     """`(H, W, C)` for which the model was built; None if it does not state it."""
     shape = getattr(model, "input_shape", None)
@@ -133,3 +140,15 @@ def near(name: object, known: Iterable[object]) -> str:
     """The known names that resemble a wrong one, else all of them, for an error message."""
     names = list(dict.fromkeys(map(str, known)))
     return ", ".join(difflib.get_close_matches(str(name), names) or names)
+
+
+def ancestors(tensor: Any) -> set[str]:
+    """Names of the operations that a tensor depends on."""
+    names: set[str] = set()
+    waiting = [tensor.op]
+    while waiting:
+        op = waiting.pop()
+        if op.name not in names:
+            names.add(op.name)
+            waiting += [tensor.op for tensor in op.inputs]
+    return names

@@ -154,10 +154,16 @@ def fingerprint(model: Any) -> str:
 
 def trained(model: Any, block: Block) -> Block:
     """The block without untrained statistics, such as BatchNorm's moving mean and variance."""
-    statistics = {
-        id(variable)
-        for layer in model._flatten_layers()
-        for variable in layer._non_trainable_variables
-    }
-    weights = tuple(v for v in block.variables if id(v) not in statistics)
+    known = {id(variable) for layer in model._flatten_layers() for variable in statistics(layer)}
+    weights = tuple(v for v in block.variables if id(v) not in known)
     return Block(block.name, weights, block.layers)
+
+
+def is_quantized(layer: Any) -> bool:
+    """Whether a layer holds weights of few bits with their scales, after `quantize`."""
+    return getattr(layer, "quantization_mode", None) is not None
+
+
+def statistics(layer: Any) -> list[Any]:
+    """A layer's own variables that no gradient trains; those of a quantised layer are weights."""
+    return [] if is_quantized(layer) else list(layer._non_trainable_variables)

@@ -190,6 +190,22 @@ def test_both_scores_are_told_of_a_model_that_ends_in_a_softmax(explain, photogr
     assert "12x12, resized to 8x8" in done.lines[1]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_classes_of_one_raw_logit_are_named(explain, tmp_path, colour, sign):
+    from keras import layers
+
+    body = [layers.GlobalAveragePooling2D(), layers.Dense(1, kernel_initializer="ones")]
+    model = own(tmp_path / "one.keras", body, (8, 8, 3))
+    network = read(model)
+    network.layers[-1].set_weights([sign * np.ones((3, 1)), np.zeros(1)])
+    network.save(model)
+    done = explain(f"--model {model} --image {colour} --explainer gradient --out a.npz")
+    z = abs(float(network(arrays("a.npz")["pixels"])[0, 0]))
+    line = f"class {int(sign > 0)} (predicted), logit {z:.4g}, output {1 / (1 + np.exp(-z)):.4g}"
+    assert done.lines[1].endswith(line)
+    np.testing.assert_allclose(arrays("a.npz")["gradient"], 1 / 64, rtol=1e-5)
+
+
 # models of every kind
 
 NETWORK = """

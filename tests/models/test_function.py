@@ -2,6 +2,7 @@
 
 import random
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -199,10 +200,11 @@ def few():
         (raising, ValueError, "raising must return a Keras model: it raised KeyError: 'no such"),
         (flat, ValueError, r"model flat must take images of shape \(8, 8, 1\)"),
         (maps, ValueError, r"model must give scores \[N, K\], got shape \(1, 6, 6, 2\)"),
-        (few, ValueError, "score for every label, got 1 scores and label 1"),
+        (few, ValueError, "score for every label, got 1 scores and label 2"),
     ],
 )
 def test_functions_that_cannot_be(build, error, message, stripes, tmp_path):
+    data = replace(stripes, train_labels=2 * stripes.train_labels)
     with pytest.raises(error, match=message) as raised:
-        Function(build).load(stripes, seed=0, cache=tmp_path)
+        Function(build).load(data, seed=0, cache=tmp_path)
     assert "\n" not in str(raised.value)

@@ -72,6 +72,16 @@ def test_a_models_images_and_classes_must_fit(stripes, tmp_path):
         Saved(saved(network(), tmp_path), mean=[0.1] * 3).load(stripes, seed=0, cache=tmp_path)
 
 
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_one_unit_has_a_score_for_two_classes(activation, stripes, tmp_path):
+    unit = keras.layers.Dense(1, activation=activation)
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), unit])
+    assert as_loaded(model, stripes, seed=0, cache=tmp_path).model is model
+    more = replace(stripes, labels=stripes.labels + 1)
+    with pytest.raises(ValueError, match="score for every label, got 1 scores and label 2"):
+        as_loaded(model, more, seed=0, cache=tmp_path)
+
+
 def test_what_a_target_may_return(stripes, tmp_path):
     model = network()
     assert as_loaded(model, stripes, seed=0, cache=tmp_path).model is model

@@ -101,6 +101,23 @@ def test_one_step_of_gradient_descent_is_that_of_the_mean_loss(lesson):
     np.testing.assert_allclose(after, kernel - 0.1 * rows.T @ error / len(images), atol=1e-6)
 
 
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_one_unit_is_trained_as_two_classes(lesson, activation):
+    images, labels = lesson
+    start = keras.initializers.GlorotUniform(seed=0)
+    unit = keras.layers.Dense(1, activation=activation, kernel_initializer=start)
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), unit])
+    kernel = network.get_weights()[0]
+    rate = Training("sgd", 0.1, epochs=1, batch_size=len(images), stop_accuracy=None)
+    after, history, reached = taught(network, lesson, rate)
+    rows = images.reshape(len(images), -1).astype(np.float64)
+    error = 1 / (1 + np.exp(-rows @ kernel)) - labels[:, None]
+    np.testing.assert_allclose(after[0], kernel - 0.1 * rows.T @ error / len(images), atol=1e-6)
+    # The accuracy of the epoch is that of the first weights, the final one that of the last ones.
+    assert history[0][1] == pytest.approx(np.mean((rows @ kernel > 0)[:, 0] == labels))
+    assert reached == np.mean((rows @ after[0] + after[1] > 0)[:, 0] == labels)
+
+
 def test_every_epoch_sees_every_image_once_in_an_order_of_its_own():
     images, labels = np.arange(10, dtype=np.float32), np.arange(10) + 100
     training = Training(epochs=3, batch_size=4)

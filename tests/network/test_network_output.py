@@ -102,18 +102,110 @@ def test_logits_of_every_kind_of_model(model, images, reference):
     np.testing.assert_allclose(found, reference["logits"], rtol=1e-4, atol=1e-4)
 
 
-def test_one_sigmoid_unit_has_two_classes():
+@pytest.mark.parametrize("activation", ["sigmoid", None])
+def test_one_unit_has_two_classes(activation):
     z = LOGITS[:, :1]
-    found = outputs(ending(_as_it_is, units=1, activation="sigmoid"))
+    found = outputs(ending(_as_it_is, units=1, activation=activation))
     np.testing.assert_allclose(found, np.hstack([-z, z]), rtol=1e-6)
 
 
-def test_target_0_of_one_sigmoid_unit_explains_minus_z():
+@pytest.mark.parametrize("activation", ["sigmoid", None])
+def test_target_0_of_one_unit_explains_minus_z(activation):
     from saliency_bench.explainers import Gradient
 
-    model = ending(_as_it_is, units=1, activation="sigmoid")
+    model = ending(_as_it_is, units=1, activation=activation)
     maps = Gradient()(model, IMAGES[:2], np.array([0, 1]))
     np.testing.assert_allclose(maps.reshape(2, 2), [-KERNEL[:, 0], KERNEL[:, 0]], rtol=1e-6)
+
+
+def test_the_probability_of_one_raw_logit_is_its_sigmoid():
+    p = 1 / (1 + np.exp(-LOGITS[:, :1]))
+    for activation in (None, "sigmoid"):
+        model = ending(_as_it_is, units=1, activation=activation)
+        found = network.Kernel(model, lambda traced: traced.scores, "probability")(IMAGES)
+        np.testing.assert_allclose(found, np.hstack([1 - p, p]), rtol=1e-5)
+
+
+def test_a_regression_keeps_its_one_value():
+    model = ending(_as_it_is, units=1)
+    found = network.Kernel(model, lambda traced: traced.scores, lambda out: out.head())(IMAGES)
+    np.testing.assert_allclose(found, LOGITS[:, :1], rtol=1e-6)
+
+
+def _average(values):
+    import keras
+
+    parts = [keras.ops.sigmoid(values), keras.ops.sigmoid(3 * values)]
+    return keras.layers.Average()(parts)
+
+
+def _weighted(values):
+    import keras
+
+    return 0.25 * keras.ops.sigmoid(values) + 0.75 * keras.ops.sigmoid(-values)
+
+
+def _complement(values):
+    import keras
+
+    return 1 - keras.ops.sigmoid(values)
+
+
+def _mean_of_stacked(values):
+    import keras
+
+    return keras.ops.mean(keras.ops.stack([keras.ops.sigmoid(values)] * 3), axis=0)
+
+
+def _sigmoid_by_hand(values):
+    import keras
+
+    return 1 / (1 + keras.ops.exp(-values))
+
+
+def _hard(values):
+    import keras
+
+    return keras.ops.hard_sigmoid(values)
+
+
+PROBABILITIES = (_average, _weighted, _complement, _mean_of_stacked, _sigmoid_by_hand, _hard)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+@pytest.mark.parametrize("end", PROBABILITIES)
+def test_probabilities_without_a_logit_are_refused(end, units):
+    with pytest.raises(ValueError, match=r"scores are probabilities.*output=probability") as caught:
+        network.KerasNetwork(ending(end, units=units))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("end", PROBABILITIES)
+def test_probabilities_of_one_unit_are_explained_as_they_are(end):
+    model = ending(end, units=1)
+    p = model(IMAGES).numpy()
+    found = network.Kernel(model, lambda traced: traced.scores, "probability")(IMAGES)
+    np.testing.assert_allclose(found, np.hstack([1 - p, p]), rtol=1e-5, atol=1e-7)
+
+
+def _average_of_logits(values):
+    import keras
+
+    return keras.layers.Average()([values, 3 * values])
+
+
+def _gated(values):
+    """Lies in no range, although a factor does."""
+    import keras
+
+    return values * keras.ops.sigmoid(values)
+
+
+@pytest.mark.parametrize("end", [_average_of_logits, _gated])
+def test_one_unit_that_only_contains_averages_or_gates_is_a_logit(end):
+    model = ending(end, units=1)
+    z = model(IMAGES).numpy()
+    np.testing.assert_allclose(outputs(model), np.hstack([-z, z]), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("units", "activation"), [(3, "softmax"), (1, "sigmoid")])

@@ -181,6 +181,25 @@ def test_labels_are_checked_whatever_is_explained(model, images):
         )
 
 
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_one_unit_is_judged_by_two_classes(activation, images):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(1, activation=activation)]
+    model = keras.Sequential([keras.Input((12, 12, 1)), *layers])
+    own = model(images).numpy()[:, 0]
+    labels = (own > (0 if activation is None else 0.5)).astype(int)
+    labels[:3] = 1 - labels[:3]  # so that it is wrong on three images
+    found = evaluate(
+        model, images, labels, explainers={"gradient": ex.Gradient()}, options=Options(draws=1)
+    )
+    assert found.provenance["accuracy"] == pytest.approx((N - 3) / N)
+    assert found.provenance["chance"] == pytest.approx(np.bincount(labels).max() / N)
+    with pytest.raises(ValueError, match=r"targets must lie in 0\.\.1; got 1 to 2"):
+        evaluate(model, images, labels + 1, explainers={"gradient": ex.Gradient()})
+
+
 def test_a_run_without_any_explainer_left_is_refused(model, images):
     class Refuses(ex.Gradient):
         def bind(self, model):
