@@ -296,7 +296,7 @@ def _to_batch(op: Any, inputs: Inputs, shape: Shape) -> Axes:
             result[place],
             ceil(padded / block),
             lambda line, b=before, k=block, n=padded: line.padded(b, n).window(
-                1, k, 0, ceil(n / k)
+                k, k, 0, ceil(n / k)
             ),
         )
     return tuple(result)
@@ -310,9 +310,7 @@ def _from_batch(op: Any, inputs: Inputs, shape: Shape) -> Axes:
         result[place] = _moved(
             result[place],
             size - before - after,
-            lambda line, b=before, a=after, k=block, n=size: line.resampled(0, 1 / k, 0, n).part(
-                b, n - b - a
-            ),
+            lambda line, b=before, a=after, k=block, n=size: line.divided(k, n).part(b, n - b - a),
         )
     return tuple(result)
 

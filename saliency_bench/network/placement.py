@@ -73,7 +73,7 @@ def _weights(line: Line, size: int, how: str) -> NDArray[np.float64]:
         places = (pixels - line.centre) / line.stride
         seen = line.seen()
         inside = (pixels > seen.low) & (pixels < seen.high)
-    distances = np.clip(places, 0, line.size - 1)[:, None] - np.arange(line.size)
+    distances = np.clip(places, -0.5, line.size - 0.5)[:, None] - np.arange(line.size)
     shares = _KERNELS[how](distances)
     return np.asarray(inside[:, None] * shares / shares.sum(axis=1, keepdims=True))
 

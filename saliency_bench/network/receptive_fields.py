@@ -90,6 +90,11 @@ class Line:
         start = self.centre + first * self.stride - field / 2
         return replace(self.seen(), start=start, stride=self.stride * step, field=field, size=size)
 
+    def divided(self, parts: int, size: int) -> Line:
+        """The positions of which windows of `parts` neighbours, side by side, were made."""
+        stride = self.stride / parts
+        return replace(self, stride=stride, field=self.field - stride * (parts - 1), size=size)
+
     def united(self) -> Line:
         """One position that sees all."""
         extent = self.stop - self.start

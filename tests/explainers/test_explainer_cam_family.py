@@ -100,7 +100,8 @@ def on_pixels(weights, *, channels=1):
 
 
 PIXELS = np.array([[1, 2], [3, 4]], np.float32).reshape(1, 2, 2, 1)
-FIRST = np.zeros(1, int)
+SECOND = np.ones(1, int)
+"""The class whose logit is the one unit itself; the other one's is its negative."""
 
 # ---------------------------------------------------------------- formulas
 
@@ -147,21 +148,21 @@ def test_what_the_methods_are():
 
 def test_grad_cam_plus_plus_by_hand():
     """The sum of A is 10, so alpha is 1 / (2 + 10 g)."""
-    maps = GradCAMPlusPlus(upsample=None)(on_pixels([1, -1, 0.5, 0]), PIXELS, FIRST)
+    maps = GradCAMPlusPlus(upsample=None)(on_pixels([1, -1, 0.5, 0]), PIXELS, SECOND)
     np.testing.assert_allclose(maps, (1 / 12 + 0.5 / 7) * PIXELS, rtol=1e-6)
 
 
 def test_one_channel_with_a_constant_gradient_has_grad_cams_map_up_to_scale():
     model = on_pixels([0.5, 0.5, 0.5, 0.5])
-    maps = GradCAMPlusPlus(upsample=None)(model, PIXELS, FIRST)
-    np.testing.assert_allclose(maps, 4 / 7 * ex.GradCAM(upsample=None)(model, PIXELS, FIRST))
+    maps = GradCAMPlusPlus(upsample=None)(model, PIXELS, SECOND)
+    np.testing.assert_allclose(maps, 4 / 7 * ex.GradCAM(upsample=None)(model, PIXELS, SECOND))
 
 
 def test_small_constant_gradients_have_half_of_grad_cams_map_per_place():
     """Then alpha is 1/2 in every channel, whatever its sum."""
     model = on_pixels(np.tile([1e-25, 3e-25], 4), channels=2)
-    maps = GradCAMPlusPlus(upsample=None)(model, PIXELS, FIRST)
-    wanted = 4 / 2 * ex.GradCAM(upsample=None)(model, PIXELS, FIRST)
+    maps = GradCAMPlusPlus(upsample=None)(model, PIXELS, SECOND)
+    wanted = 4 / 2 * ex.GradCAM(upsample=None)(model, PIXELS, SECOND)
     assert maps.any()
     np.testing.assert_allclose(maps, wanted, rtol=1e-5, atol=0)
 
@@ -248,7 +249,21 @@ def test_fem_by_hand():
     wanted[1, 2], wanted[0, 0] = 1, -4
     np.testing.assert_allclose(combined(FEM(), features), wanted, atol=1e-12)
     np.testing.assert_allclose(combined(FEM(), features * 1e-25), wanted * 1e-25, atol=1e-37)
-    assert not combined(FEM(deviations=2.9), features).any()
+    with pytest.raises(
+        NotApplicable, match="none of 3x3 positions can lie 2.9 standard deviations"
+    ):
+        combined(FEM(deviations=2.9), features)
+
+
+@pytest.mark.parametrize(("shape", "serves"), [((5, 1), False), ((1, 6), True)])
+def test_fem_needs_six_positions_of_which_one_can_be_two_deviations_above_the_mean(shape, serves):
+    features = np.zeros((*shape, 1))
+    features[0, 0] = 1
+    if serves:
+        assert combined(FEM(), features)[0, 0] == pytest.approx(1 / 6)
+    else:
+        with pytest.raises(NotApplicable, match=r"one of more than 5 can"):
+            combined(FEM(), features)
 
 
 def test_a_constant_channel_has_no_rare_place():

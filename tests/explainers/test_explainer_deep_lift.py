@@ -35,7 +35,10 @@ def gate(hidden):
     return hidden * keras.ops.sigmoid(keras.ops.mean(hidden, axis=(1, 2), keepdims=True))
 
 
-ACTIVATIONS = ["relu6", "elu", "selu", "softplus", "tanh", "sigmoid", "gelu", "exponential"]
+ACTIVATIONS = [
+    *("relu6", "elu", "selu", "softplus", "tanh", "sigmoid", "gelu", "exponential"),
+    *("silu", "mish", "hard_silu", "hard_sigmoid"),
+]
 WAYS = {
     **{name: lambda name=name: [layers.Activation(name)] for name in ACTIVATIONS},
     "leaky": lambda: [layers.LeakyReLU()],
@@ -48,6 +51,7 @@ WAYS = {
     ],
     "average": lambda: [layers.ReLU(), layers.AveragePooling2D(2), layers.UpSampling2D()],
     "gate": lambda: [layers.Lambda(gate, name="gate")],
+    "unrolled": lambda: [layers.Reshape((6, 24)), layers.LSTM(5, unroll=True)],
     "power": lambda: [layers.Lambda(lambda hidden: keras.ops.square(hidden))],
 }
 
@@ -65,6 +69,34 @@ def test_kinds_of_models_have_the_same_map(model, functional, images, targets):
     explainer = ex.DeepLIFT(0.2)
     found, expected = (explainer(m, images, targets) for m in (model, functional))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_silu_is_an_input_times_its_sigmoid():
+    product = layers.Lambda(lambda hidden: hidden * keras.ops.sigmoid(hidden))
+    plain, written = (network_with(middle) for middle in (layers.Activation("silu"), product))
+    written.set_weights(plain.get_weights())
+    maps = [ex.DeepLIFT(0.1)(model, images(), TARGETS) for model in (plain, written)]
+    np.testing.assert_allclose(*maps, rtol=1e-5, atol=1e-6)
+
+
+LOOPS = {
+    "LSTM": lambda: [layers.Reshape((6, 24)), layers.LSTM(5, name="odd")],
+    "GRU": lambda: [layers.Reshape((6, 24)), layers.GRU(5, name="odd")],
+    "SimpleRNN": lambda: [layers.Reshape((6, 24)), layers.SimpleRNN(5, name="odd")],
+    "ConvLSTM2D": lambda: [layers.Reshape((2, 3, 6, 4)), layers.ConvLSTM2D(2, 2, name="odd")],
+    "Bidirectional": lambda: [
+        layers.Reshape((6, 24)),
+        layers.Bidirectional(layers.LSTM(5, name="odd"), name="both"),
+    ],
+}
+
+
+@pytest.mark.parametrize("explainer", [ex.DeepLIFT(), ex.LRP()], ids=["DeepLIFT", "LRP"])
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_loop_in_the_graph_has_no_rule(kind, explainer):
+    name = "LSTM" if kind == "Bidirectional" else kind
+    with pytest.raises(NotApplicable, match=rf"^{name} has no rule \(layer '.*odd'\)$"):
+        explainer.bind(network_with(*LOOPS[kind]()))
 
 
 def test_slopes_by_hand():
@@ -85,7 +117,7 @@ def test_slopes_by_hand():
     shifted = keras.Sequential([keras.Input((1, 1, 2)), keras.layers.Rescaling(1.0, [1.0, 3.0])])
     both = keras.Sequential([keras.Input((1, 1, 2)), shifted, model])
     image = np.array([1.0, -2.0], np.float32).reshape(1, 1, 1, 2)
-    found = ex.DeepLIFT()(both, image, np.array([0]))
+    found = ex.DeepLIFT()(both, image, np.array([1]))
     np.testing.assert_allclose(found.ravel(), [3.0, -2.0], rtol=1e-6)
 
 
@@ -104,7 +136,7 @@ def test_a_max_pool_hands_a_rise_to_the_images_maximum_and_a_fall_to_the_baselin
         ]
     )
     columns = np.array([[4.0 - 1, 0.0 - 2], [0.0 - 1, 1.0 - 2]], np.float32)
-    found = ex.DeepLIFT()(model, columns.T.reshape(1, 2, 2, 1), np.array([0]))
+    found = ex.DeepLIFT()(model, columns.T.reshape(1, 2, 2, 1), np.array([1]))
     np.testing.assert_allclose(found[0, :, :, 0].T, [[2.0, 0.0], [0.0, -1.0]], atol=1e-6)
 
 
@@ -133,18 +165,19 @@ def test_an_image_that_is_the_baseline_has_a_map_of_zeros():
     np.testing.assert_array_equal(maps, np.zeros((1, 8, 8, 2)))
 
 
-@pytest.mark.parametrize("name", ["normalization", "sine", "swish"])
-def test_a_layer_without_a_rule_is_named(name):
+@pytest.mark.parametrize("kind", ["LayerNormalization", "Lambda", "Activation"])
+def test_the_class_of_a_layer_without_a_rule_is_named(kind):
     import keras
 
     layers = keras.layers
-    odd = {
-        "normalization": layers.LayerNormalization(name=name),
-        "sine": layers.Lambda(keras.ops.sin, name=name),
-        "swish": layers.Activation("silu", name=name),
-    }
-    with pytest.raises(NotApplicable, match=f"layer '{name}' has no rule"):
-        ex.DeepLIFT().bind(network_with(odd[name]))
+    odd, what = {
+        "LayerNormalization": (layers.LayerNormalization(name="odd"), ""),
+        "Lambda": (layers.Lambda(keras.ops.sin, name="odd"), ""),
+        "Activation": (layers.Activation("log_softmax", name="odd"), " with log_softmax"),
+    }[kind]
+    with pytest.raises(NotApplicable) as refused:
+        ex.DeepLIFT().bind(network_with(odd))
+    assert str(refused.value) == f"{kind}{what} has no rule (layer 'odd')"
 
 
 def test_a_baseline_may_be_an_image_and_must_fit():

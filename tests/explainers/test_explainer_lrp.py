@@ -305,12 +305,12 @@ def test_a_layer_without_a_rule_is_named():
         gate = layers.GlobalAveragePooling2D(keepdims=True)(hidden)
         return layers.Multiply(name="gate")([hidden, gate])
 
-    with pytest.raises(NotApplicable, match="layer 'gate' has no rule: Mul of two tensors"):
+    with pytest.raises(NotApplicable, match="Multiply with Mul of two tensors that .* 'gate'"):
         ex.LRP().bind(refused(gated))
     odd = refused(layers.Lambda(keras.ops.sin, name="odd"))
-    with pytest.raises(NotApplicable, match="layer 'odd' has no rule: it has the operation Sin"):
+    with pytest.raises(NotApplicable, match=r"Lambda has no rule \(layer 'odd'\)"):
         ex.LRP().bind(odd)
-    with pytest.raises(NotApplicable, match="layer 'swish' has no rule"):
+    with pytest.raises(NotApplicable, match="Activation with silu has no rule"):
         ex.LRP().bind(refused(layers.Activation("silu", name="swish")))
 
 
