@@ -19,6 +19,7 @@ from .lrp_rules import LayerRule as LayerRule
 from .lrp_rules import WSquare as WSquare
 from .lrp_rules import ZBox as ZBox
 from .lrp_rules import ZPlus as ZPlus
+from .model_state import ModelState as ModelState
 from .output import ModelOutput as ModelOutput
 from .output import explained as explained
 from .output import logits as logits

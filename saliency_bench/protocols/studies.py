@@ -47,6 +47,14 @@ class Network(Protocol):
         """
         ...
 
+    def guarded(self) -> AbstractContextManager[None]:
+        """A block that must leave the model as it is; what it changes is put back.
+
+        Raises:
+            ModelChanged: if it changed the model; an error of the block itself passes.
+        """
+        ...
+
     def once(self, condition: Hashable, draw: Callable[[Any], Values]) -> Values:
         """The values `draw(model)`, which are reused while the same condition is used in a row."""
         ...
