@@ -9,7 +9,9 @@ from .gradients import derivative as derivative
 from .gradients import feature_gradient as feature_gradient
 from .gradients import input_gradient as input_gradient
 from .gradients import target_score as target_score
+from .grids import Grids as Grids
 from .keras_network import KerasNetwork as KerasNetwork
+from .layer_settings import OF_TRAINING as OF_TRAINING
 from .lrp import relevance as relevance
 from .lrp_rules import AlphaBeta as AlphaBeta
 from .lrp_rules import Epsilon as Epsilon

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-_OF_TRAINING = {"loss", "predict_function", "test_function", "train_function"}
+OF_TRAINING = {
+    "loss", "predict_function", "stop_evaluating", "stop_predicting", "stop_training",
+    "test_function", "train_function",
+}  # fmt: skip
 """Attributes that `compile`, `fit` and `predict` set; they do not change what a model computes."""
 
 
@@ -60,7 +63,7 @@ def _settings(layer: Any) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(layer).items()
-        if name[0] != "_" and name not in _OF_TRAINING and (callable(value) or _is_plain(value))
+        if name[0] != "_" and name not in OF_TRAINING and (callable(value) or _is_plain(value))
     }
 
 

@@ -70,12 +70,11 @@ class ModelState:
 
     def _compare(self, since: list[Any]) -> Any:
         """`[variables]` bool: which variables differ from those tensors."""
-        return tf.stack(
-            [
-                tf.reduce_any(_bits(variable.value) != _bits(before))
-                for variable, before in zip(self._variables, since, strict=True)
-            ]
-        )
+        differ = [
+            tf.reduce_any(_bits(variable.value) != _bits(before))
+            for variable, before in zip(self._variables, since, strict=True)
+        ]
+        return tf.stack(differ) if differ else tf.zeros(0, tf.bool)
 
 
 def _bits(tensor: Any) -> Any:
