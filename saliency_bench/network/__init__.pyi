@@ -5,6 +5,7 @@ from .batches import rows_at_once as rows_at_once
 from .deep_lift import differences as differences
 from .forward import Traced as Traced
 from .forward import ends_in_scores as ends_in_scores
+from .forward import require_model as require_model
 from .gradients import derivative as derivative
 from .gradients import feature_gradient as feature_gradient
 from .gradients import input_gradient as input_gradient

@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from saliency_bench.network.batches import Kernel, evaluating
+from saliency_bench.network.forward import require_model
 from saliency_bench.network.model_state import ModelState
 from saliency_bench.network.weights import fingerprint
 from saliency_bench.protocols import BLOCK, Floats, Output, ProofError
@@ -29,6 +30,7 @@ class KerasNetwork:
     """
 
     def __init__(self, model: Any, *, batch_size: int = BLOCK, output: Output = "logit") -> None:
+        require_model(model)
         if not model.variables:
             raise ValueError(f"the model must be built and have weights; {model.name!r} has none")
         self.model = model
