@@ -93,7 +93,7 @@ def _csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
         raise ValueError(f"{path.name} must have the columns {', '.join(sorted(lacking))}")
     if (table["schema_version"] != SCHEMA_VERSION).any():
         raise ValueError(f"{path.name} must have schema_version {SCHEMA_VERSION}")
-    table = table[[name for name in table if name in set(columns)]]
+    table = table[[name for name in table if name in set(columns)]].copy()
     for name in table:
         if name in _WORDS or table[name].dtype.kind not in "iufb":
             texts = table[name].astype(object)

@@ -34,8 +34,10 @@ def planes(maps: Floats, *, absolute: bool) -> NDArray[np.float64]:
 
 def check_maps(maps: Floats) -> None:
     """Raise `ValueError` unless maps are numbers `[N, H, W, C']`, at least one."""
-    if maps.ndim != 4 or maps.size == 0:
-        raise ValueError(f"maps must be [N, H, W, C], each at least 1; got shape {maps.shape}")
+    if maps.ndim != 4:
+        raise ValueError(f"maps must be [N, H, W, C]; got shape {maps.shape}")
+    if maps.size == 0:
+        raise ValueError(f"maps must have at least one value; got shape {maps.shape}")
     if maps.dtype.kind not in "fiub":
         raise ValueError(f"maps must be real numbers; got {maps.dtype}")
 

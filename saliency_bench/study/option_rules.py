@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import Any
 
 from saliency_bench.protocols import Preprocessing
 from saliency_bench.study.names import shown
 
-Rule = tuple[str, Callable[[Any], bool]]
-"""What a value must be, in words and as a test."""
+Rule = tuple[str, str, Callable[[Any], bool]]
+"""Name of an option, and what its value must be, in words and as a test."""
 
 
 def require(options: object) -> None:
     """Raise `ValueError` in one line if an option has a wrong value."""
-    for name, (rule, fits) in RULES.items():
+    for name, rule, fits in RULES:
         value = getattr(options, name)
         if not fits(value):
             raise ValueError(f"{name} must be {rule}; got {shown(value)}")
@@ -32,33 +32,26 @@ def require_known(given: Iterable[str], known: Iterable[str]) -> None:
             raise TypeError(f"Options has no {name!r}; the nearest are: {near}")
 
 
-def _at_least(least: int) -> Rule:
-    def fits(value: Any) -> bool:
-        return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
-
-    return f"at least {least}, an integer", fits
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def _is_output(value: Any) -> bool:
-    if isinstance(value, str):
-        return value in ("logit", "probability")
+def _is_function(value: Any) -> bool:
     return callable(value) and not isinstance(value, type)
 
 
-RULES: Mapping[str, Rule] = {
-    "seed": _at_least(0),
-    "draws": _at_least(1),
-    "batch_size": _at_least(1),
-    "save_maps": ("true or false", lambda value: isinstance(value, bool)),
-    "run_dir": (
-        "a folder or None",
-        lambda value: value is None or isinstance(value, str | os.PathLike),
-    ),
-    "preprocessing": ("a Preprocessing", lambda value: isinstance(value, Preprocessing)),
-    "weights": (
-        "what trains networks, e.g. a models.Trainer",
-        lambda value: callable(value) and not isinstance(value, type),
-    ),
-    "output": ("logit, probability or a function of the model's output", _is_output),
-}
-"""By the name of the option."""
+def _is_output(value: Any) -> bool:
+    return value in ("logit", "probability") if isinstance(value, str) else _is_function(value)
+
+
+RULES: tuple[Rule, ...] = (
+    *((name, "an integer", _is_integer) for name in ("seed", "draws", "batch_size")),
+    ("seed", "at least 0", lambda value: value >= 0),
+    *((name, "at least 1", lambda value: value >= 1) for name in ("draws", "batch_size")),
+    ("save_maps", "true or false", lambda value: isinstance(value, bool)),
+    ("run_dir", "a folder or None", lambda v: v is None or isinstance(v, str | os.PathLike)),
+    ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),
+    ("weights", "what trains networks, e.g. a models.Trainer", _is_function),
+    ("output", "logit, probability or a function of the model's output", _is_output),
+)
+"""In the order in which they are tested."""

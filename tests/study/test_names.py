@@ -32,7 +32,7 @@ def test_the_defaults_are_those_of_the_command_line():
 
 
 def test_an_output_of_the_options_is_that_of_named_explainers():
-    own = outputs.Difference(0, 1)
+    own = outputs.Logits()
     options = sb.Options(output=own)
     assert from_name("explainer", "gradient", options) == ex.Gradient(output=own)
     assert from_name("explainer", "grad_cam", sb.Options(output="probability")).output == (
@@ -65,9 +65,9 @@ def test_names_and_objects_and_both(given, expected):
 
 
 def test_classes_give_the_names_of_conf():
-    parts = [ex.GradCAMPlusPlus(), ex.XRAI(), ex.KernelSHAP(), ex.BlurIG(), ex.DeepLIFT()]
+    parts = [ex.GradCAMPlusPlus(), ex.HSIC(), ex.KernelSHAP(), ex.BlurIG(), ex.DeepLIFT()]
     assert list(named(parts)) == [
-        "grad_cam_plus_plus", "xrai", "kernel_shap", "blur_ig", "deep_lift",
+        "grad_cam_plus_plus", "hsic", "kernel_shap", "blur_ig", "deep_lift",
     ]  # fmt: skip
 
 
@@ -117,7 +117,7 @@ class Many:
         ({"checks": "param"}, r"conf/check \(param_randomization, data_randomization\)"),
         ({"checks": None}, "checks must be names of conf/check, objects, or both; got None"),
         ({"checks": [3]}, "checks must hold checks or names of conf/; got 3"),
-        ({"checks": Many()}, r"checks must hold checks .*many \.\.\.$"),
+        ({"checks": Many()}, r"checks must hold checks .*many m \.\.\.$"),
         ({"checks": [ex.Gradient()]}, "checks must hold checks"),
         ({"checks": checks.DataRandomization}, r"use DataRandomization\(\)"),
         ({"similarities": []}, "similarities must name at least one; got none"),
@@ -142,17 +142,17 @@ def test_a_wrong_argument_is_refused_in_one_line(network, changes, rule):
     ("settings", "rule"),
     [
         ({"draw": 3}, "Options has no 'draw'; the nearest are: draws,"),
-        ({"draws": -1}, "draws must be at least 1, an integer; got -1"),
-        ({"draws": "3"}, "draws must be at least 1, an integer; got '3'"),
-        ({"draws": 2.0}, "draws must be at least 1, an integer; got 2.0"),
-        ({"draws": True}, "draws must be at least 1, an integer; got True"),
-        ({"seed": -1}, "seed must be at least 0, an integer; got -1"),
-        ({"seed": None}, "seed must be at least 0, an integer; got None"),
-        ({"batch_size": 0}, "batch_size must be at least 1, an integer; got 0"),
+        ({"draws": -1}, "draws must be at least 1; got -1"),
+        ({"draws": "3"}, "draws must be an integer; got '3'"),
+        ({"draws": 2.0}, "draws must be an integer; got 2.0"),
+        ({"draws": True}, "draws must be an integer; got True"),
+        ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"seed": None}, "seed must be an integer; got None"),
+        ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"save_maps": "no"}, "save_maps must be true or false; got 'no'"),
         ({"run_dir": 3}, "run_dir must be a folder or None; got 3"),
         ({"output": "logits"}, "output must be logit, probability or a function"),
-        ({"output": outputs.Difference}, "output must be logit, probability or a function"),
+        ({"output": outputs.Logits}, "output must be logit, probability or a function"),
         ({"weights": 3}, "weights must be what trains networks, e.g. a models.Trainer; got 3"),
         ({"preprocessing": "mobilenet"}, "preprocessing must be a Preprocessing"),
     ],
