@@ -25,17 +25,17 @@ class LayerSettings:
 
     def __init__(self, model: Any) -> None:
         layers = model._flatten_layers()  # each before its inner ones
-        self._layers = [(layer, layer.trainable, _settings(layer)) for layer in layers]
+        self._layers = [(own, own.trainable, _settings(own), len(vars(own))) for own in layers]
         self._variables = [(variable, variable.trainable) for variable in model.variables]
 
     def put_back(self) -> list[str]:
         """Undo all changes; returns their names, e.g. "dense.activation"."""
         changed = [
             f"{layer.name}.{name}"
-            for layer, _, settings in self._layers
-            for name in _put_attributes_back(layer, settings)
+            for layer, _, settings, size in self._layers
+            for name in _put_attributes_back(layer, settings, size)
         ]
-        layers = [(layer, trainable) for layer, trainable, _ in self._layers]
+        layers = [(layer, trainable) for layer, trainable, *_ in self._layers]
         switched = [f"{own.name}.trainable" for own, was in layers if own.trainable != was]
         if not switched:
             switched = [f"{v.path}.trainable" for v, was in self._variables if v.trainable != was]
@@ -46,15 +46,16 @@ class LayerSettings:
         return changed + switched
 
 
-def _put_attributes_back(layer: Any, settings: dict[str, Any]) -> Iterator[str]:
+def _put_attributes_back(layer: Any, settings: dict[str, Any], size: int) -> Iterator[str]:
+    """Undo changes of settings; `size` is the number of all attributes that the layer had."""
     attributes = vars(layer)
     for name, value in settings.items():
         now = attributes.get(name)
         if now is not value and not (type(now) is type(value) and _is_plain(now) and now == value):
             attributes[name] = value
             yield name
-    hidden = [n for n in attributes if n not in settings and n[0] != "_" and _hides(layer, n)]
-    for name in hidden:
+    added = _settings(layer).keys() - settings.keys() if len(attributes) != size else set()
+    for name in (own for own in added if _hides_method(layer, own)):
         del attributes[name]
         yield name
 
@@ -73,6 +74,6 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, float | str)
 
 
-def _hides(layer: Any, name: str) -> bool:
+def _hides_method(layer: Any, name: str) -> bool:
     """Whether an attribute of the layer is a function in place of a method of its class."""
     return callable(vars(layer)[name]) and callable(getattr(type(layer), name, None))

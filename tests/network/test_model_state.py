@@ -106,11 +106,16 @@ def test_statistics_that_training_mode_moves_are_put_back(fresh_model_of, images
 
 
 def test_prediction_and_a_new_loss_are_no_change(fresh_model_of, images):
+    import keras
+
     model = fresh_model_of("functional")
     with networks.ModelState(model).guarded():
         model.predict(images, verbose=0)
         model(images, training=False)
+        model.compile("sgd", keras.losses.MeanSquaredError())
+    with networks.ModelState(model).guarded():
         model.compile("sgd", "mse")
+    assert model.loss == "mse"
 
 
 def test_under_a_change_of_the_network_that_change_is_what_must_stay(own):
