@@ -141,8 +141,9 @@ def test_tensorflow_is_named_on_top_in_the_network_and_the_callbacks_only(path):
 
 
 def test_hydra_is_known_to_the_command_line_only():
-    knowing = {home(path) for path in MODULES if {"hydra", "omegaconf"} & top_names(path)}
-    assert knowing == {"cli"}
+    """A study may read conf/, but does not compose: that takes seconds to start."""
+    assert {home(path) for path in MODULES if "hydra" in top_names(path)} == {"cli"}
+    assert {home(path) for path in MODULES if "omegaconf" in top_names(path)} == {"cli", "study"}
 
 
 def top_names(path: Path) -> set[str]:

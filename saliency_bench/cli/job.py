@@ -53,7 +53,8 @@ def run(config: DictConfig) -> int:
 def _advice(error: Exception, folder: Path) -> str:
     """What to do after an error: resume the run, or show where a bug is."""
     missing = isinstance(error, FileNotFoundError)
-    if isinstance(error, OSError) and not missing and (folder / "run.json").is_file():
+    stopped = isinstance(error, OSError | MemoryError) and not missing
+    if stopped and (folder / "run.json").is_file():
         return f"; saved cells stay, to go on: {_command(folder)}"
     if not isinstance(error, objects.CLEAR_ERRORS):
         return " (hydra.verbose=true shows where)"

@@ -29,19 +29,13 @@ from omegaconf.errors import (
 from saliency_bench.cli.plain_types import fits, type_name
 from saliency_bench.datasets.content import as_value_error
 from saliency_bench.protocols import Output, errors
+from saliency_bench.study.vocabulary import config_dir as config_dir
 
 PICK_MANY = ("check", "explainer", "similarity")
 """Groups that take a list of options; each option brings its own key."""
 
 CLEAR_ERRORS = (*errors.SPEAKING, HydraException, OmegaConfBaseException)
 """Errors whose message is clear without the name of their class."""
-
-
-def config_dir() -> str:
-    """Folder of the configuration files: inside the wheel, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "conf"
-    return str(inside if inside.is_dir() else package.parent / "conf")
 
 
 def build_group(config: DictConfig, group: str) -> dict[str, Any]:

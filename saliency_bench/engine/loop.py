@@ -25,7 +25,6 @@ from saliency_bench.engine.scoring import Scorer
 from saliency_bench.protocols import (
     Bound,
     Condition,
-    NotApplicable,
     Progress,
     ProofError,
     Scene,
@@ -40,16 +39,14 @@ PATIENCE = 0.2
 """Seconds until a unit that another process has claimed is tried again."""
 
 
-def bind(study: Study) -> tuple[dict[str, Bound], dict[str, str]]:
-    """Bind every explainer to the study's model; and the reasons why others do not apply."""
+def bind(study: Study) -> tuple[dict[str, Bound], Outcome]:
+    """Bind every explainer to the study's model; and why others do not apply, or how they fail."""
     bound: dict[str, Bound] = {}
-    refused: dict[str, str] = {}
+    outcome = Outcome()
     for name, explainer in study.explainers.items():
-        try:
+        with outcome.attempt(name), study.network.guarded():
             bound[name] = explainer.bind(study.network.model)
-        except NotApplicable as refusal:
-            refused[name] = refusal.reason
-    return bound, refused
+    return {name: own for name, own in bound.items() if name not in outcome.unavailable}, outcome
 
 
 class Loop:
@@ -168,16 +165,22 @@ class Loop:
         for reference in step.references or (None,):
             self._make_reference(task, reference, scene, window)
         # The network's own outputs are computed while the first explainer runs.
+        outputs: list[Maps] = []
         observed: dict[str, NDArray[Any]] = {}
         logits = window.logits(step, scene) if NETWORK in task.names else None
+        failed = len(self.outcome.failed)
         with step.condition.applied(network, scene) as changed, Background() as background:
             for name in task.names:
                 self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
                 if name == NETWORK:
-                    background.do(self._observe, step, logits, changed, observed)
+                    background.do(self._evaluate_network, changed, outputs)
                 elif name not in self.outcome.unavailable:
                     self._explain(task, name, scene, changed, window, queue)
             background.catch_up()
+            if len(self.outcome.failed) > failed:  # that explainer may have changed the network
+                self._evaluate_network(changed, outputs)
+            if logits is not None:
+                observed = self._observe(step, logits, outputs[-1])
         if observed:
             queue.do(self._save, step.keys[NETWORK], observed)
 
@@ -249,15 +252,10 @@ class Loop:
 
     def _maps(self, name: str, scene: Scene) -> Maps | None:
         """Maps of all images of a shard; None if the explainer fails (`outcome` says why)."""
-        try:
+        with self.outcome.attempt(name), self._study.network.guarded():
             maps = np.concatenate([self._call(name, part) for part in self._calls(scene)])
             require_maps(maps, len(scene), self._shapes.setdefault(name, maps.shape[1:]))
             return maps
-        except NotApplicable as refusal:
-            self.outcome.refused[name] = refusal.reason
-        except Exception as error:
-            # A user's explainer may raise anything; the others must still run.
-            self.outcome.failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
         return None
 
     def _calls(self, scene: Scene) -> list[Scene]:
@@ -270,25 +268,32 @@ class Loop:
         images, targets, keys = part.images.copy(), part.targets.copy(), part.keys.copy()
         return np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
 
-    def _observe(
-        self, step: Step, logits: Maps, changed: Scene, observed: dict[str, NDArray[Any]]
-    ) -> None:
-        """Fill in the network's own outputs under a condition.
+    def _evaluate_network(self, changed: Scene, outputs: list[Maps]) -> None:
+        """Append the network's own outputs under the condition in force."""
+        outputs.append(self._study.network.outputs(changed.images))
+
+    def _observe(self, step: Step, logits: Maps, moved: Maps) -> dict[str, NDArray[Any]]:
+        """The network's own cell under a condition.
+
+        Args:
+            step: with the condition.
+            logits: `[N, K]` outputs of the unchanged network.
+            moved: `[N, K]` outputs under the condition.
 
         Raises:
             ProofError: if the condition must change the outputs and does not.
         """
-        moved = self._study.network.outputs(changed.images)
         if step.condition.moves_output and np.array_equal(moved, logits):
             raise ProofError(
                 f"the output did not move under {step.condition.name!r}: "
                 "the model does not use the weights that were changed; exclude such layers"
             )
         equal = moved.std(axis=0).max() < 1e-5 * np.abs(moved).mean()
-        observed["predicted"] = moved.argmax(axis=1)
-        observed["input_independent"] = np.array(len(moved) > 1 and bool(equal))
-        for name, value in self._study.network.evidence().items():
-            observed[name] = np.array(value)
+        return {
+            "predicted": moved.argmax(axis=1),
+            "input_independent": np.array(len(moved) > 1 and bool(equal)),
+            **{name: np.array(n) for name, n in self._study.network.evidence().items()},
+        }
 
 
 def _count(tasks: Sequence[Task]) -> int:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from saliency_bench.protocols import NotApplicable
+from saliency_bench.protocols.errors import is_out_of_memory, one_line
+
+LONGEST = 240
+"""Most characters of the cause of a failure."""
 
 
 @dataclass
@@ -27,6 +35,33 @@ class Outcome:
     def unavailable(self) -> set[str]:
         """The explainers that are not called again."""
         return {*self.refused, *self.failed}
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[None]:
+        """A block that runs an explainer: what it raises becomes a row, and the run goes on.
+
+        Args:
+            name: of the explainer.
+
+        Raises:
+            MemoryError: if memory ran out, as it may for the next explainer too.
+        """
+        try:
+            yield
+        except NotApplicable as refusal:
+            self.refused[name] = refusal.reason
+        except Exception as error:  # a user's explainer may raise anything
+            cause = one_line(error, longest=LONGEST)
+            if is_out_of_memory(error):
+                raise MemoryError(
+                    f"memory ran out in {name}; a smaller batch_size needs less ({cause})"
+                ) from error
+            self.failed[name] = cause
+
+    def add(self, other: Outcome) -> None:
+        """Add the explainers that were lost elsewhere."""
+        self.refused.update(other.refused)
+        self.failed.update(other.failed)
 
 
 EXAMPLE = "example"

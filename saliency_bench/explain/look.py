@@ -121,11 +121,14 @@ def apply_explainers(
     columns: dict[str, NDArray[np.float32] | str] = {}
     failed = False
     keys = image_keys(subject.images)
+    state = network.ModelState(subject.model)
     for name, explainer in explainers.items():
         start = time.perf_counter()
         try:
-            bound = explainer.bind(subject.model)
-            columns[name] = bound(subject.images, subject.targets, keys=keys)
+            with state.guarded():
+                bound = explainer.bind(subject.model)
+                maps = bound(subject.images, subject.targets, keys=keys)
+            columns[name] = maps
             tell(f"{name}: {time.perf_counter() - start:.1f} s")
         except NotApplicable as refusal:
             columns[name] = f"not applicable: {refusal.reason}"

@@ -132,7 +132,7 @@ class Function(Method):
 
     Attributes:
         function: images `[N, H, W, C]` and targets `[N]` to maps `[N, h, w]`, `[N, h, w, 1]` or
-            `[N, H, W, C]`.
+            `[N, H, W, C]`; `h, w` is the size of the images or of a feature map of the model.
     """
 
     function: Callable[[Any, Floats, Ints], Floats]
@@ -166,12 +166,14 @@ class ForeignMaps:
         self._explainer = explainer
         self._model = model
         self._untouched = self._weights()
+        self._grids = network.Grids(model)
 
     def in_shape(self, maps: Any, images: Floats) -> NDArray[np.float32]:
         """Maps as float32 with four axes; a missing last axis is added.
 
         Args:
-            maps: `[N, h, w]`, `[N, h, w, 1]` or `[N, H, W, C]`.
+            maps: `[N, h, w]`, `[N, h, w, 1]` or `[N, H, W, C]`; `h, w` is the size of the images
+                or of a feature map of the model.
             images: `[N, H, W, C]`.
 
         Raises:
@@ -179,11 +181,13 @@ class ForeignMaps:
         """
         given = np.asarray(maps, np.float32)
         result = given[..., None] if given.ndim == 3 else given
-        fits = result.shape[:1] == images.shape[:1] and result.ndim == 4 and result.size > 0
-        if not fits or (result.shape[-1] != 1 and result.shape != images.shape):
+        if not self._grids.fit(result.shape, images.shape):
+            known = sorted(self._grids.sizes(images.shape[1:]), reverse=True)
+            sizes = ", ".join(f"{height}x{width}" for height, width in known[:8])
             raise ValueError(
-                f"{self._explainer!r} must return maps [N, h, w], [N, h, w, 1] or shaped as the "
-                f"images, {images.shape}; got shape {given.shape}"
+                f"maps must be [N, h, w], [N, h, w, 1] with the size of the images or of a feature "
+                f"map ({sizes or 'none'}), or shaped as the images, {images.shape}; got shape "
+                f"{given.shape}"
             )
         return result
 

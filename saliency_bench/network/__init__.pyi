@@ -8,12 +8,15 @@ from .fit import misfit as misfit
 from .fit import require_fit as require_fit
 from .forward import Traced as Traced
 from .forward import ends_in_scores as ends_in_scores
+from .forward import require_model as require_model
 from .gradients import derivative as derivative
 from .gradients import feature_gradient as feature_gradient
 from .gradients import input_gradient as input_gradient
 from .gradients import target_score as target_score
+from .grids import Grids as Grids
 from .initializers import made_with as made_with
 from .keras_network import KerasNetwork as KerasNetwork
+from .layer_settings import OF_TRAINING as OF_TRAINING
 from .lrp import relevance as relevance
 from .lrp_rules import AlphaBeta as AlphaBeta
 from .lrp_rules import Epsilon as Epsilon
@@ -23,6 +26,7 @@ from .lrp_rules import LayerRule as LayerRule
 from .lrp_rules import WSquare as WSquare
 from .lrp_rules import ZBox as ZBox
 from .lrp_rules import ZPlus as ZPlus
+from .model_state import ModelState as ModelState
 from .output import ModelOutput as ModelOutput
 from .output import logits as logits
 from .overrides import DeconvRelu as DeconvRelu

@@ -21,12 +21,8 @@ def require_fit(model: Any, shape: tuple[int, ...]) -> None:
 
 def misfit(model: Any, shape: tuple[int, ...]) -> str | None:
     """Why a model does not take images of `shape` `(H, W, C)`; None if it does or does not say."""
-    inputs = getattr(model, "inputs", None) or ()
-    if len(inputs) > 1:
-        return f"it takes {len(inputs)} inputs; explain a model of one, with the others fixed in it"
-    return difference(shape, input_shape(model) if inputs else None) or _channels_first(
-        model, shape
-    )
+    declared = input_shape(model) if getattr(model, "inputs", None) else None
+    return difference(shape, declared) or _channels_first(model, shape)
 
 
 def difference(shape: tuple[int, ...], own: Shape | None) -> str | None:

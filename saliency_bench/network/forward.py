@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from saliency_bench.network.output import ModelOutput, explained, run
 from saliency_bench.network.overrides import Rule
 from saliency_bench.network.path import Path
 from saliency_bench.network.steady import Unwritten, require_steady
-from saliency_bench.network.trace import Call, inlined, input_shape, recorded
+from saliency_bench.network.trace import Call, inlined, input_names, input_shape, recorded
 from saliency_bench.protocols import NotApplicable, Output
 
 
@@ -78,8 +79,23 @@ Body = Callable[[Traced], Any]
 """From a forward pass to the tensor of B rows that a kernel returns."""
 
 
+def require_model(model: Any) -> None:
+    """Raise `ValueError` if this is no Keras model with one input."""
+    if not isinstance(model, keras.Layer):
+        hint = ": keras.saving.load_model reads a file" if isinstance(model, str | PathLike) else ""
+        text = " ".join(repr(model).split())
+        raise ValueError(f"model must be a built Keras model; got {text:.80}{hint}")
+    inputs = input_names(model)
+    if len(inputs) > 1:
+        raise ValueError(
+            f"the model must have one input, of images; {model.name!r} has {len(inputs)} inputs: "
+            f"{', '.join(inputs[:3])}"
+        )
+
+
 def require_built(model: Any) -> None:
-    """Raise `ValueError` if the model is not built."""
+    """Raise `ValueError` if the model is no Keras model with one input, or not built."""
+    require_model(model)
     if not model.built:
         raise ValueError(f"the model must be built: call it once; {model.name!r} is not")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from saliency_bench.network.batches import Kernel, evaluating
-from saliency_bench.network.forward import Traced
+from saliency_bench.network.forward import Traced, require_model
+from saliency_bench.network.model_state import ModelState
 from saliency_bench.network.output import require_logits
 from saliency_bench.network.weights import fingerprint
 from saliency_bench.protocols import BLOCK, Floats, Output, ProofError
@@ -30,6 +31,7 @@ class KerasNetwork:
     """
 
     def __init__(self, model: Any, *, batch_size: int = BLOCK, output: Output = "logit") -> None:
+        require_model(model)
         if not model.variables:
             raise ValueError(f"the model must be built and have weights; {model.name!r} has none")
         self.model = model
@@ -37,9 +39,7 @@ class KerasNetwork:
         self._drawn: tuple[Hashable, dict[int, NDArray[Any]]] = (None, {})
         with evaluating(batch_size):
             self._outputs = Kernel(model, _logits if output == "logit" else _scores, output)
-        self._variables = list(model.variables)
-        self._untouched = [tf.identity(variable.value) for variable in self._variables]
-        self._differs = tf.function(self._compare, autograph=False).get_concrete_function()
+        self._state = ModelState(model)
 
     def outputs(self, images: Floats) -> NDArray[np.float32]:
         """The explained output `[N, K]` of images `[N, H, W, C]`, with the current weights."""
@@ -72,46 +72,42 @@ class KerasNetwork:
             ProofError: if a named variable does not change, if another one does, or if afterwards
                 the weights are not the old ones bit for bit.
         """
-        if self._differs().numpy().any():
+        state, old = self._state, self._state.untouched
+        if state.moved(old):
             raise ProofError("the weights must be untouched before a change; some differ")
         exempt = {p for p, value in values.items() if self._holds_constant(p, value)}
         try:
-            self._assign({p: tf.constant(v, self._untouched[p].dtype) for p, v in values.items()})
-            moved = {int(position) for position in np.flatnonzero(self._differs().numpy())}
+            new = {p: tf.constant(v, old[p].dtype) for p, v in values.items()}
+            state.assign(new)
+            moved = state.moved(old)
             self._prove(moved, set(values) - exempt)
             self._change = (len(moved), len(exempt))
+            state.expected = [new.get(position, tensor) for position, tensor in enumerate(old)]
             yield
         finally:
-            self._change = (0, 0)
-            self._assign({position: self._untouched[position] for position in values})
-            if self._differs().numpy().any():
+            self._change, state.expected = (0, 0), old
+            state.assign({position: old[position] for position in values})
+            if state.moved(old):
                 raise ProofError("the weights did not come back bit for bit")
 
-    def _assign(self, tensors: Mapping[int, Any]) -> None:
-        # The raw operation: through Keras a small variable takes ten times as long.
-        for position, tensor in tensors.items():
-            handle = self._variables[position].value.handle
-            tf.raw_ops.AssignVariableOp(resource=handle, value=tensor)
+    def guarded(self) -> AbstractContextManager[None]:
+        """A block that must leave the model as it is now; what it changes is put back.
+
+        Raises:
+            ModelChanged: if it changed the model; an error of the block itself passes.
+        """
+        return self._state.guarded()
 
     def _prove(self, moved: set[int], named: set[int]) -> None:
         for position in sorted(moved ^ named):
-            path = self._variables[position].path
+            path = self._state.path(position)
             what = "should change but did not" if position in named else "changed but was not named"
             raise ProofError(f"the variable {path!r} {what}")
 
     def _holds_constant(self, position: int, value: NDArray[Any]) -> bool:
         return value.size == 0 or (
             bool(value.flat[0] == value.flat[-1] and (value == value.flat[0]).all())
-            and np.array_equal(value, self._untouched[position].numpy())
-        )
-
-    def _compare(self) -> Any:
-        """`[variables]` bool: which variables differ from the untouched ones in any bit."""
-        return tf.stack(
-            [
-                tf.reduce_any(_bits(variable.value) != _bits(before))
-                for variable, before in zip(self._variables, self._untouched, strict=True)
-            ]
+            and np.array_equal(value, self._state.untouched[position].numpy())
         )
 
 
@@ -121,11 +117,3 @@ def _scores(traced: Traced) -> Any:
 
 def _logits(traced: Traced) -> Any:
     return require_logits(traced.scores)
-
-
-def _bits(tensor: Any) -> Any:
-    """The tensor as integers of its size, which are equal if all bits are; `bool` as it is."""
-    if tensor.dtype == tf.bool:
-        return tensor
-    sizes = {1: tf.uint8, 2: tf.int16, 4: tf.int32}
-    return tf.bitcast(tensor, sizes.get(tensor.dtype.size, tf.int64))

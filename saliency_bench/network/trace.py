@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import keras
@@ -104,6 +105,25 @@ def input_shape(model: Any) -> tuple[int | None, ...] | None:
     if not isinstance(shape, tuple | list) or len(shape) != 4:
         return None
     return tuple(shape[1:])
+
+
+def input_names(model: Any) -> list[str]:
+    """The names of a model's inputs: of its input layers, or of what its `call` needs."""
+    inputs = getattr(model, "inputs", None)
+    if inputs is not None:
+        return [str(tensor._keras_history.operation.name) for tensor in inputs]
+    needed = [
+        name
+        for name, parameter in signature(model.call).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and name not in ("training", "mask")
+    ]
+    shapes = (getattr(model, "_build_shapes_dict", None) or {}).get("input_shape", ())
+    if isinstance(shapes, dict):
+        return list(shapes)
+    several = isinstance(shapes, list) and isinstance(shapes[0], tuple | list)
+    return [f"{name}[{i}]" for name in needed for i in range(len(shapes))] if several else needed
 
 
 def layer_calls(model: Any) -> list[Call]:

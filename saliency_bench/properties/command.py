@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from saliency_bench.cli import load, objects, process
 from saliency_bench.cli.request import compose, read_request
-from saliency_bench.protocols import Exit, NotApplicable
+from saliency_bench.protocols import Exit, NotApplicable, errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +24,13 @@ HELP = """Test the axioms of every explainer, and those that the named explainer
         model=saved model.path=my.keras dataset=npz dataset.path=my.npz n_images=4
 
 Explainers, model and images are chosen as for `python -m saliency_bench`; without a model and
-a dataset, a small network explains noise. Exit status: 0 all hold, 1 one is broken,
-2 the request is wrong.
+a dataset, a small network explains noise. The last lines say of each explainer whether all
+properties that could be tested hold, or which are broken. Exit status: 0 all hold, 1 one is broken
+or an explainer failed, 2 the request is wrong.
 """
+
+LONGEST = 240
+"""Most characters of the cause of an error."""
 
 IMAGES = 4
 """Default number of images."""
@@ -86,21 +90,28 @@ def _test(overrides: Sequence[str], has_inputs: bool) -> int:
         scene = loaded.model, dataset.images, _targets(loaded.model, dataset, config.target)
     else:
         scene = _example(config.n_images)
-    statuses = []
-    refused = {}
+    conclusions: dict[str, str] = {}
+    tested = False
     for name, explainer in request.parts["explainer"].items():
         try:
             table = check_explainer(explainer, *scene)
         except NotApplicable as refusal:
-            refused[name] = refusal.reason
-            print(f"{name}\n  not_applicable: {refusal.reason}")
-            continue
-        print(as_text(name, table))
-        statuses.append(BROKEN if (table["status"] == "broken").any() else HOLDS)
-    if not statuses:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+            conclusions[name] = f"not_applicable: {refusal.reason}"
+        except Exception as error:  # an explainer may raise anything when it is bound
+            if errors.is_out_of_memory(error):
+                raise
+            conclusions[name] = f"error: {errors.one_line(error, longest=LONGEST)}"
+        else:
+            tested = True
+            print(as_text(name, table))
+            conclusions[name] = conclusion(table)
+    if not tested:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in conclusions.items())
         raise ValueError(f"an explainer must apply to the model; {reasons}")
-    return max(statuses)
+    wrong = [name for name, found in conclusions.items() if found.startswith(("broken", "error"))]
+    for name in sorted(conclusions, key=wrong.__contains__):  # what is broken comes last
+        print(f"{name}: {conclusions[name]}")
+    return BROKEN if wrong else HOLDS
 
 
 def _targets(model: Any, dataset: Any, target: str) -> Any:
@@ -131,6 +142,12 @@ def _example(count: int) -> tuple[Any, Any, Any]:
     )
     images = np.random.default_rng(0).normal(size=(count, 16, 16, 3)).astype(np.float32)
     return model, images, np.arange(count) % 4
+
+
+def conclusion(table: pd.DataFrame) -> str:
+    """In a few words what a table of `check_explainer` says: what is broken, if anything is."""
+    broken = table.loc[table["status"] == "broken", "property"]
+    return f"broken: {', '.join(broken)}" if len(broken) else "all hold"
 
 
 def as_text(name: str, table: pd.DataFrame) -> str:

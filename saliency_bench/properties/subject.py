@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -194,10 +194,14 @@ def as_explainer(explainer: Explainer | Callable[[Any, Floats, Ints], Floats]) -
     return given if isinstance(given, Bindable) else UncheckedFunction(given)  # type: ignore[return-value]
 
 
-def restore_weights(model: Any) -> AbstractContextManager[None]:
-    """A block after which all weights are as before it, whatever changed them."""
-    values = [variable.numpy().copy() for variable in model.variables]
-    return network.swapped(model, model.variables, values)
+@contextmanager
+def restored(model: Any) -> Iterator[None]:
+    """A block after which weights and layers are as before it, whatever changed them."""
+    state = network.ModelState(model)
+    try:
+        yield
+    finally:
+        state.put_back()
 
 
 def deviation(actual: Floats, expected: Floats) -> float:
@@ -227,7 +231,7 @@ def _snapshot(model: Any, images: Maps, targets: NDArray[np.int64]) -> dict[str,
     layers = model._flatten_layers()
     return {
         "weights": network.fingerprint(model),
-        "layers": [(layer.trainable, sorted(vars(layer)), _settings(layer)) for layer in layers],
+        "layers": [(layer.trainable, _names(layer), _settings(layer)) for layer in layers],
         "images": images.tobytes(),
         "targets": targets.tobytes(),
         "Python's random state": random.getstate(),
@@ -237,11 +241,17 @@ def _snapshot(model: Any, images: Maps, targets: NDArray[np.int64]) -> dict[str,
     }
 
 
+def _names(layer: Any) -> list[str]:
+    return sorted(vars(layer).keys() - network.OF_TRAINING)
+
+
 def _settings(layer: Any) -> dict[str, Any]:
     """A layer's functions, such as its activation, and simple values, without private ones."""
     simple = (bool, int, float, str)
     return {
         name: value
         for name, value in vars(layer).items()
-        if not name.startswith("_") and (callable(value) or isinstance(value, simple))
+        if not name.startswith("_")
+        and name not in network.OF_TRAINING
+        and (callable(value) or isinstance(value, simple))
     }

@@ -7,8 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from saliency_bench.properties.axioms import CLAIMED, UNIVERSAL, Axiom, NotTestable, runs
-from saliency_bench.properties.subject import TestedExplainer, as_explainer, restore_weights
+from saliency_bench.properties.axioms import (
+    CLAIMED,
+    NEED_FINITE,
+    UNIVERSAL,
+    Axiom,
+    NotTestable,
+    finite,
+    runs,
+)
+from saliency_bench.properties.subject import TestedExplainer, as_explainer, restored
 from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable
 
 HOLDS, BROKEN = "holds", "broken"
@@ -49,7 +57,7 @@ def check_explainer(
         NotApplicable: if the explainer cannot serve the model.
         ValueError: if images, targets or the explainer's settings do not fit the model.
     """
-    with restore_weights(model):
+    with restored(model):
         subject = TestedExplainer.of(as_explainer(explainer), model, images, targets)
         table = pd.DataFrame(_rows(subject), columns=COLUMNS)
     if raises:
@@ -74,13 +82,18 @@ Row = tuple[str, str, float, float, str]
 
 def _rows(subject: TestedExplainer) -> list[Row]:
     rows: list[Row] = []
+    broken: set[str] = set()
     for axiom in (*UNIVERSAL, *CLAIMED):
-        if rows and rows[0][1] == BROKEN:
-            rows.append(_row_without_test(axiom, NOT_TESTABLE, f"{runs.__name__} is broken"))
-        elif axiom in UNIVERSAL or axiom.__name__ in subject.axioms:
-            rows.append(_test(axiom, subject))
+        needed = [runs, finite] if axiom in NEED_FINITE else [runs]
+        lacking = [other.__name__ for other in needed if other.__name__ in broken]
+        if axiom not in UNIVERSAL and axiom.__name__ not in subject.axioms:
+            row = _row_without_test(axiom, NOT_CLAIMED, "the explainer does not claim it")
+        elif lacking:
+            row = _row_without_test(axiom, NOT_TESTABLE, f"{lacking[0]} is broken")
         else:
-            rows.append(_row_without_test(axiom, NOT_CLAIMED, "the explainer does not claim it"))
+            row = _test(axiom, subject)
+        broken |= {row[0]} if row[1] == BROKEN else set()
+        rows.append(row)
     return rows
 
 
@@ -92,7 +105,7 @@ def _test(axiom: Axiom, subject: TestedExplainer) -> Row:
     except NotApplicable:
         raise
     except Exception as error:  # a user's explainer may raise anything
-        reason = f"raised {type(error).__name__}: {error}"
+        reason = f"raised {type(error).__name__}: {' '.join(str(error).split())}"
         return axiom.__name__, BROKEN, float("inf"), 0.0, reason
     status = HOLDS if finding.deviation <= finding.tolerance else BROKEN
     return axiom.__name__, status, finding.deviation, finding.tolerance, finding.reason

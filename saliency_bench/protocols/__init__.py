@@ -1,6 +1,6 @@
 """The types that all packages share. Imports nothing else of this package."""
 
-from saliency_bench.protocols.errors import NotApplicable, ProofError, one_line
+from saliency_bench.protocols.errors import ModelChanged, NotApplicable, ProofError, one_line
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
@@ -60,6 +60,7 @@ __all__ = [
     "NOT_APPLICABLE",
     "Network",
     "NetworkName",
+    "ModelChanged",
     "Networks",
     "NotApplicable",
     "OK",

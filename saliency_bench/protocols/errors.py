@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-_COLOURS = re.compile("\x1b\\[[0-9;]*m")  # in which Keras writes the names of layers
+from collections.abc import Sequence
 
 
 class NotApplicable(Exception):
@@ -19,8 +18,24 @@ class ProofError(RuntimeError):
     """A change of the network did not happen, or was not undone."""
 
 
-SPEAKING = (ValueError, TypeError, OSError, ImportError, ProofError)
+class ModelChanged(RuntimeError):
+    """An explainer changed the model, which was put back.
+
+    Args:
+        names: of the variables and settings that it changed.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        super().__init__(f"it changed the model, which was put back: {', '.join(names[:3])}{more}")
+
+
+SPEAKING = (ValueError, TypeError, OSError, ImportError, ProofError, ModelChanged)
 """Errors whose message is clear without the name of their class."""
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Codes by which Keras prints parts of its messages in bold."""
 
 
 def one_line(error: BaseException, *, longest: int | None = None) -> str:
@@ -33,3 +48,9 @@ def one_line(error: BaseException, *, longest: int | None = None) -> str:
     text = " ".join(_COLOURS.sub("", str(error)).split())
     line = text if text and isinstance(error, SPEAKING) else f"{type(error).__name__}: {text}"
     return line if longest is None or len(line) <= longest else f"{line[: longest - 4]} ..."
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, in Python or in TensorFlow, which need not be loaded here."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "ResourceExhaustedError"})

@@ -66,6 +66,7 @@ class Prepared(Protocol):
         ...
 
 
+@runtime_checkable
 class Similarity(Protocol):
     """One score per image from a reference map and a changed map.
 

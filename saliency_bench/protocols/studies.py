@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,14 @@ class Network(Protocol):
 
         Raises:
             ProofError: if other variables changed than these, or the old values did not come back.
+        """
+        ...
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """A block that must leave the model as it is; what it changes is put back.
+
+        Raises:
+            ModelChanged: if it changed the model; an error of the block itself passes.
         """
         ...
 
@@ -98,6 +106,7 @@ class Condition(Protocol):
         ...
 
 
+@runtime_checkable
 class Check(Protocol):
     """A named family of conditions."""
 

@@ -27,7 +27,7 @@ from saliency_bench.report.blocks import (
 )
 from saliency_bench.report.text import sentences
 from saliency_bench.report.text.calibration import dose_sentences
-from saliency_bench.results import Results
+from saliency_bench.results import Results, files
 from saliency_bench.storage.longtable import KEYS
 
 Content = Callable[[Results], Iterable[Block]]
@@ -203,7 +203,7 @@ def _undefined(results: Results) -> Iterator[Block]:
 
 
 def _how(results: Results) -> Iterator[Block]:
-    yield Grid(["what", "value"], list(flatten(results.provenance)))
+    yield Grid(["what", "value"], list(flatten(files.plain(results.provenance))))
 
 
 def _files(results: Results) -> Iterator[Block]:

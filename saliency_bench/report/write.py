@@ -20,26 +20,11 @@ def write(results: Results, folder: Path) -> Path:
     Every file appears whole or not at all. `report.md` comes last: if it exists, so do all files
     that it names.
     """
-    tables = {
-        "summary.csv": files.csv(results.summary),
-        "verdicts.csv": files.csv(results.verdicts),
-        "networks.csv": files.csv(results.networks),
-        "provenance.json": files.provenance(results),
-    }
-    if len(results.trainings):
-        tables["trainings.csv"] = files.csv(results.trainings)
-    if results.examples is not None:
-        tables["examples.npz"] = files.examples(results.examples)
-    else:  # an earlier report may have published them
-        (folder / "examples.npz").unlink(missing_ok=True)
+    files.write(results, folder)
     for check in view.ran(results):
-        name = f"tables/{stem(check)}"
-        tables[f"{name}.tex"] = latex.latex(results, check).encode()
-        tables[f"{name}.md"] = latex.text(results, check).encode()
-    for name, data in tables.items():
-        write_atomic(folder / name, data)
-    results.long_scores.save(folder / "scores.parquet")
-    results.long_floors.save(folder / "floors.parquet")
+        path = folder / f"tables/{stem(check)}"
+        write_atomic(path.with_name(f"{path.name}.tex"), latex.latex(results, check).encode())
+        write_atomic(path.with_name(f"{path.name}.md"), latex.text(results, check).encode())
     plans = list(plan_figures(results))
     for plan in plans:
         _write_figure(folder / "figures", plan)

@@ -1,9 +1,11 @@
-"""The bytes of every table that a report writes."""
+"""The files from which results can be read back, and the bytes of each."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,34 @@ from numpy.typing import NDArray
 
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.results import Examples, Results
+from saliency_bench.storage.store import write_atomic
+
+CONCLUSIONS = ("valid", "problems", "guards")
+"""Attributes of results that stand in the file of their provenance."""
+
+
+def write(results: Results, folder: Path) -> None:
+    """Write the files that `read` reads; each appears whole or not at all.
+
+    Raises:
+        OSError: if one cannot be written.
+    """
+    tables = {
+        "summary.csv": csv(results.summary),
+        "verdicts.csv": csv(results.verdicts),
+        "networks.csv": csv(results.networks),
+        "provenance.json": provenance(results),
+    }
+    if len(results.trainings):
+        tables["trainings.csv"] = csv(results.trainings)
+    if results.examples is not None:
+        tables["examples.npz"] = examples(results.examples)
+    else:  # an earlier report may have published them
+        (folder / "examples.npz").unlink(missing_ok=True)
+    for name, data in tables.items():
+        write_atomic(folder / name, data)
+    results.long_scores.save(folder / "scores.parquet")
+    results.long_floors.save(folder / "floors.parquet")
 
 
 def csv(table: pd.DataFrame) -> bytes:
@@ -24,13 +54,16 @@ def provenance(results: Results) -> bytes:
     facts = {
         **results.provenance,
         "schema_version": SCHEMA_VERSION,
-        "valid": results.valid,
-        "problems": list(results.problems),
-        "guards": list(results.guards),
+        **{name: getattr(results, name) for name in CONCLUSIONS},
     }
-    # Json has no NaN; reading the text back turns NaN at any depth into null.
-    plain = json.loads(json.dumps(facts, default=_plain), parse_constant=lambda _: None)
-    return (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
+    return (json.dumps(plain(facts), indent=2) + "\n").encode()
+
+
+def plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as they are read back: plain values, sorted by name; NaN at any depth is None."""
+    text = json.dumps(facts, default=_plain, sort_keys=True)
+    # Json has no NaN; its text is turned into null when it is read.
+    return dict(json.loads(text, parse_constant=lambda _: None))
 
 
 def examples(found: Examples) -> bytes:

@@ -16,9 +16,15 @@ from saliency_bench.results import TRAININGS, Examples, Results, files, tables
 from saliency_bench.storage.longtable import LongTable
 from saliency_bench.storage.store import read_json
 
+_BESIDE_FACTS = {"schema_version", *files.CONCLUSIONS}
+"""Entries of provenance.json that are no facts of the provenance."""
+
+_WORDS = {"verdict", "similarity", "reason", "control"}
+"""Columns of words that may be empty from top to bottom."""
+
 
 def read(folder: Path) -> Results:
-    """Read the results that `report.write` wrote.
+    """Read the results that `files.write` wrote.
 
     Raises:
         ValueError: if a file is missing, damaged or of another schema version.
@@ -51,7 +57,7 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
             networks=_csv(folder / "networks.csv", tables.NETWORKS),
             summary=pd.DataFrame(columns=list(SUMMARY)),
             verdicts=pd.DataFrame(columns=list(VERDICTS)),
-            provenance=facts,
+            provenance={name: facts[name] for name in facts if name not in _BESIDE_FACTS},
             problems=tuple(facts["problems"]),
             guards=tuple(facts.get("guards", ())),
             trainings=_trainings(folder / "trainings.csv"),
@@ -87,5 +93,9 @@ def _csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
         raise ValueError(f"{path.name} must have the columns {', '.join(sorted(lacking))}")
     if (table["schema_version"] != SCHEMA_VERSION).any():
         raise ValueError(f"{path.name} must have schema_version {SCHEMA_VERSION}")
-    words = table.select_dtypes(exclude=["number", "bool"]).columns
-    return table.fillna(dict.fromkeys(words, ""))
+    table = table[[name for name in table if name in set(columns)]].copy()
+    for name in table:
+        if name in _WORDS or table[name].dtype.kind not in "iufb":
+            texts = table[name].astype(object)
+            table[name] = texts.where(texts.notna(), "").astype(str)
+    return table

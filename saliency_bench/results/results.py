@@ -99,6 +99,20 @@ class Results:
         """Whether every control got the expected verdict and no guard failed."""
         return not self.problems and not self.guards
 
+    @staticmethod
+    def load(folder: str | Path) -> Results:
+        """Read a run back: what a command, `report` or `evaluate` with a `run_dir` has written.
+
+        Args:
+            folder: of the run; also an address such as `s3://bucket/folder`.
+
+        Raises:
+            ValueError: in one line, if a file is missing, damaged or of another schema version.
+        """
+        from saliency_bench.results.read import read
+
+        return read(location(folder) if isinstance(folder, str) else folder)
+
     def report(self, folder: str | Path) -> Path:
         """Write tables, figures, `report.html` and `report.md`; returns the path of `report.md`."""
         from saliency_bench.report.write import write

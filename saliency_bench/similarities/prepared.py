@@ -35,8 +35,9 @@ def scores(measure: Similarity, maps: Floats, others: Floats) -> NDArray[np.floa
         others: of the same shape.
 
     Raises:
-        ValueError: if their shapes differ.
+        ValueError: if their shapes differ, or these are no maps.
     """
+    maps, others = np.asarray(maps), np.asarray(others)
     if maps.shape != others.shape:
         raise ValueError(f"maps must have equal shapes; got {maps.shape} and {others.shape}")
     return measure.compare(measure.prepare(maps), measure.prepare(others))

@@ -21,7 +21,7 @@ def planes(maps: Floats, *, absolute: bool) -> NDArray[np.float64]:
         absolute: whether the absolute value is taken before the sum.
 
     Raises:
-        ValueError: if the maps have another number of axes.
+        ValueError: if the maps have another number of axes, or there is none.
     """
     check_maps(maps)
     total = np.zeros(maps.shape[:3])
@@ -33,9 +33,13 @@ def planes(maps: Floats, *, absolute: bool) -> NDArray[np.float64]:
 
 
 def check_maps(maps: Floats) -> None:
-    """Raise `ValueError` unless maps have four axes, `[N, H, W, C']`."""
+    """Raise `ValueError` unless maps are numbers `[N, H, W, C']`, at least one."""
     if maps.ndim != 4:
         raise ValueError(f"maps must be [N, H, W, C]; got shape {maps.shape}")
+    if maps.size == 0:
+        raise ValueError(f"maps must have at least one value; got shape {maps.shape}")
+    if maps.dtype.kind not in "fiub":
+        raise ValueError(f"maps must be real numbers; got {maps.dtype}")
 
 
 def varies(rows: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from saliency_bench.protocols import (
 from saliency_bench.protocols.inputs import as_images, as_targets
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
+from saliency_bench.study import option_rules
 from saliency_bench.study.defaults import AnyExplainer, with_controls
 
 
@@ -45,7 +46,8 @@ class Options:
         target: `label` explains the given targets, `predicted` the class the untouched model
             predicts, `repredict` what each changed model predicts (the code of 2018).
         batch_size: images, or image-sample pairs, evaluated at once.
-        run_dir: where cells are kept, so that a study can be resumed; default: nowhere.
+        run_dir: where cells and results are kept, so that a study can be resumed and
+            `Results.load` reads it; default: nowhere.
         save_maps: whether the raw maps are kept too.
         preprocessing: pixels in [0, 1] to model units, for the figures.
         weights: trains the networks that a check needs, e.g. a `models.Trainer`.
@@ -63,10 +65,13 @@ class Options:
     weights: Networks = field(default_factory=Untrainable)
     output: Output = "logit"
 
+    def __new__(cls, *_: Any, **settings: Any) -> Self:
+        """Refuse a name that is no option, before Python does in its own words."""
+        option_rules.require_known(settings, (own.name for own in fields(cls)))
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
-        for name, value in (("draws", self.draws), ("batch_size", self.batch_size)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1; got {value}")
+        option_rules.require(self)
         if self.target not in get_args(TargetMode):
             raise ValueError(f"target must be one of {get_args(TargetMode)}; got {self.target!r}")
 
@@ -97,8 +102,10 @@ def build(
     """
     if not checks:
         raise ValueError("checks must name at least one; got none")
+    network.require_model(model)
     rows, labels = _read_inputs(model, images, targets)
     net = network.KerasNetwork(model, batch_size=options.batch_size, output=options.output)
+    _require_weights(model)
     outputs = _finite_outputs(net, rows)
     if options.output == "logit":
         _require_logits(outputs)
@@ -162,6 +169,15 @@ def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> N
         first = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
         raise ValueError(f"the model's output must be finite; it is not for image {first}")
     return logits
+
+
+def _require_weights(model: Any) -> None:
+    weights = [variable.numpy() for variable in model.variables if len(variable.shape) > 1]
+    if weights and not any(values.any() for values in weights):
+        raise ValueError(
+            f"the model must have learned something; every kernel of {model.name!r} is 0: "
+            "were its weights read from their file?"
+        )
 
 
 def _require_logits(logits: NDArray[np.float32]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Sequence
 
 from saliency_bench import engine, network
 from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
 from saliency_bench.protocols import Progress, Study
 from saliency_bench.storage.store import Store, write_json
+
+LONGEST = 290
+"""Most characters of a message."""
 
 
 def plan_steps(study: Study) -> tuple[tuple[engine.Step, ...], dict[str, str]]:
@@ -46,12 +50,12 @@ def compute(
         ValueError: if no explainer applies.
     """
     with network.evaluating(study.batch_size):
-        bound, refused = engine.bind(study)
-    _require_explainers(study, refused)
+        bound, lost = engine.bind(study)
+    _require_explainers(study, lost)
     loop = engine.Loop(study, store, bound, progress, maps_to_save=maps_to_save, place=place)
     outcome = loop.run(steps)
-    outcome.refused.update(refused)
-    _require_explainers(study, outcome.refused | outcome.failed)
+    outcome.add(lost)
+    _require_explainers(study, outcome)
     return outcome
 
 
@@ -67,7 +71,9 @@ def write_plan(store: Store, steps: Sequence[engine.Step]) -> None:
     write_json(store.folder / "plan.json", {"columns": columns, "cells": cells})
 
 
-def _require_explainers(study: Study, lost: Mapping[str, str]) -> None:
-    if not study.explainers.keys() - study.controls.keys() - lost.keys():
+def _require_explainers(study: Study, outcome: engine.Outcome) -> None:
+    if not study.explainers.keys() - study.controls.keys() - outcome.unavailable:
+        lost = outcome.refused | outcome.failed
         reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
-        raise ValueError(f"an explainer must apply to this model; {reasons}")
+        line = f"an explainer must apply to this model; {reasons}"
+        raise ValueError(textwrap.shorten(line, LONGEST, placeholder=" ..."))

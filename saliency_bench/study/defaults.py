@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from saliency_bench.explainers import CONTROLS, Control, Function, Method
-from saliency_bench.protocols import Check, Explainer, Floats, Ints, Similarity
+from saliency_bench.protocols import Explainer, Floats, Ints, Similarity
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
+
+T = TypeVar("T")
 
 AnyExplainer = Explainer | Callable[[Any, Floats, Ints], Floats]
 
@@ -22,14 +25,24 @@ def default_similarities() -> dict[str, Similarity]:
     }
 
 
-def named(checks: Sequence[Check]) -> dict[str, Check]:
-    """Checks by the name of their class in snake case; further ones of a class get a number."""
-    names: dict[str, Check] = {}
-    for check in checks:
-        stem = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(check).__name__)[1:]
-        stem = stem.replace("parameter_", "param_")
-        names[stem if stem not in names else f"{stem}_{len(names) + 1}"] = check
+def named(parts: Sequence[T]) -> dict[str, T]:
+    """Parts by name: a function's own, or that of an object's class in snake case, as in conf/.
+
+    A text is its own name. Further parts of the same name get a number.
+    """
+    names: dict[str, T] = {}
+    for part in parts:
+        stem = part if isinstance(part, str) else _own_name(part)
+        if isinstance(part, str) and names.get(stem) == part:
+            continue
+        names[stem if stem not in names else f"{stem}_{len(names) + 1}"] = part
     return names
+
+
+def _own_name(part: object) -> str:
+    name = getattr(part, "__name__", type(part).__name__).strip("<>")
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return words.replace("parameter_", "param_")
 
 
 def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer]:
@@ -43,7 +56,8 @@ def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer
         if isinstance(explainer, type):
             raise ValueError(f"{name} must be an explainer; got the class {explainer.__name__}")
         if not isinstance(explainer, Method | Explainer) and not callable(explainer):
-            raise ValueError(f"{name} must be an explainer or a function; got {explainer!r}")
+            text = " ".join(repr(explainer).split())
+            raise ValueError(f"{name} must be an explainer or a function; got {text:.80}")
     own = {
         name: explainer if isinstance(explainer, Method | Explainer) else Function(explainer)
         for name, explainer in explainers.items()

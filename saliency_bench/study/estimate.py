@@ -144,7 +144,7 @@ def _time_explainer(study: Study, name: str, bound: Bound, block: Scene, images:
         return np.asarray(bound(block.images, block.targets, keys=block.keys), np.float32)
 
     try:
-        with network.counting() as counted:
+        with network.counting() as counted, study.network.guarded():
             explain()
         maps, seconds = _clock(explain)
     except Exception:  # an explainer that fails costs nothing; the run reports why

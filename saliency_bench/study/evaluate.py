@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from saliency_bench.checks import ParameterRandomization
 from saliency_bench.engine import MapsToSave
 from saliency_bench.protocols import Check, Floats, Ints, Similarity
-from saliency_bench.results import Results
+from saliency_bench.results import Results, files
 from saliency_bench.storage.store import Store
 from saliency_bench.study.build import Options, build
-from saliency_bench.study.defaults import AnyExplainer, default_similarities, named
+from saliency_bench.study.defaults import AnyExplainer, default_similarities
+from saliency_bench.study.names import by_name, shown
 from saliency_bench.study.run import run_study
+
+Explainers = str | AnyExplainer | Collection[str | AnyExplainer] | Mapping[str, str | AnyExplainer]
+Checks = str | Check | Collection[str | Check] | Mapping[str, str | Check]
+Similarities = str | Similarity | Collection[str | Similarity] | Mapping[str, str | Similarity]
+"""Names of conf/ or objects: one, several, or by the name that they get."""
+
+EXPLAINERS = ("gradient", "integrated_gradients", "smoothgrad", "guided_backprop", "grad_cam")
+CHECKS = ("param_randomization",)
+"""What is taken by default, as on the command line: names of conf/."""
 
 
 def evaluate(
     model: Any,
     images: Floats,
-    targets: Ints | None,
+    targets: Ints | None = None,
     *,
-    explainers: Mapping[str, AnyExplainer],
-    checks: Sequence[Check] = (ParameterRandomization(),),
-    similarities: Mapping[str, Similarity] | None = None,
+    explainers: Explainers = EXPLAINERS,
+    checks: Checks = CHECKS,
+    similarities: Similarities | None = None,
     options: Options | None = None,
 ) -> Results:
     """Do these explainers' maps depend on what the model learned?
@@ -38,21 +47,30 @@ def evaluate(
         model: any built Keras model.
         images: `[N, H, W, C]` float, model units; 5 or more for a verdict.
         targets: `[N]` int true classes, or None: explain what the model predicts.
-        explainers: by the name they get in the results; any callable
-            `f(model, images, targets) -> maps` is one.
-        checks: what is changed; default: parameter randomization.
-        similarities: by name; default: Spearman signed and absolute, SSIM and HOG.
+        explainers: names of conf/explainer, objects, or both: one, several, or a mapping from the
+            names they get in the results. Any callable `f(model, images, targets) -> maps` is one.
+        checks: what is changed, likewise; default: parameter randomization.
+        similarities: likewise; default: Spearman signed and absolute, SSIM and HOG.
         options: seeds, draws, sizes.
 
     Raises:
-        ValueError: if the model has no logit, or images, targets or settings do not fit.
+        ValueError: if the model has no logit, if images, targets or settings do not fit, or if a
+            name is unknown; in one line.
         ProofError: if the model does not use the weights that were changed.
     """
-    options = options or Options()
+    options = Options() if options is None else options
+    if not isinstance(options, Options):
+        raise ValueError(f"options must be Options(...); got {shown(options)}")
+    measures = default_similarities() if similarities is None else similarities
     study = build(
-        model, images, targets, explainers=explainers, checks=named(checks),
-        similarities=similarities or default_similarities(), options=options,
+        model, images, targets,
+        explainers=by_name(explainers, "explainer", options),
+        checks=by_name(checks, "check", options),
+        similarities=by_name(measures, "similarity", options),
+        options=options,
     )  # fmt: skip
+    if not study.similarities:
+        raise ValueError("similarities must name at least one; got none")
     run = partial(
         run_study,
         study,
@@ -60,7 +78,9 @@ def evaluate(
         maps_to_save=MapsToSave(maps=options.save_maps),
     )
     if options.run_dir is not None:
-        return run(Store(Path(options.run_dir)))
+        results = run(Store(Path(options.run_dir)))
+        files.write(results, Path(options.run_dir))
+        return results
     with tempfile.TemporaryDirectory() as folder:
         results = run(Store(Path(folder)))
         tables = {

@@ -1,3 +1,4 @@
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from helpers.numpy_study import (
     rows_of,
 )
 
+from saliency_bench.engine.outcome import LONGEST
 from saliency_bench.protocols import NotApplicable, ProofError
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
@@ -40,7 +42,7 @@ def test_an_explainer_that_raises_gets_an_error_row_and_its_neighbours_finish(ma
     result = run(a_study)
     rows = rows_of(result.scores, "broken")
     assert rows["status"].tolist() == ["error"] * 2
-    assert rows["condition"].tolist() == ["RuntimeError: out of luck"] * 2
+    assert rows["condition"].tolist() == ["RuntimeError: out of luck and more"] * 2
     assert rows["image"].tolist() == [-1] * 2
     assert rows[["score", "null", "ceiling"]].isna().all(axis=None)
     assert "broken" not in set(result.floors["explainer"])
@@ -73,7 +75,7 @@ def test_maps_of_a_wrong_shape_are_an_error_row(make_study, run, shape):
     broken = Breaks(1, RuntimeError(), shape)
     rows = rows_of(run(make_study(32, explainers={"b": broken, "i": Image()})).scores, "b")
     assert set(rows["status"]) == {"error"}
-    assert "ValueError: maps must be [32, H, W, C]; got shape" in rows["condition"].iloc[0]
+    assert "maps must be [32, H, W, C]; got shape" in rows["condition"].iloc[0]
 
 
 def test_maps_that_change_their_shape_under_a_change_are_an_error_row(make_study, run):
@@ -91,6 +93,88 @@ def test_a_measure_that_refuses_an_explainers_maps_is_a_row(make_study, run, mea
     assert picky["status"].tolist() == ["not_applicable"]
     assert "5x5" in picky["condition"].iloc[0]
     assert (scores.loc[scores["similarity"] == "rank", "status"] == "ok").all()
+
+
+@dataclass(frozen=True)
+class RaisesAtBind(Method):
+    error: BaseException
+
+    def bind(self, model):
+        model.weights[0][:] = 0
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ValueError("zip() argument 2 is longer"), "zip() argument 2 is longer"),
+        (KeyError("conv"), "KeyError: 'conv'"),
+        (RuntimeError("\x1b[1mtwo\x1b[0m\nlines"), "RuntimeError: two lines"),
+        (AssertionError("x" * 1000), "AssertionError: " + "x" * (LONGEST - 20) + " ..."),
+    ],
+)
+def test_an_explainer_that_raises_at_bind_is_a_row_with_its_cause(make_study, run, error, cause):
+    a_study = make_study(explainers={"b": RaisesAtBind(error), "gradient": Gradient()})
+    result = run(a_study)
+    rows = rows_of(result.scores, "b")
+    assert rows["status"].tolist() == ["error"] * 2
+    assert rows["condition"].tolist() == [cause] * 2
+    alone = run(make_study(explainers={"gradient": Gradient()}), "alone")
+    require_same(rows_of(result.scores, "gradient"), alone.scores)
+    require_same(result.networks, alone.networks)
+
+
+@dataclass(frozen=True)
+class Meddles(Method):
+    """Writes a weight in its call number `at`; the log of calls is the model's."""
+
+    at: int
+
+    def explain(self, model, images, targets, keys):
+        maps = model.gradient(images, targets)
+        if model.calls.count("Meddles") >= self.at:
+            time.sleep(0.05)  # so that the network is evaluated beside it
+            model.weights[0][:] = 0
+        return maps
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_an_explainer_that_changes_the_model_is_a_row_and_its_neighbours_finish(
+    make_study, run, at
+):
+    a_study = make_study(explainers={"m": Meddles(at), "gradient": Gradient(), "i": Image()})
+    before = a_study.network.fingerprint()
+    result = run(a_study)
+    assert a_study.network.fingerprint() == before
+    rows = rows_of(result.scores, "m")
+    assert rows["status"].tolist() == ["error"] * 2
+    told = "it changed the model, which was put back: weights"
+    assert rows["condition"].tolist() == [told] * 2
+    alone = run(make_study(explainers={"gradient": Gradient(), "i": Image()}), "alone")
+    for name in ("gradient", "i"):
+        require_same(rows_of(result.scores, name), rows_of(alone.scores, name))
+    require_same(result.networks, alone.networks)
+
+
+class ResourceExhaustedError(Exception):
+    """Named as TensorFlow's."""
+
+
+@pytest.mark.parametrize("error", [MemoryError("8 GiB"), ResourceExhaustedError("8 GiB")])
+@pytest.mark.parametrize("make", [RaisesAtBind, lambda error: Breaks(2, error)])
+def test_no_memory_is_no_row(make_study, run, make, error):
+    with pytest.raises(MemoryError, match=r"ran out in b; a smaller batch_size .*\(.*: 8 GiB\)"):
+        run(make_study(explainers={"b": make(error), "i": Image()}))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+@pytest.mark.parametrize("make", [RaisesAtBind, lambda error: Breaks(2, error)])
+def test_an_interrupt_is_no_row(make_study, run, make, error):
+    a_study = make_study(explainers={"b": make(error), "i": Image()})
+    before = a_study.network.fingerprint()
+    with pytest.raises(type(error)):
+        run(a_study)
+    assert a_study.network.fingerprint() == before
 
 
 def test_a_change_that_does_not_move_the_output_is_a_proof_error(make_study, run):

@@ -17,7 +17,7 @@ import pandas as pd
 
 from helpers.evidence import EXPECTED
 from saliency_bench import engine
-from saliency_bench.protocols import Expectation, NotApplicable, Scene, Study
+from saliency_bench.protocols import Expectation, ModelChanged, NotApplicable, Scene, Study
 from saliency_bench.results import tables
 from saliency_bench.similarities import SSIM, Spearman
 from saliency_bench.storage.store import Store, remove_partial_files
@@ -56,6 +56,18 @@ class Network:
 
     def evidence(self):
         return {"variables_changed": self.changes, "variables_exempt": 0}
+
+    @contextmanager
+    def guarded(self):
+        before = [weights.copy() for weights in self.model.weights]
+        try:
+            yield
+        finally:
+            pairs = zip(before, self.model.weights, strict=True)
+            same = all(np.array_equal(*pair) for pair in pairs)
+            self.model.weights[:] = before
+        if not same:
+            raise ModelChanged(["weights"])
 
 
 @dataclass(frozen=True)
@@ -231,12 +243,12 @@ def run(a_study: Study, folder: Path, *, save_maps: bool = False) -> Run:
     """What `saliency_bench.study.run.run` does up to the tables."""
     store, progress = Store(folder), Counter()
     remove_partial_files(folder)
-    bound, refused = engine.bind(a_study)
+    bound, lost = engine.bind(a_study)
     steps = engine.make_steps(a_study)
     outcome = engine.Loop(
         a_study, store, bound, progress, maps_to_save=engine.MapsToSave(maps=save_maps)
     ).run(steps)
-    outcome.refused.update(refused)
+    outcome.add(lost)
     scores, floors = tables.scores(a_study, store, steps, outcome)
     return Run(
         scores.frame(), floors.frame(), tables.networks(a_study, store, steps), outcome, progress

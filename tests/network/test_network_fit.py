@@ -135,15 +135,6 @@ def test_the_wrapper_that_the_refusal_names_is_right():
     np.testing.assert_allclose(turned(np.moveaxis(images, 1, -1)), model(images), atol=1e-6)
 
 
-def test_a_model_of_several_inputs_is_refused():
-    import keras
-
-    first, second = keras.Input((12, 10, 3)), keras.Input((12, 10, 3))
-    scores = keras.layers.Dense(3)(keras.layers.Flatten()(first + second))
-    model = keras.Model([first, second], scores)
-    refused_everywhere(model, images_of(12, 10, 3), "it takes 2 inputs")
-
-
 def integer_models():
     import keras
     from keras import layers

@@ -38,6 +38,12 @@ def test_a_broken_explainer_of_the_users_is_exit_status_1(started, tmp_path, mon
         "class_specific",
         "weights",
     ]
+    assert lines[-1] == "same: broken: class_specific, weights"
+    assert main(["--config-dir", str(tmp_path / "conf"), "explainer=[same,gradient]"]) == 1
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "gradient: all hold",
+        "same: broken: class_specific, weights",
+    ]
 
 
 def test_an_explainer_that_does_not_apply_is_told_and_the_others_are_tested(
@@ -55,8 +61,12 @@ def test_an_explainer_that_does_not_apply_is_told_and_the_others_are_tested(
     monkeypatch.setattr(command, "_example", dense)
     assert main(["explainer=[grad_cam,gradient]", "n_images=2"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("grad_cam\n  not_applicable: ")
+    first, last = shown.splitlines()[-2:]
+    assert first.startswith("grad_cam: not_applicable: no layer")
+    assert last == "gradient: all hold"
     assert shown.count("fresh_weights") == 1
+    assert main(["explainer=[grad_cam,gradient]", "explainer.grad_cam.layer=x", "n_images=2"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("grad_cam: error: layer must be")
     assert main(["explainer=[grad_cam]", "n_images=2"]) == 2
     assert "an explainer must apply to the model; grad_cam: " in capsys.readouterr().err
 

@@ -102,6 +102,21 @@ class Stale(ex.Method):
         return lambda images, targets, *, keys=None: gradient_of(copy, images, targets)
 
 
+class CachedCopy(ex.Method):
+    """The weights at the time it was first bound to anything."""
+
+    def __init__(self):
+        self.cache = []
+
+    def bind(self, model):
+        import keras
+
+        if not self.cache:
+            self.cache.append(keras.models.clone_model(model))
+            self.cache[0].set_weights(model.get_weights())
+        return lambda images, targets, *, keys=None: gradient_of(self.cache[0], images, targets)
+
+
 class Unsigned(ex.Gradient):
     signed = False
 
@@ -218,6 +233,7 @@ AMONG = [
     ("seeded", unasked_noise),
     ("class_specific", Barely()),
     ("fresh_weights", Stale()),
+    ("fresh_weights", CachedCopy()),
     ("weights", of_the_image),
     ("linearity", Absolute()),
     ("completeness", Incomplete()),
@@ -239,6 +255,74 @@ def test_every_property_has_a_planted_fault(functional, images, targets):
     assert set(table["property"]) == {name for name, _ in ALONE + AMONG}
 
 
+def statuses(explainer, model, images, targets):
+    table = check_explainer(explainer, model, images, targets).set_index("property")
+    return table["status"].to_dict()
+
+
+def test_a_map_that_never_depends_on_the_network_cannot_show_fresh_weights(
+    functional, images, targets
+):
+    found = statuses(of_the_image, functional, images, targets)
+    assert {name for name, status in found.items() if status == "broken"} == {
+        "class_specific",
+        "weights",
+    }
+    assert found["fresh_weights"] == "not_testable"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_maps_that_are_not_finite_say_nothing_else(functional, images, targets, value):
+    found = statuses(lambda m, x, t: np.full(x.shape, value), functional, images, targets)
+    held = {"runs", "declared_attributes", "shape_and_type", "leaves_model_alone", "seeded"}
+    assert {name for name, status in found.items() if status == "holds"} == held
+    assert {name for name, status in found.items() if status == "broken"} == {"finite"}
+
+
+def test_maps_that_are_finite_on_this_network_only_do_not_show_that_weights_matter(
+    functional, images, targets
+):
+    first = functional.variables[0].numpy().copy()
+
+    def fragile(model, images, targets):
+        same = np.array_equal(model.variables[0].numpy(), first)
+        return gradient_of(model, images, targets) if same else np.full(images.shape, np.nan)
+
+    found = statuses(fragile, functional, images, targets)
+    unknown = {name for name, status in found.items() if status == "not_testable"}
+    assert unknown == {"weights", "fresh_weights"}
+    assert "broken" not in found.values()
+
+
+def test_maps_that_are_not_finite_for_one_image_alone_are_those_of_a_batch(
+    functional, images, targets
+):
+    def spread(model, images, targets):
+        maps = gradient_of(model, images, targets)
+        return maps / (np.inf if len(images) > 1 else np.nan)
+
+    assert statuses(spread, functional, images, targets)["batch_independent"] == "broken"
+
+
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [((10, 10), "holds"), ((12, 12), "holds"), ((6, 12), "broken"), ((11, 11), "broken")],
+)
+def test_coarse_maps_have_the_size_of_a_feature_map(functional, images, targets, size, status):
+    def coarse(model, images, targets):
+        return gradient_of(model, images, targets)[:, : size[0], : size[1]].sum(axis=-1)
+
+    assert statuses(coarse, functional, images, targets)["shape_and_type"] == status
+
+
+def test_a_prediction_is_no_change(functional, images, targets):
+    def predicting(model, images, targets):
+        model.predict(images, verbose=0)
+        return gradient_of(model, images, targets)
+
+    assert broken(predicting, functional, images, targets) == set()
+
+
 def test_weights_that_were_moved_are_caught_and_come_back(fresh_model_of, images, targets):
     model = fresh_model_of("functional")
     before = model.variables[0].numpy().copy()
@@ -247,9 +331,9 @@ def test_weights_that_were_moved_are_caught_and_come_back(fresh_model_of, images
 
 
 def test_an_activation_that_stays_replaced_is_caught(fresh_model_of, images, targets):
-    assert broken(Replacing(), fresh_model_of("functional"), images, targets) == {
-        "leaves_model_alone"
-    }
+    model = fresh_model_of("functional")
+    assert broken(Replacing(), model, images, targets) == {"leaves_model_alone"}
+    assert broken(gradient_of, model, images, targets) == set()  # it was put back
 
 
 def test_a_constant_in_the_outputs_does_not_hide_what_is_incomplete(

@@ -196,3 +196,17 @@ def test_every_conf_file_builds_a_measure_under_its_own_key(path, rng):
 )
 def test_conf_states_the_defaults(key, measure):
     assert instantiate(yaml.safe_load((CONF / f"{key}.yaml").read_text())[key]) == measure
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8, 1), (3, 0, 8, 1), (3, 8, 8, 0)])
+@pytest.mark.parametrize("measure", [Spearman(), SSIM(), HOGCorrelation()])
+def test_no_maps_are_refused_in_one_line(measure, shape):
+    with pytest.raises(ValueError, match="maps must have at least one value; got shape"):
+        measure(np.zeros(shape), np.zeros(shape))
+
+
+@pytest.mark.parametrize("measure", [Spearman(), SSIM(), HOGCorrelation()])
+def test_texts_are_no_maps(measure):
+    words = np.full((2, 8, 8, 1), "a")
+    with pytest.raises(ValueError, match="maps must be real numbers; got <U1"):
+        measure(words, words)

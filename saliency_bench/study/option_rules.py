@@ -1,0 +1,57 @@
+"""Rules of the options of a study: which values they take, and which names there are."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterable
+from numbers import Integral
+from typing import Any
+
+from saliency_bench.protocols import Preprocessing
+from saliency_bench.study.names import shown
+
+Rule = tuple[str, str, Callable[[Any], bool]]
+"""Name of an option, and what its value must be, in words and as a test."""
+
+
+def require(options: object) -> None:
+    """Raise `ValueError` in one line if an option has a wrong value."""
+    for name, rule, fits in RULES:
+        value = getattr(options, name)
+        if not fits(value):
+            raise ValueError(f"{name} must be {rule}; got {shown(value)}")
+
+
+def require_known(given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `TypeError` in one line with the nearest names if there is no option of a name."""
+    names = list(known)
+    for name in given:
+        if name not in names:
+            near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0))
+            raise TypeError(f"Options has no {name!r}; the nearest are: {near}")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type)
+
+
+def _is_output(value: Any) -> bool:
+    return value in ("logit", "probability") if isinstance(value, str) else _is_function(value)
+
+
+RULES: tuple[Rule, ...] = (
+    *((name, "an integer", _is_integer) for name in ("seed", "draws", "batch_size")),
+    ("seed", "at least 0", lambda value: value >= 0),
+    *((name, "at least 1", lambda value: value >= 1) for name in ("draws", "batch_size")),
+    ("save_maps", "true or false", lambda value: isinstance(value, bool)),
+    ("run_dir", "a folder or None", lambda v: v is None or isinstance(v, str | os.PathLike)),
+    ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),
+    ("weights", "what trains networks, e.g. a models.Trainer", _is_function),
+    ("output", "logit, probability or a function of the model's output", _is_output),
+)
+"""In the order in which they are tested."""
