@@ -121,7 +121,6 @@ def test_chance_is_that_of_the_images_it_stands_beside(command, data):
     assert provenance()["tested"] == {"chance": 1 / 3}
     text = (RUN / "report.md").read_text()
     assert "on all test images of the data set. Chance is 0.33 there" in text
-    assert "0.4" not in text.partition("## The networks")[2].partition("##")[0]
 
 
 @pytest.mark.fresh
