@@ -3,6 +3,7 @@ from .batches import counting as counting
 from .batches import evaluating as evaluating
 from .batches import rows_at_once as rows_at_once
 from .deep_lift import differences as differences
+from .entrance import rescales_bytes as rescales_bytes
 from .forward import Traced as Traced
 from .forward import ends_in_scores as ends_in_scores
 from .gradients import derivative as derivative

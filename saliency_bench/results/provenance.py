@@ -81,14 +81,15 @@ def notes(study: Study) -> list[str]:
 
 
 def warnings(study: Study) -> list[str]:
-    """What weakens the test with networks of random labels, if there are any."""
+    """What weakens the study, and the test with networks of random labels if there are any."""
     if all(name.labels == "true" for name in study.weights.trained):
-        return []
+        return list(study.remarks)
     causes = {
         "memorizing random labels is hindered by": study.weights.regularizers,
         "all networks start alike, trained on true labels or not, in": study.weights.alike,
     }
-    return [f"{what}: {', '.join(names)}" for what, names in causes.items() if names]
+    hindered = [f"{what}: {', '.join(names)}" for what, names in causes.items() if names]
+    return [*study.remarks, *hindered]
 
 
 def of_outcome(outcome: Outcome) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,8 @@ from saliency_bench.study.build import Options, build
 from saliency_bench.study.defaults import AnyExplainer, default_similarities, named
 from saliency_bench.study.run import run_study
 
+_LOG = logging.getLogger(__name__)
+
 
 def evaluate(
     model: Any,
@@ -32,7 +35,8 @@ def evaluate(
     """Do these explainers' maps depend on what the model learned?
 
     Runs every check on every explainer and on the controls, and compares the maps of the
-    untouched model with those under each change. The model is restored afterwards.
+    untouched model with those under each change. The model is restored afterwards. If it is not
+    better than chance on the targets, a warning is logged at once, with the likely cause.
 
     Args:
         model: any built Keras model.
@@ -53,6 +57,8 @@ def evaluate(
         model, images, targets, explainers=explainers, checks=named(checks),
         similarities=similarities or default_similarities(), options=options,
     )  # fmt: skip
+    for line in study.remarks:
+        _LOG.warning(line)
     run = partial(
         run_study,
         study,
