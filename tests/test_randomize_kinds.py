@@ -96,7 +96,7 @@ def test_weights_that_are_no_floats_are_permuted_and_come_back(dtype):
 def test_float8_weights_are_compared_bit_by_bit():
     import tensorflow as tf
 
-    from saliency_bench.network.keras_network import _bits
+    from saliency_bench.network.model_state import _bits
 
     values = tf.cast([1.0, -0.0, 0.0, np.nan], tf.dtypes.experimental.float8_e4m3fn)
     assert (_bits(values) == _bits(values)).numpy().all()

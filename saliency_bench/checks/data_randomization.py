@@ -133,10 +133,10 @@ class DataRandomization:
             decides the verdict.
         networks: how many of each kind; at least 3 for a verdict.
         min_train_accuracy: what a random-label network must reach on its own labels.
-        min_test_accuracy: what a true-label network must reach on the images to explain. Both
-            requirements are higher if one class is frequent.
+        min_test_accuracy: what a true-label network must reach on all test images of the data set.
+            Both requirements are higher if one class is frequent.
         chance_margin: how far the accuracy of a network of purely random labels may exceed chance
-            there, as a share of the range from chance to 1.
+            on the test images, as a share of the range from chance to 1.
     """
 
     declares: ClassVar[Expectation] = DECLARED
@@ -251,8 +251,9 @@ class DataRandomization:
                 highest = network.chance + self.chance_margin * (1 - network.chance)
                 if not tested <= highest:
                     yield (
-                        f"the network of {name} has test accuracy {tested:.2f}; at "
-                        f"most {highest:.2f} (chance and chance_margin) is expected from guessing"
+                        f"the network of {name} has test accuracy {tested:.2f}; at most "
+                        f"{highest:.2f} (chance {network.chance:.2g} and chance_margin) is "
+                        "expected from guessing"
                     )
         if network.seen > MOST_SEEN:
             yield (

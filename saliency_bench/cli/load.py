@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
@@ -67,11 +67,17 @@ def load(request: Request) -> Job:
         similarities=request.parts["similarity"],
         options=options,
     )
-    study = replace(study, settings={**study.settings, **threading})
+    if study.misfit:
+        raise ValueError(study.misfit)
+    for line in study.remarks:
+        tell(line)
+    remarks = (*filter(None, [inputs.fit]), *study.remarks)
+    study = replace(study, settings={**study.settings, **threading}, remarks=remarks)
     facts = {
         "dataset": dataset.name,
         "model": model.name,
         "model_facts": dict(model.facts),
+        "preprocessing": asdict(dataset.preprocessing),
     }
     return Job(study, dataset.preprocessing, facts)
 
@@ -92,9 +98,10 @@ def load_inputs(request: Request) -> Inputs:
         target=config.target,
         seed=config.seed,
         cache=RESULTS / "cache",
+        output=request.output,
     )
     inputs = study_inputs.load_inputs(wanted, Bar(progress_console()))
-    for line in inputs.remarks:
+    for line in filter(None, (*inputs.remarks, inputs.fit)):
         tell(line)
     return inputs
 

@@ -153,10 +153,12 @@ def _look(options: argparse.Namespace) -> Look:
     return Look(require_file(options.model), photos, _units(options), options.size, options.target)
 
 
-def _units(options: argparse.Namespace) -> Preprocessing:
+def _units(options: argparse.Namespace) -> Preprocessing | None:
     from saliency_bench.datasets.arrays import preprocessing
     from saliency_bench.models.application import FAMILIES
 
+    if options.preprocessing is options.mean is options.std is None:
+        return None
     if options.preprocessing is None:
         return preprocessing(options.mean or 0.0, options.std or 1.0)
     if options.mean or options.std:

@@ -16,6 +16,7 @@ from saliency_bench.cli import objects
 from saliency_bench.datasets.arrays import check_channels
 from saliency_bench.datasets.pictures import Picture
 from saliency_bench.explain.photos import input_shape
+from saliency_bench.models.application import BYTES
 from saliency_bench.models.base import outputs_of
 from saliency_bench.models.saved import read
 from saliency_bench.protocols import Explainer, NotApplicable, Preprocessing
@@ -32,14 +33,15 @@ class Look:
     Attributes:
         model: path of the model's file.
         photos: the pictures.
-        units: from pixels in [0, 1] to model units.
+        units: from pixels in [0, 1] to model units; None: [0, 255] for a model that itself rescales
+            from there, else [0, 1].
         size: height and width of the input, or one number for both; None: those of the model.
         target: class to explain; None: the predicted class of each picture.
     """
 
     model: Path
     photos: Sequence[Picture]
-    units: Preprocessing
+    units: Preprocessing | None
     size: Sequence[int] | None = None
     target: int | None = None
 
@@ -96,12 +98,14 @@ def prepare(look: Look, *, tell: Tell) -> Subject:
     model = read(look.model)
     own_shape = network.input_shape(model)
     height, width, channels = shape = input_shape(look.photos, own_shape, look.size)
-    check_channels(look.units, channels)
     pixels = np.stack([photo.pixels(shape) for photo in look.photos])
-    images = look.units(pixels)
+    if look.units is not None:
+        check_channels(look.units, channels)
     if own_shape is None or None in own_shape:
-        outputs_of(model, images[:1], name=look.model.name)
-    tell(f"{look.model.name}: input {height}x{width}x{channels}; {_describe_units(look.units)}")
+        outputs_of(model, pixels[:1], name=look.model.name)
+    units = look.units or (BYTES if network.rescales_bytes(model) else Preprocessing())
+    images = units(pixels)
+    tell(f"{look.model.name}: input {height}x{width}x{channels}; {_describe_units(units)}")
     logits = network.KerasNetwork(model).outputs(images)
     subject = Subject(model, pixels, images, _targets(look, logits), logits)
     _tell_classes(look, subject, tell)
@@ -153,6 +157,8 @@ def _targets(look: Look, logits: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _describe_units(units: Preprocessing) -> str:
+    if units == BYTES:
+        return "pixels enter in [0, 255] (--preprocessing, --mean and --std change that)"
     if units == Preprocessing():
         return "pixels enter in [0, 1] (--preprocessing, --mean and --std change that)"
     order = ", channels reversed" if units.reverse_channels else ""

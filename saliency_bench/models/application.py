@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -20,19 +20,34 @@ _IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 _CAFFE = Preprocessing(
     mean=(103.939 / 255, 116.779 / 255, 123.68 / 255), std=(1 / 255,), reverse_channels=True
 )
-_BYTES = Preprocessing(std=(1 / 255,))
+
+BYTES = Preprocessing(std=(1 / 255,))
+"""Pixels from 0 to 255."""
+
+RANGES: Mapping[str, Preprocessing] = MappingProxyType(
+    {
+        "pixels in [0, 1]": Preprocessing(),
+        "pixels in [-1, 1]": _MINUS_ONE_TO_ONE,
+        "pixels in [0, 255]": BYTES,
+        "pixels less ImageNet's mean by its std": _IMAGENET,
+        "BGR pixels less ImageNet's mean": _CAFFE,
+        "BGR pixels in [0, 1]": Preprocessing(reverse_channels=True),
+        "BGR pixels in [0, 255]": replace(BYTES, reverse_channels=True),
+    }
+)
+"""What networks usually take, in words."""
 
 FAMILIES: Mapping[str, Preprocessing] = MappingProxyType(
     {
-        "convnext": _BYTES,
+        "convnext": BYTES,
         "densenet": _IMAGENET,
-        "efficientnet": _BYTES,
-        "efficientnet_v2": _BYTES,
+        "efficientnet": BYTES,
+        "efficientnet_v2": BYTES,
         "inception_resnet_v2": _MINUS_ONE_TO_ONE,
         "inception_v3": _MINUS_ONE_TO_ONE,
         "mobilenet": _MINUS_ONE_TO_ONE,
         "mobilenet_v2": _MINUS_ONE_TO_ONE,
-        "mobilenet_v3": _BYTES,
+        "mobilenet_v3": BYTES,
         "nasnet": _MINUS_ONE_TO_ONE,
         "resnet": _CAFFE,
         "resnet_v2": _MINUS_ONE_TO_ONE,

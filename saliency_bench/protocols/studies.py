@@ -147,6 +147,9 @@ class Study:
         batch_size: rows evaluated at once.
         weights: trains or finds networks by name, before the loop.
         settings: what else affects the numbers (threads, versions); part of the key of each cell.
+        remarks: what weakens the study, a line each.
+        misfit: the input or the labels with which the network is far better, in one line; empty if
+            none is known.
     """
 
     network: Network
@@ -162,3 +165,5 @@ class Study:
     batch_size: int = BLOCK
     weights: Networks = field(default_factory=Untrainable)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    misfit: str = ""

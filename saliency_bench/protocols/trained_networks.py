@@ -49,8 +49,9 @@ class TrainedNetwork:
         fingerprint: hash of its weights, as returned by `Network.fingerprint`.
         file: its weights by position in `model.variables`: arrays "0", "1", ... of an .npz file.
         train_accuracy: on the images and labels it was trained on, in inference mode.
-        test_accuracy: on all images to explain and their true labels; NaN without labels.
-        chance: share of the most frequent class among those labels; NaN without labels.
+        test_accuracy: on all test images and their true labels, of which a run may explain fewer;
+            NaN without labels.
+        chance: share of the most frequent class among the test images; NaN without labels.
         train_chance: the same for the labels that it was trained on.
         seen: share of the images to explain that are among those it was trained on.
         history: an entry per epoch.

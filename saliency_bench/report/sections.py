@@ -159,9 +159,12 @@ def _trainings(results: Results) -> Iterator[Block]:
         for network, epochs, learned, tested in zip(*columns, strict=True)
     ]
     yield Grid(["network", "epochs", "training accuracy", "test accuracy"], rows)
-    chance = view.chance(results)
+    chance = view.test_chance(results)
     if rows and chance is not None:
-        yield Paragraph(f"Chance is {chance:.2g}: a network of random labels must not beat it.")
+        yield Paragraph(
+            "The test accuracy is that on all test images of the data set. Chance is "
+            f"{chance:.2g} there: a network of random labels must not beat it."
+        )
 
 
 def _networks(results: Results) -> Iterator[Block]:

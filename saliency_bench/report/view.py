@@ -104,9 +104,15 @@ def dosed(results: Results) -> list[str]:
 
 
 def chance(results: Results) -> float | None:
-    """Accuracy of guessing; None if it is unknown."""
+    """Accuracy of guessing on the explained images; None if it is unknown."""
     accuracy = results.provenance.get("chance")
     return accuracy if accuracy is not None and np.isfinite(accuracy) else None
+
+
+def test_chance(results: Results) -> float | None:
+    """Accuracy of guessing on the images that trained networks were tested on; None if unknown."""
+    accuracy = results.provenance.get("tested", {}).get("chance")
+    return None if accuracy is None else float(accuracy)
 
 
 def levels(results: Results, check: str) -> dict[int, float]:

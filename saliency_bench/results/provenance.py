@@ -6,7 +6,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pandas as pd
 from saliency_bench.engine.outcome import Outcome
 from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
-from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study
+from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork
 from saliency_bench.storage.fingerprint import digest_of_array
 
 
@@ -54,12 +54,23 @@ def of_study(study: Study) -> dict[str, Any]:
         "weights_hash": study.network.fingerprint(),
         "schema": SCHEMA_VERSION,
         "doses": {n: e.share for n, e in study.explainers.items() if isinstance(e, Mixture)},
+        "tested": tested(study.weights.trained.values()),
         "notes": notes(study),
         "warnings": warnings(study),
         "explainers": {name: repr(e) for name, e in study.explainers.items()},
         "similarities": {name: repr(m) for name, m in study.similarities.items()},
         "checks": {name: repr(c) for name, c in study.checks.items()},
     }
+
+
+def tested(networks: Iterable[TrainedNetwork]) -> dict[str, float]:
+    """The accuracy of guessing, `chance`, on the images that trained networks were tested on.
+
+    These are all images to explain of the data set, of which a run may explain fewer. Empty without
+    trained networks or labels.
+    """
+    chances = [network.chance for network in networks if not np.isnan(network.chance)]
+    return {"chance": chances[0]} if chances else {}
 
 
 def notes(study: Study) -> list[str]:
@@ -70,14 +81,15 @@ def notes(study: Study) -> list[str]:
 
 
 def warnings(study: Study) -> list[str]:
-    """What weakens the test with networks of random labels, if there are any."""
+    """What weakens the study, and the test with networks of random labels if there are any."""
     if all(name.labels == "true" for name in study.weights.trained):
-        return []
+        return list(study.remarks)
     causes = {
         "memorizing random labels is hindered by": study.weights.regularizers,
         "all networks start alike, trained on true labels or not, in": study.weights.alike,
     }
-    return [f"{what}: {', '.join(names)}" for what, names in causes.items() if names]
+    hindered = [f"{what}: {', '.join(names)}" for what, names in causes.items() if names]
+    return [*study.remarks, *hindered]
 
 
 def of_outcome(outcome: Outcome) -> dict[str, Any]:

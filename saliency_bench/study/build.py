@@ -34,6 +34,7 @@ from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
 from saliency_bench.study import option_rules
 from saliency_bench.study.defaults import AnyExplainer, with_controls
+from saliency_bench.study.fit import weakness
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def build(
     used = labels if classifies else explained
     if used.min() < 0 or used.max() >= classes:
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
+    weak = weakness(net.outputs, rows, labels if classifies else None, outputs)
     all_explainers = with_controls(explainers)
     return Study(
         network=net,
@@ -130,6 +132,8 @@ def build(
         batch_size=options.batch_size,
         weights=options.weights,
         settings=source.numerics() | _own_output(options.output),
+        remarks=() if weak is None else (weak.line,),
+        misfit=weak.line if weak is not None and weak.cause else "",
     )
 
 

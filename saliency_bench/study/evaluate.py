@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -27,6 +28,8 @@ EXPLAINERS = ("gradient", "integrated_gradients", "smoothgrad", "guided_backprop
 CHECKS = ("param_randomization",)
 """What is taken by default, as on the command line: names of conf/."""
 
+_LOG = logging.getLogger(__name__)
+
 
 def evaluate(
     model: Any,
@@ -41,7 +44,8 @@ def evaluate(
     """Do these explainers' maps depend on what the model learned?
 
     Runs every check on every explainer and on the controls, and compares the maps of the
-    untouched model with those under each change. The model is restored afterwards.
+    untouched model with those under each change. The model is restored afterwards. If it is not
+    better than chance on the targets, a warning is logged at once, with the likely cause.
 
     Args:
         model: any built Keras model.
@@ -71,6 +75,8 @@ def evaluate(
     )  # fmt: skip
     if not study.similarities:
         raise ValueError("similarities must name at least one; got none")
+    for line in study.remarks:
+        _LOG.warning(line)
     run = partial(
         run_study,
         study,

@@ -10,7 +10,8 @@ from typing import Any
 from saliency_bench import models
 from saliency_bench.datasets import Source
 from saliency_bench.models import LoadedModel
-from saliency_bench.protocols import Dataset, Networks, Progress, TargetMode
+from saliency_bench.protocols import Dataset, Networks, Output, Progress, TargetMode, Untrainable
+from saliency_bench.study.fit import fit_input
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class InputRequest:
         target: how the explained class is chosen.
         seed: of the network under test.
         cache: the folder of trained networks.
+        output: what is explained.
     """
 
     dataset: Source
@@ -36,6 +38,7 @@ class InputRequest:
     target: TargetMode
     seed: int
     cache: Path
+    output: Output = "logit"
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,14 @@ class Inputs:
         model: the model under test.
         weights: trains further networks, if that is possible.
         remarks: notes for the user, a line each.
+        fit: a line on the range of the input, if it is remarkable.
     """
 
     dataset: Dataset
     model: LoadedModel
     weights: Networks
     remarks: tuple[str, ...] = ()
+    fit: str = ""
 
 
 def load_inputs(asked: InputRequest, progress: Progress | None = None) -> Inputs:
@@ -72,10 +77,12 @@ def load_inputs(asked: InputRequest, progress: Progress | None = None) -> Inputs
     loaded, weights = models.with_others(
         model, dataset, seed=asked.seed, cache=asked.cache, progress=progress
     )
-    if loaded.preprocessing is not None:
-        dataset = replace(dataset, preprocessing=loaded.preprocessing)
     remarks = tuple(_remarks(asked, dataset, weights))
-    return Inputs(dataset.first(asked.n_images), loaded, weights, remarks)
+    dataset, units = dataset.first(asked.n_images), loaded.preprocessing or dataset.preprocessing
+    line = ""
+    if isinstance(weights, Untrainable):
+        units, line = fit_input(loaded, dataset, asked.output)
+    return Inputs(replace(dataset, preprocessing=units), loaded, weights, remarks, line)
 
 
 def _remarks(asked: InputRequest, dataset: Dataset, weights: Networks) -> Iterator[str]:

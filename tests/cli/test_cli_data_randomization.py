@@ -114,6 +114,15 @@ def test_six_networks_are_trained_and_the_edge_detector_fails(command, data):
     ]  # fmt: skip
 
 
+def test_chance_is_that_of_the_images_it_stands_beside(command, data):
+    """Ten images are explained, four of them of class 0; networks are tested on all twelve."""
+    assert command(*SMALL, LUCK, *data, *OWN, "n_images=10").status == 0
+    assert provenance()["chance"] == 0.4
+    assert provenance()["tested"] == {"chance": 1 / 3}
+    text = (RUN / "report.md").read_text()
+    assert "on all test images of the data set. Chance is 0.33 there" in text
+
+
 @pytest.mark.fresh
 def test_cached_and_fresh_networks_give_identical_scores(command, data):
     command(*SMALL, LUCK, *data, *OWN, TWO)

@@ -206,6 +206,19 @@ def test_the_classes_of_one_raw_logit_are_named(explain, tmp_path, colour, sign)
     np.testing.assert_allclose(arrays("a.npz")["gradient"], 1 / 64, rtol=1e-5)
 
 
+def test_a_model_that_rescales_bytes_gets_them(explain, tmp_path, colour):
+    from keras import layers
+
+    body = [layers.Rescaling(1 / 255), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    model = own(tmp_path / "bytes.keras", body, (8, 8, 3))
+    line = f"--model {model} --image {colour} --explainer gradient_input --out a.npz"
+    assert "pixels enter in [0, 255]" in explain(line).lines[0]
+    found = arrays("a.npz")
+    logits = read(model)(255 * found["pixels"]).numpy()
+    np.testing.assert_allclose(found["logits"], logits, rtol=1e-5)
+    assert "pixels enter in [0, 1]" in explain(f"{line} --mean 0 --std 1").lines[0]
+
+
 # models of every kind
 
 NETWORK = """

@@ -238,6 +238,7 @@ def twins_of(levels: tuple[float, ...] = (1.0,), **settings: object) -> Results:
     facts = {
         "checks": {TWIN_CHECK: "DataRandomization(labels='permuted', min_train_accuracy=0.95)"},
         "expectations": {TWIN_CHECK: asdict(replace(LABELS_DECLARED, learned=0.95))},
+        "tested": {"chance": 0.25},
     }
     return replace(
         results, networks=networks, long_scores=LongTable.of(scores),

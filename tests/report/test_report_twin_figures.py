@@ -100,7 +100,7 @@ def test_trainings_have_a_panel_per_lesson_a_line_per_network_and_its_test(twins
             lines.setdefault(line.get_label(), []).append(line)
         assert [len(line.get_xdata()) for line in lines["training"]] == [epochs] * 3
         np.testing.assert_allclose([line.get_ydata()[0] for line in lines["test"]], tests)
-        assert set(lines["chance"][0].get_ydata()) == {0.1}
+        assert set(lines["chance"][0].get_ydata()) == {0.25}
         assert ("asked for" in lines) == (axes is permuted)
 
 

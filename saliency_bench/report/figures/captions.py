@@ -32,10 +32,13 @@ MAPS = (
 )
 STAGES_SHOWN = f"At most {MOST_STAGES} stages, evenly spaced."
 NETWORKS_SHOWN = "Each column is one network, the first of its stage."
-ACCURACY = "Accuracy of the network at each stage of {check}; dashed: chance."
+ACCURACY = (
+    "Accuracy of the network on the explained images at each stage of {check}; dashed: "
+    "chance there."
+)
 TRAINING = (
     "Accuracy on the images and labels trained on while the networks learned, a line per network; "
-    "dot: after training; diamond: on the images to explain and their true labels, where a network "
-    "of random labels can only guess. Dashed: chance; dotted: what a network of randomized labels "
-    "is asked to learn, as one that learned less is worth no verdict."
+    "dot: after training; diamond: on all test images and their true labels, where a network of "
+    "random labels can only guess. Dashed: chance on the test images; dotted: what a network of "
+    "randomized labels is asked to learn, as one that learned less is worth no verdict."
 )

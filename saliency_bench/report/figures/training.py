@@ -37,7 +37,7 @@ def training_figure(results: Results) -> Figure:
     kinds = sorted(set(zip(trainings["fraction"], trainings["labels"], strict=True)))
     cells = panels.cells(tested=len(kinds))
     figure, grid = panels.sheet(cells, below=_BELOW * (1 + cells[-1][0]))
-    chance = view.chance(results)
+    chance = view.test_chance(results)
     levels = (view.expectation(results, check).learned for check in view.ran(results))
     targets = [level for level in levels if level is not None]
     for (fraction, labels), (row, column) in zip(kinds, cells, strict=True):
