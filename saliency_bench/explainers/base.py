@@ -23,7 +23,7 @@ TINY, HUGE = 1e-20, 1e38
 """A map fits into float32 if its largest absolute value lies between these."""
 
 
-USUAL = frozenset({"noise", "weights", "shift_invariance"})
+USUAL = frozenset({"noise", "weights", "shift_invariance", "confinement"})
 """Axioms that most explainers claim: see `saliency_bench.properties`.
 
 Some claim more: `linearity`; `completeness`, with a method `reference(images)` that returns the
@@ -50,6 +50,14 @@ class Method(ABC):
     uses_gradients: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = False
     axioms: ClassVar[frozenset[str]] = USUAL
+
+    def reach(self, height: int, width: int) -> float:
+        """Pixels beside those that the network sees that may get a value, in such an image.
+
+        0 for an exact method. One that looks at patches leaks up to a patch; infinity: it may leak
+        anywhere, and does not claim the axiom `confinement`.
+        """
+        return 0.0
 
     @abstractmethod
     def bind(self, model: Any) -> Bound:
@@ -122,6 +130,10 @@ class Wrapper(Method):
         """Those of the base that hold for a mean or a filter of its maps too."""
         return getattr(self.base, "axioms", USUAL) & (USUAL | {"linearity"})
 
+    def reach(self, height: int, width: int) -> float:
+        """As the base."""
+        return float(getattr(self.base, "reach", Method.reach.__get__(self))(height, width))
+
 
 @dataclass(frozen=True)
 class Function(Method):
@@ -134,6 +146,8 @@ class Function(Method):
         function: images `[N, H, W, C]` and targets `[N]` to maps `[N, h, w]`, `[N, h, w, 1]` or
             `[N, H, W, C]`; `h, w` is the size of the images or of a feature map of the model.
     """
+
+    axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"}
 
     function: Callable[[Any, Floats, Ints], Floats]
 

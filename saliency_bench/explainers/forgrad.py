@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,15 @@ class ForGrad(Wrapper):
     def __post_init__(self) -> None:
         if self.sigma is not None and self.sigma < 0:
             raise ValueError(f"sigma must be at least 0 or None; got {self.sigma}")
+
+    @property
+    def axioms(self) -> frozenset[str]:  # type: ignore[override]
+        """Those of the base that a filter keeps."""
+        return super().axioms - {"confinement"}
+
+    def reach(self, height: int, width: int) -> float:
+        """Infinite: a low-pass filter spreads each value over the map."""
+        return math.inf
 
     def bind(self, model: Any) -> Bound:
         """Compile the base for `model`."""

@@ -63,7 +63,9 @@ class LRP(Method):
     output: Output = "logit"
 
     multiplies_input: ClassVar[bool] = True
-    axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "conservation"})
+    axioms: ClassVar[frozenset[str]] = frozenset(
+        {"noise", "weights", "conservation", "confinement"}
+    )
 
     def __post_init__(self) -> None:
         for name, least in (("epsilon", 0), ("gamma", 0), ("alpha", 1)):

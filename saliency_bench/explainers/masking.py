@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.base import USUAL, Method
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 from saliency_bench.randomize import image_keys
 
@@ -60,6 +61,7 @@ class Masking(Method):
 
     stochastic: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False
+    axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"}
 
     fill: float = field(default=0.0, kw_only=True)
     output: Output = field(default="logit", kw_only=True)
@@ -67,6 +69,10 @@ class Masking(Method):
     def __post_init__(self) -> None:
         if not np.isfinite(self.fill):
             raise ValueError(f"fill must be finite; got {self.fill}")
+
+    def reach(self, height: int, width: int) -> float:
+        """Infinite: in a sample of random masks any pixel may get a value by chance."""
+        return math.inf
 
     @abstractmethod
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:

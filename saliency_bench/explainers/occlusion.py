@@ -56,6 +56,11 @@ class Occlusion(Masking):
         """Masks that cover nothing, then each patch."""
         return _Patches(self.patches(*image.shape[:2]), image.shape[0], image.shape[1])
 
+    def reach(self, height: int, width: int) -> float:
+        """A patch that lies half beside what the network sees marks all that it covers."""
+        rows, _ = self.patches(height, width)[0]
+        return float(rows.stop - rows.start - 1)
+
     def patches(self, height: int, width: int) -> list[tuple[slice, slice]]:
         """Rows and columns of every patch of an image; the last ones end at the border.
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from saliency_bench.explainers.base import USUAL
 from saliency_bench.explainers.masking import Masking, Probe, require, require_room, spread
 from saliency_bench.protocols import Floats
 from saliency_bench.randomize import stream
@@ -48,6 +49,12 @@ class Sobol(_Sensitivity):
         fill: value of a pixel whose factor is 0, model units.
         output: what is explained.
     """
+
+    axioms: ClassVar[frozenset[str]] = USUAL
+
+    def reach(self, height: int, width: int) -> float:
+        """A cell that lies half beside what the network sees has one index for all its pixels."""
+        return float(-(-max(height, width) // self.cells) - 1)
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
         """Factors of `key`; `ValueError` if the image has fewer pixels than the grid has cells."""

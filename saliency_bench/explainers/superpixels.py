@@ -124,7 +124,7 @@ class LIME(_Superpixels):
         ridge: factor of the squared coefficients that are added to the loss.
     """
 
-    axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
+    axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"} | {"linearity"}
 
     width: float = 0.25
     ridge: float = 1e-6
@@ -183,7 +183,10 @@ class KernelSHAP(_Superpixels):
     """
 
     # Not `noise`: with few superpixels all coalitions are evaluated, and keys have no effect.
-    axioms: ClassVar[frozenset[str]] = USUAL - {"noise"} | {"linearity", "completeness"}
+    axioms: ClassVar[frozenset[str]] = USUAL - {"noise", "confinement"} | {
+        "linearity",
+        "completeness",
+    }
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
         """All coalitions of the superpixels, or random ones."""

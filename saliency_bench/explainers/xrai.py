@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ class XRAI(Wrapper):
             for others.
     """
 
-    axioms: ClassVar[frozenset[str]] = USUAL
+    axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"}
 
     scales: tuple[float, ...] = (50, 100, 150, 250, 500, 1200)
     margin: int | None = None
@@ -59,6 +60,10 @@ class XRAI(Wrapper):
             raise ValueError(f"scales must be numbers above 0, at least one; got {self.scales}")
         if self.margin is not None and self.margin < 0:
             raise ValueError(f"margin must be at least 0; got {self.margin}")
+
+    def reach(self, height: int, width: int) -> float:
+        """Infinite: a segment may lie partly beside what the network sees."""
+        return math.inf
 
     def bind(self, model: Any) -> Bound:
         """Compile the base for `model`."""

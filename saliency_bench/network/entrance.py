@@ -10,7 +10,6 @@ import tensorflow as tf
 from saliency_bench.network.batches import Kernel
 from saliency_bench.network.forward import Traced
 from saliency_bench.network.output import ModelOutput
-from saliency_bench.network.overrides import Path
 from saliency_bench.network.trace import ancestors, input_shape
 
 _SMALL_STEP, _LARGE_SHIFT = 0.05, 10.0
@@ -47,10 +46,9 @@ def _all_outputs(output: ModelOutput) -> Any:
     return tf.add_n([tf.reduce_sum(tf.reshape(r, [tf.shape(r)[0], -1]), axis=1) for r in rows])
 
 
-@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def _before_weights(traced: Traced) -> Any:
     """`[B, values]` the data of the first operation that has a weight."""
-    path = Path(traced.images, traced.scores, traced.calls)
+    path = traced.path
     for op in path.operations:
         data = path.data(op)
         others = [tensor for place, tensor in enumerate(op.inputs) if place not in data]

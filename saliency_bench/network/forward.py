@@ -58,6 +58,11 @@ class Traced:
         return self.forward.scores
 
     @property
+    def path(self) -> Path:
+        """The operations that lead from the images to the scores."""
+        return Path(self.images, self.scores, self.forward.calls)
+
+    @property
     def target_scores(self) -> Any:
         """`[B]` the score of each row's target."""
         # `tf.gather(..., batch_dims=1)` is equivalent, but its gradient takes a hundred operations.
@@ -71,8 +76,7 @@ class Traced:
             NotApplicable: if there is no such feature map.
             ValueError: if no layer has this name.
         """
-        path = Path(self.images, self.scores, self.forward.calls)
-        return FeatureMaps(path, self.forward.made).find(layer)
+        return FeatureMaps(self.path, self.forward.made).find(layer)
 
 
 Body = Callable[[Traced], Any]

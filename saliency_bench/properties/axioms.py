@@ -12,7 +12,7 @@ import numpy as np
 
 from saliency_bench import network, randomize
 from saliency_bench.properties.subject import Head, TestedExplainer, deviation
-from saliency_bench.protocols import Floats
+from saliency_bench.protocols import Floats, NotApplicable, one_line
 
 CLOSE = 1e-4
 """Largest deviation of maps that must be equal, relative to their largest value."""
@@ -217,6 +217,31 @@ def conservation(subject: TestedExplainer) -> Finding:
     return Finding(off, 0.01, "sums of the maps and scores, with all biases 0")
 
 
+def confinement(subject: TestedExplainer) -> Finding:
+    """Behind a crop, pixels that were cut off get nothing (DiFull: Rao et al., 2022).
+
+    A frame of other images is put around the images, and the model begins with the crop that takes
+    it away. Up to the explainer's `reach` beside the images, a map may have values.
+    """
+    height, width = subject.images.shape[1:3]
+    frame = max(2, height // 4), max(2, width // 4)
+    size = height + 2 * frame[0], width + 2 * frame[1]
+    reach = subject.reach(*size)
+    if reach >= min(frame):
+        raise NotTestable(f"the map may reach {reach:g} pixels beside what the network sees")
+    try:
+        maps = np.abs(subject.behind_a_crop(frame), dtype=np.float64)
+    except (NotApplicable, ValueError) as error:
+        raise NotTestable(f"behind a crop: {one_line(error, longest=160)}") from None
+    if maps.shape[1:3] != size:
+        raise NotTestable("the map has not the image's size")
+    sides = [slice(int(f - reach), int(s - f + reach)) for f, s in zip(frame, size, strict=True)]
+    inside = maps[:, *sides].sum(axis=(1, 2, 3))
+    whole = _finite(maps.sum(axis=(1, 2, 3)), "behind a crop")
+    leak = 1 - np.divide(inside, whole, out=np.ones_like(whole), where=whole > 0)
+    return Finding(float(leak.max()), 1e-6, f"share beyond {reach:g} pixels beside a crop")
+
+
 def _head(subject: TestedExplainer) -> Head:
     if subject.head is None:
         raise NotTestable("the model must end in one kernel and one bias")
@@ -267,7 +292,7 @@ UNIVERSAL: tuple[Axiom, ...] = (
 """Those that every explainer must satisfy."""
 
 CLAIMED: tuple[Axiom, ...] = (
-    noise, weights, shift_invariance, linearity, completeness, conservation,
+    noise, weights, shift_invariance, linearity, completeness, conservation, confinement,
 )  # fmt: skip
 """Those that an explainer must satisfy if its `axioms` name them."""
 

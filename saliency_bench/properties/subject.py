@@ -113,7 +113,12 @@ class TestedExplainer:
     @cached_property
     def axioms(self) -> frozenset[str]:
         """Names of the axioms that the explainer claims; those of most methods if it names none."""
-        return frozenset(getattr(self.explainer, "axioms", USUAL))
+        return frozenset(getattr(self.explainer, "axioms", USUAL - {"confinement"}))
+
+    def reach(self, height: int, width: int) -> float:
+        """The explainer's own `reach`; 0 if it declares none."""
+        own = getattr(self.explainer, "reach", None)
+        return 0.0 if own is None else float(own(height, width))
 
     @cached_property
     def first(self) -> tuple[Maps, list[str]]:
@@ -138,6 +143,23 @@ class TestedExplainer:
         targets = self.targets[rows]
         targets = (targets + shift) % self.classes if shift else targets
         return self.bound(self.images[rows], targets, keys=self.keys[rows] + keys)
+
+    def behind_a_crop(self, frame: tuple[int, int]) -> Maps:
+        """The maps of the images in a frame of other images, which the network cuts off again.
+
+        Args:
+            frame: rows above and below, columns left and right.
+        """
+        import keras
+
+        sides = [(0, 0), *((size, size) for size in frame), (0, 0)]
+        framed = np.pad(self.images, sides, mode="constant")
+        others = np.pad(np.roll(self.images, 1, axis=0), sides, mode="symmetric")
+        hidden = np.pad(np.zeros(self.images.shape, bool), sides, constant_values=True)
+        images = np.where(hidden, others, framed)
+        crop = keras.layers.Cropping2D([(size, size) for size in frame])
+        model = keras.Sequential([keras.Input(images.shape[1:]), crop, self.model])
+        return self.explainer.bind(model)(images, self.targets, keys=self.keys)
 
     @property
     def output(self) -> Output:

@@ -206,7 +206,36 @@ class Leaky(ex.LRP):
         return lambda images, targets, *, keys=None: bound(images, targets) / 2
 
 
+class Smeared(ex.Gradient):
+    """Each value is spread over its row: also over pixels that the network does not see."""
+
+    axioms = frozenset({"noise", "weights", "confinement"})
+
+    def bind(self, model):
+        bound = super().bind(model)
+        return lambda images, targets, *, keys=None: (
+            bound(images, targets) + bound(images, targets).mean(axis=2, keepdims=True)
+        )
+
+
+class NearlyConfined(Smeared):
+    """As `Smeared`, one pixel far, and it says so."""
+
+    def reach(self, height, width):
+        return 1.0
+
+    def bind(self, model):
+        bound = ex.Gradient().bind(model)
+
+        def explain(images, targets, *, keys=None):
+            maps = bound(images, targets)
+            return maps + np.roll(maps, 1, axis=1) + np.roll(maps, -1, axis=2)
+
+        return explain
+
+
 ALONE = [
+    ("confinement", Smeared()),
     ("runs", crashes),
     ("shape_and_type", Lower()),
     ("sign", Unsigned()),
@@ -253,6 +282,15 @@ def test_a_fault_of_many_consequences_is_caught_by_name(name, fault, functional,
 def test_every_property_has_a_planted_fault(functional, images, targets):
     table = check_explainer(ex.Gradient(), functional, images, targets)
     assert set(table["property"]) == {name for name, _ in ALONE + AMONG}
+
+
+def test_a_method_may_leak_as_far_as_it_says(functional, images, targets):
+    assert statuses(NearlyConfined(), functional, images, targets)["confinement"] == "holds"
+    NearlyConfined.reach, before = ex.Gradient.reach, NearlyConfined.reach
+    try:
+        assert statuses(NearlyConfined(), functional, images, targets)["confinement"] == "broken"
+    finally:
+        NearlyConfined.reach = before
 
 
 def statuses(explainer, model, images, targets):
