@@ -39,16 +39,6 @@ PATIENCE = 0.2
 """Seconds until a unit that another process has claimed is tried again."""
 
 
-def bind(study: Study) -> tuple[dict[str, Bound], Outcome]:
-    """Bind every explainer to the study's model; and why others do not apply, or how they fail."""
-    bound: dict[str, Bound] = {}
-    outcome = Outcome()
-    for name, explainer in study.explainers.items():
-        with outcome.attempt(name), study.network.guarded():
-            bound[name] = explainer.bind(study.network.model)
-    return {name: own for name, own in bound.items() if name not in outcome.unavailable}, outcome
-
-
 class Loop:
     """Computes the missing cells of a plan, possibly beside other processes.
 
@@ -252,8 +242,9 @@ class Loop:
 
     def _maps(self, name: str, scene: Scene) -> Maps | None:
         """Maps of all images of a shard; None if the explainer fails (`outcome` says why)."""
-        with self.outcome.attempt(name), self._study.network.guarded():
+        with self.outcome.attempt(name), self._study.network.guarded() as taken:
             maps = np.concatenate([self._call(name, part) for part in self._calls(scene)])
+            self.outcome.note(name, taken)
             require_maps(maps, len(scene), self._shapes.setdefault(name, maps.shape[1:]))
             return maps
         return None

@@ -20,6 +20,7 @@ class Outcome:
     Attributes:
         refused: reasons why explainers do not apply, by name.
         failed: errors that explainers raised, by name.
+        feature_maps: the feature maps that explainers took, by name.
         checks: reasons why checks do not apply, by name.
         computed: number of cells computed now; the others existed.
         damaged: number of damaged cells, which were computed again.
@@ -27,6 +28,7 @@ class Outcome:
 
     refused: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    feature_maps: dict[str, list[str]] = field(default_factory=dict)
     checks: dict[str, str] = field(default_factory=dict)
     computed: int = 0
     damaged: int = 0
@@ -59,9 +61,17 @@ class Outcome:
             self.failed[name] = cause
 
     def add(self, other: Outcome) -> None:
-        """Add the explainers that were lost elsewhere."""
+        """Add what is known of explainers from elsewhere."""
         self.refused.update(other.refused)
         self.failed.update(other.failed)
+        for name, taken in other.feature_maps.items():
+            self.note(name, taken)
+
+    def note(self, name: str, taken: list[str]) -> None:
+        """Note the feature maps that an explainer took."""
+        known = self.feature_maps.get(name, [])
+        if new := [layer for layer in taken if layer not in known]:
+            self.feature_maps[name] = [*known, *new]
 
 
 EXAMPLE = "example"

@@ -129,11 +129,12 @@ def apply_explainers(
     for name, explainer in explainers.items():
         start = time.perf_counter()
         try:
-            with state.guarded():
+            with state.guarded(), network.taking() as taken:
                 bound = explainer.bind(subject.model)
                 maps = bound(subject.images, subject.targets, keys=keys)
             columns[name] = maps
-            tell(f"{name}: {time.perf_counter() - start:.1f} s")
+            of = f", from {', '.join(taken)}" if taken else ""
+            tell(f"{name}: {time.perf_counter() - start:.1f} s{of}")
         except NotApplicable as refusal:
             columns[name] = f"not applicable: {refusal.reason}"
             tell(f"{name}: {columns[name]}")

@@ -5,6 +5,7 @@ from .batches import rows_at_once as rows_at_once
 from .deep_lift import differences as differences
 from .entrance import rescales_bytes as rescales_bytes
 from .feature_maps import FeatureMap as FeatureMap
+from .feature_maps import taking as taking
 from .fit import misfit as misfit
 from .fit import require_fit as require_fit
 from .forward import Traced as Traced

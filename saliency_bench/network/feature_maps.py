@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +33,20 @@ _SAME = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "ExpandDims", "Tran
 """Operations that only store the same values in another way."""
 
 
+_TAKEN: ContextVar[list[str] | None] = ContextVar("feature_maps_taken", default=None)
+
+
+@contextmanager
+def taking() -> Iterator[list[str]]:
+    """A block that collects which feature maps are taken, in words."""
+    taken: list[str] = []
+    token = _TAKEN.set(taken)
+    try:
+        yield taken
+    finally:
+        _TAKEN.reset(token)
+
+
 @dataclass(frozen=True)
 class FeatureMap:
     """A tensor whose values lie at places of the picture.
@@ -52,6 +68,12 @@ class FeatureMap:
     def values(self) -> Any:
         """`[B, h, w, K]`."""
         return self.arranged(self.tensor)
+
+    def __str__(self) -> str:
+        """The layer, its size, and where it lies if that is not all of the picture."""
+        height, width = self.place.grid
+        where = "" if self.place.is_stretched else f", which sees {self.place.seen}"
+        return f"{self.layer!r} ({height}x{width}x{self.tensor.shape[self.order[-1]]}{where})"
 
     def arranged(self, tensor: Any) -> Any:
         """A tensor in this one's layout, as `[B, h, w, K]`."""
@@ -86,7 +108,11 @@ class FeatureMaps:
             NotApplicable: if there is none, or nothing tells where in the picture it lies.
             ValueError: if no layer has this name.
         """
-        return self._last() if layer is None else self._named(layer)
+        found = self._last() if layer is None else self._named(layer)
+        taken = _TAKEN.get()
+        if taken is not None and str(found) not in taken:
+            taken.append(str(found))
+        return found
 
     @cached_property
     def _places(self) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from saliency_bench.network.batches import Kernel, evaluating
+from saliency_bench.network.feature_maps import taking
 from saliency_bench.network.forward import Traced, require_model
 from saliency_bench.network.model_state import ModelState
 from saliency_bench.network.output import require_logits
@@ -90,13 +91,18 @@ class KerasNetwork:
             if state.moved(old):
                 raise ProofError("the weights did not come back bit for bit")
 
-    def guarded(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def guarded(self) -> Iterator[list[str]]:
         """A block that must leave the model as it is now; what it changes is put back.
+
+        Yields:
+            The feature maps that are taken inside the block, in words.
 
         Raises:
             ModelChanged: if it changed the model; an error of the block itself passes.
         """
-        return self._state.guarded()
+        with taking() as taken, self._state.guarded():
+            yield taken
 
     def _prove(self, moved: set[int], named: set[int]) -> None:
         for position in sorted(moved ^ named):

@@ -35,6 +35,20 @@ class Placement:
         """`(h, w)` of the grid."""
         return self.rows.size, self.columns.size
 
+    @property
+    def is_stretched(self) -> bool:
+        """Whether maps are stretched over the picture."""
+        return _spans(self.rows, self.size[0]) and _spans(self.columns, self.size[1])
+
+    @property
+    def seen(self) -> str:
+        """The part of the picture that the grid sees, in words."""
+        rows, columns = self.rows.seen(), self.columns.seen()
+        return (
+            f"rows {rows.low:g} to {rows.high:g} and columns {columns.low:g} to {columns.high:g} "
+            f"of {self.size[0]}x{self.size[1]}"
+        )
+
     def resize(self, maps: Any, how: str | None) -> Any:
         """Maps in the size of the picture, inside a graph or outside.
 
@@ -47,9 +61,9 @@ class Placement:
         """
         if how is None:
             return maps
-        axes = list(zip((self.rows, self.columns), self.size, strict=True))
-        if all(_spans(line, size) for line, size in axes):
+        if self.is_stretched:
             return tf.image.resize(maps, self.size, how)
+        axes = zip((self.rows, self.columns), self.size, strict=True)
         rows, columns = (tf.constant(_weights(*axis, how), maps.dtype) for axis in axes)
         return tf.einsum("Hh,nhwc,Ww->nHWc", rows, maps, columns)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class Bindable(Protocol):
 @dataclass(frozen=True)
 class UncheckedFunction(Method):
     """A function whose maps are not checked here: the properties report what is wrong."""
+
+    axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"}
 
     function: Callable[[Any, Floats, Ints], Floats]
 

@@ -47,8 +47,10 @@ class Network(Protocol):
         """
         ...
 
-    def guarded(self) -> AbstractContextManager[None]:
+    def guarded(self) -> AbstractContextManager[list[str]]:
         """A block that must leave the model as it is; what it changes is put back.
+
+        It yields the names of the feature maps that are taken inside the block.
 
         Raises:
             ModelChanged: if it changed the model; an error of the block itself passes.

@@ -93,11 +93,12 @@ def warnings(study: Study) -> list[str]:
 
 
 def of_outcome(outcome: Outcome) -> dict[str, Any]:
-    """What did not apply, what failed and which cells were damaged."""
+    """What did not apply, what failed, which layers were taken, and which cells were damaged."""
     return {
         "not_applicable": outcome.refused,
         "checks_not_applicable": outcome.checks,
         "failed": outcome.failed,
+        "feature_maps": outcome.feature_maps,
         "damaged_cells": outcome.damaged,
     }
 

@@ -61,7 +61,7 @@ class Network:
     def guarded(self):
         before = [weights.copy() for weights in self.model.weights]
         try:
-            yield
+            yield []
         finally:
             pairs = zip(before, self.model.weights, strict=True)
             same = all(np.array_equal(*pair) for pair in pairs)
