@@ -23,7 +23,8 @@ class Saved:
     Attributes:
         path: the .keras file.
         mean: subtracted from pixels in [0, 1] before they enter the model; one number, or one per
-            channel. Without `mean` and `std` the dataset's preprocessing applies.
+            channel. Without `mean` and `std` the dataset's preprocessing applies; without that too,
+            a run decides by what the model itself does to its input.
         std: pixels are divided by it afterwards; one number, or one per channel.
     """
 

@@ -116,7 +116,8 @@ def build(
     used = labels if classifies else explained
     if used.min() < 0 or used.max() >= classes:
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
-    weak = weakness(net.outputs, rows, labels if classifies else None, outputs)
+    known = labels if classifies else None
+    weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
     all_explainers = with_controls(explainers)
     return Study(
         network=net,
@@ -124,7 +125,7 @@ def build(
         explainers=all_explainers,
         similarities=dict(similarities),
         checks=dict(checks),
-        labels=labels if classifies else None,
+        labels=known,
         controls={n: type(e).__name__ for n, e in all_explainers.items() if isinstance(e, Control)},
         seed=options.seed,
         draws=options.draws,

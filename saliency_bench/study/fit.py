@@ -133,7 +133,11 @@ class Weakness:
 
 
 def weakness(
-    outputs: Outputs, images: Floats, labels: NDArray[np.int64] | None, scores: Floats
+    outputs: Outputs,
+    images: Floats,
+    labels: NDArray[np.int64] | None,
+    scores: Floats,
+    units: Preprocessing,
 ) -> Weakness | None:
     """Whether a network is not better than chance, and the likely cause.
 
@@ -142,6 +146,7 @@ def weakness(
         images: `[N, H, W, C]`, model units.
         labels: `[N]`, or None.
         scores: `[N, K]` of the images.
+        units: preprocessing of the images; if it is the default, their range tells.
     """
     trial = _trial(outputs, labels)
     if trial is None:
@@ -149,7 +154,9 @@ def weakness(
     right = trial.hits(scores)
     if not trial.is_guessing(right):
         return None
-    few, pixels = trial.first(MOST), _as_pixels(np.asarray(images[:MOST]))
+    few, some = trial.first(MOST), np.asarray(images[:MOST])
+    is_told = units != Preprocessing()
+    pixels = units.inverse(some) if is_told else _as_pixels(some)
     now = few.hits(scores[:MOST])
     cause = few.better_labels(scores[:MOST], now)
     if not cause and pixels is not None:

@@ -102,6 +102,19 @@ def test_a_subclassed_model_with_softmax_and_dropout_learns(stripes, tmp_path):
 
 
 @pytest.mark.usefixtures("untrained")
+def one_unit():
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+
+
+def test_a_raw_logit_learns_two_classes(stripes, tmp_path):
+    training = Training(learning_rate=0.01, epochs=60, batch_size=16, stop_accuracy=1.0)
+    trainer = Trainer(Function(one_unit, training), stripes, seed=0, cache=tmp_path)
+    trained, loaded = trainer(NetworkName()), trainer.load()
+    assert trained.train_accuracy == 1
+    z = loaded.model(stripes.preprocessing(stripes.pixels)).numpy()[:, 0]
+    assert trained.test_accuracy == np.mean((z > 0) == stripes.labels)
+
+
 def test_an_edited_source_is_trained_again(stripes, tmp_path, monkeypatch):
     """Also where weights, configuration and arguments are all the same."""
     source = """

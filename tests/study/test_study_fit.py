@@ -157,7 +157,7 @@ def test_labels_decide_against_the_first_layer():
 
 def weak(model, images, labels):
     net = network.KerasNetwork(model)
-    return weakness(net.outputs, images, labels, net.outputs(images))
+    return weakness(net.outputs, images, labels, net.outputs(images), Preprocessing())
 
 
 def constant(images):
@@ -168,7 +168,7 @@ def constant(images):
 def test_a_network_that_knows_the_classes_is_not_weak():
     pixels, labels = pictures()
     assert weak(brightest(), pixels, labels) is None
-    assert weakness(constant, pixels, None, constant(pixels)) is None
+    assert weakness(constant, pixels, None, constant(pixels), Preprocessing()) is None
 
 
 def only(units):
@@ -187,11 +187,21 @@ def only(units):
 def test_the_input_on_which_it_is_right_is_named(name):
     pixels, labels = pictures()
     outputs = only(RANGES[name])
-    found = weakness(outputs, pixels, labels, outputs(pixels))
+    found = weakness(outputs, pixels, labels, outputs(pixels), Preprocessing())
     assert f"right on 20 of {COUNT} images, not better than chance (0.33)" in found.line
     assert f"right on {COUNT} of {COUNT} if it gets {name}" in found.cause
     assert found.cause in found.line
     assert len(found.line) < 300
+
+
+@pytest.mark.parametrize("given", list(RANGES))
+def test_images_are_tried_as_the_pixels_that_they_are_made_of(given):
+    pixels, labels = pictures()
+    outputs, units = only(Preprocessing(mean=(0.5,), std=(0.5,))), RANGES[given]
+    if given == "pixels in [-1, 1]":
+        outputs = only(BYTES)
+    found = weakness(outputs, units(pixels), labels, outputs(units(pixels)), units)
+    assert f"right on {COUNT} of {COUNT} if it gets pixels in" in found.cause
 
 
 @pytest.mark.parametrize("given", ["pixels in [-1, 1]", "pixels in [0, 255]"])
@@ -199,7 +209,7 @@ def test_images_of_another_range_are_tried_as_pixels(given):
     pixels, labels = pictures()
     outputs = only(Preprocessing())
     images = RANGES[given](pixels)
-    found = weakness(outputs, images, labels, outputs(images))
+    found = weakness(outputs, images, labels, outputs(images), Preprocessing())
     assert "if it gets pixels in [0, 1]" in found.cause
 
 
@@ -207,21 +217,23 @@ def test_images_of_another_range_are_tried_as_pixels(given):
 def test_labels_that_are_off_by_one_are_named(by):
     pixels, labels = pictures()
     scores = np.eye(CLASSES + 2)[labels + 1]
-    found = weakness(lambda images: scores[: len(images)], pixels, labels + 1 - by, scores)
+    found = weakness(
+        lambda images: scores[: len(images)], pixels, labels + 1 - by, scores, Preprocessing()
+    )
     assert f"right on {COUNT} of {COUNT} if {by:+d} is added to each label" in found.cause
 
 
 def test_classes_in_another_order_are_told_but_may_be_luck():
     pixels, labels = pictures()
     scores = np.eye(CLASSES)[(2 * labels + 1) % CLASSES]
-    found = weakness(lambda images: scores[: len(images)], pixels, labels, scores)
+    found = weakness(lambda images: scores[: len(images)], pixels, labels, scores, Preprocessing())
     assert "in another order it would be right on 60" in found.line
     assert not found.cause
 
 
 def test_a_network_that_knows_nothing_has_no_cause():
     pixels, labels = pictures()
-    found = weakness(constant, pixels, labels, constant(pixels))
+    found = weakness(constant, pixels, labels, constant(pixels), Preprocessing())
     assert "may be others" in found.line
     assert not found.cause
 
