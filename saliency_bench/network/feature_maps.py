@@ -11,11 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.geometry import Geometry
-from saliency_bench.network.operations import CORES
-from saliency_bench.network.path import Path
-from saliency_bench.network.placement import Placement
-from saliency_bench.network.receptive_fields import (
+from saliency_bench.network.geometry.receptive_fields import (
     COLUMNS,
     ROWS,
     Axes,
@@ -26,6 +22,10 @@ from saliency_bench.network.receptive_fields import (
     is_placed,
     lines,
 )
+from saliency_bench.network.geometry.tensors import Geometry
+from saliency_bench.network.operations import CORES
+from saliency_bench.network.path import Path
+from saliency_bench.network.placement import Placement
 from saliency_bench.network.trace import near, own_variables
 from saliency_bench.protocols import NotApplicable
 

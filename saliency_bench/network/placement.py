@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from saliency_bench.network.receptive_fields import Line
+from saliency_bench.network.geometry.receptive_fields import Line
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def _weights(line: Line, size: int, how: str) -> NDArray[np.float64]:
     """`[size, positions]` share of each position in each pixel; 0 where nothing was seen."""
     pixels = np.arange(size) + 0.5
     if _spans(line, size):
-        places = pixels * line.size / size - 0.5
+        places = np.asarray(pixels * line.size / size - 0.5, np.float64)
         inside = np.ones(size, bool)
     else:
-        places = (pixels - line.centre) / line.stride
+        places = np.asarray((pixels - line.centre) / line.stride, np.float64)
         seen = line.seen()
         inside = (pixels > seen.low) & (pixels < seen.high)
     distances = np.clip(places, -0.5, line.size - 0.5)[:, None] - np.arange(line.size)
@@ -94,7 +94,7 @@ def _weights(line: Line, size: int, how: str) -> NDArray[np.float64]:
 
 def _nearest(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     closest = np.abs(distances).argmin(axis=1)
-    return np.eye(distances.shape[1])[closest]
+    return np.asarray(np.eye(distances.shape[1])[closest])
 
 
 def _bilinear(distances: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,7 +106,7 @@ def _bicubic(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     x = np.abs(distances)
     near = 1.5 * x**3 - 2.5 * x**2 + 1
     far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
-    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+    return np.asarray(np.where(x <= 1, near, np.where(x < 2, far, 0)))
 
 
 _KERNELS = {"nearest": _nearest, "bilinear": _bilinear, "bicubic": _bicubic}

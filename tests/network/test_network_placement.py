@@ -5,8 +5,8 @@ import pytest
 from helpers.lazily import keras, layers, tf
 
 from saliency_bench import explainers as ex
+from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS, Line
 from saliency_bench.network.placement import Placement
-from saliency_bench.network.receptive_fields import COLUMNS, ROWS, Line
 
 pytestmark = pytest.mark.usefixtures("seeded")
 

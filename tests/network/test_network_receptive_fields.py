@@ -5,9 +5,16 @@ import pytest
 from helpers.lazily import keras, layers, tf
 
 from saliency_bench.network.forward import compile_graph, forward_pass
-from saliency_bench.network.geometry import Geometry
+from saliency_bench.network.geometry.receptive_fields import (
+    COLUMNS,
+    ROWS,
+    Line,
+    as_line,
+    is_lost,
+    regrouped,
+)
+from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.path import Path
-from saliency_bench.network.receptive_fields import COLUMNS, ROWS, Line, as_line, is_lost, regrouped
 
 SIZE = (24, 20)
 

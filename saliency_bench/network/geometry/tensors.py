@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from saliency_bench.network.geometry_rules import BATCH, RULES, Shape, Untold, lose
+from saliency_bench.network.geometry.receptive_fields import (
+    COLUMNS,
+    ROWS,
+    Axes,
+    Line,
+    length,
+    plain,
+)
+from saliency_bench.network.geometry.rules import RULES
+from saliency_bench.network.geometry.shapes import Untold, computed
+from saliency_bench.network.geometry.tools import BATCH, Shape, fitted, lose
 from saliency_bench.network.path import Path
-from saliency_bench.network.receptive_fields import COLUMNS, ROWS, Axes, Line, length, plain
-from saliency_bench.network.shape_arithmetic import computed
 
 
 class Geometry:
@@ -42,7 +50,8 @@ class Geometry:
                 continue
             shape = self._shape(tensor)
             try:
-                yield RULES[op.type](op, inputs, shape) if op.type in RULES else lose(shape)
+                rule = RULES.get(op.type)
+                yield lose(shape) if rule is None else fitted(rule(op, inputs, shape), shape)
             except Untold:
                 yield lose(shape)
 

@@ -1,0 +1,1 @@
+"""Receptive fields: where in the picture the values of each tensor of a traced graph lie."""

@@ -1,0 +1,85 @@
+"""What the rules of operations share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from saliency_bench.network.geometry.receptive_fields import (
+    Axes,
+    Axis,
+    Line,
+    as_line,
+    is_placed,
+    length,
+    lost,
+    plain,
+)
+from saliency_bench.network.geometry.shapes import Untold
+
+BATCH = 15_485_863
+"""Stands for the unknown number of images: a prime that no other axis has as a factor."""
+
+OPEN = -1
+"""Stands for a size that follows from the others."""
+
+Inputs = Mapping[int, Axes]
+Shape = tuple[int, ...]
+
+
+def lose(shape: Shape) -> Axes:
+    """Axes of which nothing is known but the batch."""
+    return tuple(plain(size) if size == BATCH else lost(size) for size in shape)
+
+
+def data(inputs: Inputs, index: int = 0) -> Axes:
+    """The axes of an input; `Untold` if it does not depend on the images."""
+    if index not in inputs:
+        raise Untold
+    return inputs[index]
+
+
+def static(tensor: Any) -> Any:
+    """The value of a constant tensor; `Untold` if it is none."""
+    value = tf.get_static_value(tensor)
+    if value is None:
+        raise Untold
+    return value.tolist()
+
+
+def attribute(op: Any, name: str, default: Any = None) -> Any:
+    """A setting of an operation; the default if it has none of this name."""
+    try:
+        return op.get_attr(name)
+    except ValueError:
+        return default
+
+
+def moved(axis: Axis, size: int, move: Callable[..., Line] | None = None, *settings: Any) -> Axis:
+    """An axis that gets another size.
+
+    Args:
+        axis: the axis.
+        size: its new size.
+        move: from its line and settings to its new line; None: nothing tells.
+        settings: of `move`.
+    """
+    if not is_placed(axis):
+        return plain(size)
+    line = as_line(axis)
+    return lost(size) if line is None or move is None else (move(line, *settings),)
+
+
+def fitted(axes: Axes, shape: Shape) -> Axes:
+    """Axes of a tensor; where they are longer or shorter than it, the place is lost."""
+    if len(axes) != len(shape):
+        return lose(shape)
+    return tuple(_fit(axis, size) for axis, size in zip(axes, shape, strict=True))
+
+
+def _fit(axis: Axis, size: int) -> Axis:
+    if size in (BATCH, OPEN, length(axis)):
+        return axis
+    return plain(size) if length(axis) == 1 else moved(axis, size)

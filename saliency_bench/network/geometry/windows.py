@@ -1,0 +1,119 @@
+"""How windows, paddings and resampling move values: see `rules`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+from saliency_bench.network.geometry.receptive_fields import Axes, Line, length, plain
+from saliency_bench.network.geometry.shapes import Untold
+from saliency_bench.network.geometry.tools import (
+    BATCH,
+    Inputs,
+    Shape,
+    attribute,
+    data,
+    moved,
+    static,
+)
+
+
+def slide(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """A window with a kernel, or a pool."""
+    result = list(data(inputs))
+    channel = 1 if op.get_attr("data_format").startswith(b"NC") else len(shape) - 1
+    spatial = [place for place in range(1, len(shape)) if place != channel]
+    result[channel] = plain(shape[channel])
+    for place, width in zip(spatial, _widths(op, spatial), strict=True):
+        stride, size = op.get_attr("strides")[place], shape[place]
+        wide = (width - 1) * attribute(op, "dilations", [1] * len(shape))[place] + 1
+        before = _before(op, place, (length(result[place]), size), wide)
+        result[place] = moved(result[place], size, Line.window, wide, stride, before, size)
+    return tuple(result)
+
+
+def _widths(op: Any, spatial: Sequence[int]) -> list[int]:
+    pool = attribute(op, "ksize")
+    if pool is not None:
+        return [pool[place] for place in spatial]
+    return [int(size) for size in op.inputs[1].shape[: len(spatial)]]
+
+
+def _before(op: Any, place: int, sizes: tuple[int, int], width: int) -> int:
+    """The padding in front of an axis of a convolution, from its old and new size."""
+    old, new = sizes
+    how = op.get_attr("padding")
+    if how == b"SAME":
+        return int(max((new - 1) * op.get_attr("strides")[place] + width - old, 0) // 2)
+    return int(op.get_attr("explicit_paddings")[2 * place]) if how == b"EXPLICIT" else 0
+
+
+def slide_back(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """A transposed convolution."""
+    result = list(data(inputs, 2))
+    if op.get_attr("data_format") != b"NHWC":
+        raise Untold
+    result[3] = plain(shape[3])
+    for place, width in zip((1, 2), _widths(op, (1, 2)), strict=True):
+        stride, size = op.get_attr("strides")[place], shape[place]
+        before = _before(op, place, (size, length(result[place])), width)
+        first, reach = (before - (width - 1) / 2) / stride, (width - 1) / stride
+        result[place] = moved(result[place], size, Line.resampled, first, 1 / stride, reach, size)
+    return tuple(result)
+
+
+def pad(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """More positions on both sides."""
+    befores = [before for before, _ in static(op.inputs[1])]
+    return tuple(
+        axis if size in (BATCH, length(axis)) else moved(axis, size, Line.padded, before, size)
+        for axis, before, size in zip(data(inputs), befores, shape, strict=True)
+    )
+
+
+def resize(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """Rows and columns at other distances."""
+    result = list(data(inputs))
+    for place in (1, 2):
+        size = shape[place]
+        result[place] = moved(result[place], size, _resampled, op, size)
+    return tuple(result)
+
+
+def _resampled(line: Line, op: Any, size: int) -> Line:
+    corners = attribute(op, "align_corners") and size > 1
+    step = (line.size - 1) / (size - 1) if corners else line.size / size
+    first = step / 2 - 0.5 if attribute(op, "half_pixel_centers") else 0.0
+    reach = 0.0 if op.type == "ResizeNearestNeighbor" else max(step, 1.0)
+    return line.resampled(first, step, reach, size)
+
+
+def to_batch(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """Each `block`-th position goes into one of several smaller images, as dilation needs it."""
+    result = [plain(BATCH), *data(inputs)[1:]]
+    steps = zip(static(op.inputs[1]), static(op.inputs[2]), strict=True)
+    for place, (block, (before, after)) in enumerate(steps, 1):
+        padded = before + length(result[place]) + after
+        result[place] = moved(result[place], ceil(padded / block), _dealt, before, padded, block)
+    return tuple(result)
+
+
+def from_batch(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """The inverse of `to_batch`."""
+    result = [plain(BATCH), *data(inputs)[1:]]
+    steps = zip(static(op.inputs[1]), static(op.inputs[2]), strict=True)
+    for place, (block, (before, after)) in enumerate(steps, 1):
+        size = length(result[place]) * block
+        result[place] = moved(
+            result[place], size - before - after, _collected, block, size, before, after
+        )
+    return tuple(result)
+
+
+def _dealt(line: Line, before: int, padded: int, block: int) -> Line:
+    return line.padded(before, padded).window(block, block, 0, ceil(padded / block))
+
+
+def _collected(line: Line, block: int, size: int, before: int, after: int) -> Line:
+    return line.divided(block, size).part(before, size - before - after)
