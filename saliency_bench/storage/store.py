@@ -157,19 +157,29 @@ def read_json(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # too deep lists in lists, too
         raise ValueError(f"{path} must hold JSON; it is damaged ({error})") from None
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise ValueError(f"{path} must have schema_version {SCHEMA_VERSION}")
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object; it holds another value")
+    require_version(str(path), str(content.get("schema_version", "")))
     return content
+
+
+def require_version(file: str, version: str) -> None:
+    """Raise `ValueError` unless the schema version of a file is the one of this package."""
+    if version != str(SCHEMA_VERSION):
+        raise ValueError(
+            f"{file} must have schema_version {SCHEMA_VERSION}, it has {version[:20] or 'none'}: "
+            "another version wrote it, or it is damaged; the same command makes it anew"
+        )
 
 
 @dataclass(frozen=True)
 class Store:
     """The files of one run.
 
-    A cell is an npz file followed by a hash of its bytes, so that a damaged cell is recognised and
-    computed again.
+    A cell is an npz file followed by a hash of its key and its bytes: a cell that is damaged, or
+    lies under another cell's key, is recognised and computed again.
 
     Attributes:
         folder: the run folder.
@@ -203,10 +213,10 @@ class Store:
         """Save a cell; arrays that were saved under its key before stay."""
         content, path = _npz({**arrays, **(self.cell(key) or {})}), self._path(key)
         try:
-            write_atomic(path, content + digest(content))
+            write_atomic(path, content + digest(key.encode(), content))
         except IsADirectoryError:  # a damaged cell that no file can replace
             remove_folder(path)
-            write_atomic(path, content + digest(content))
+            write_atomic(path, content + digest(key.encode(), content))
 
     def save_maps(self, name: str, maps: NDArray[np.float32]) -> None:
         """Save raw maps as `maps/<name>.npz`."""
@@ -228,7 +238,7 @@ class Store:
         except OSError:  # an unreadable sector counts as a missing file
             return None
         content, expected = stored[:-DIGEST], stored[-DIGEST:]
-        return content if digest(content) == expected else None
+        return content if digest(key.encode(), content) == expected else None
 
 
 def _npz(arrays: Arrays) -> bytes:
