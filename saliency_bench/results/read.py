@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,23 +11,23 @@ from pathlib import Path
 import pandas as pd
 
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
-from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.results import TRAININGS, Examples, Results, files, tables
+from saliency_bench.results import TRAININGS, Examples, Results, contents, files
 from saliency_bench.storage.longtable import LongTable
-from saliency_bench.storage.store import read_json
+from saliency_bench.storage.store import read_json, require_version
 
 
 def read(folder: Path) -> Results:
     """Read the results that `report.write` wrote.
 
     Raises:
-        ValueError: if a file is missing, damaged or of another schema version.
+        ValueError: if a file is missing, damaged, of another schema version, or holds something
+            else than `contents` says.
     """
-    with _naming_run(folder):
+    with naming_run(folder):
         return replace(
             read_measurements(folder),
-            summary=_csv(folder / "summary.csv", SUMMARY),
-            verdicts=_csv(folder / "verdicts.csv", VERDICTS),
+            summary=_csv(folder / "summary.csv", contents.AREAS),
+            verdicts=_csv(folder / "verdicts.csv", contents.CONCLUSIONS),
         )
 
 
@@ -39,16 +39,17 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
         pictures: whether to read its example images and maps.
 
     Raises:
-        ValueError: if a file is missing, damaged or of another schema version.
+        ValueError: if a file is missing, damaged, of another schema version, or holds something
+            else than `contents` says.
     """
-    facts = read_json(folder / "provenance.json")
-    if facts is None:
-        raise ValueError(f"{folder} must hold a finished run; it has no provenance.json")
-    with _naming_run(folder):
+    with naming_run(folder):
+        facts = read_json(folder / "provenance.json", contents.FACTS)
+        if facts is None:
+            raise ValueError("it has no provenance.json")
         return Results(
-            long_scores=LongTable.read(folder / "scores.parquet"),
-            long_floors=LongTable.read(folder / "floors.parquet"),
-            networks=_csv(folder / "networks.csv", tables.NETWORKS),
+            long_scores=_long(folder / "scores.parquet", contents.SCORES),
+            long_floors=_long(folder / "floors.parquet", contents.FLOORS),
+            networks=_csv(folder / "networks.csv", contents.NETWORKS),
             summary=pd.DataFrame(columns=list(SUMMARY)),
             verdicts=pd.DataFrame(columns=list(VERDICTS)),
             provenance=facts,
@@ -60,19 +61,25 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
 
 
 @contextmanager
-def _naming_run(folder: Path) -> Iterator[None]:
+def naming_run(folder: Path) -> Iterator[None]:
     """Raise any error about the files of a run as one line that names the run."""
     try:
         yield
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         text = str(error)
         line = text if str(folder) in text else f"{folder} must hold a finished run; {text}"
         raise ValueError(line) from None
 
 
+def _long(path: Path, columns: Mapping[str, contents.Column]) -> LongTable:
+    table = LongTable.read(path)
+    contents.check_long(path.name, table, columns)
+    return table
+
+
 def _trainings(path: Path) -> pd.DataFrame:
     # A run without trainings has no such table.
-    return _csv(path, TRAININGS) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
+    return _csv(path, contents.LEARNED) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
 
 
 def _examples(path: Path) -> Examples | None:
@@ -80,12 +87,20 @@ def _examples(path: Path) -> Examples | None:
     return files.read_examples(path.read_bytes()) if path.exists() else None
 
 
-def _csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    with path.open("rb") as file:
-        table = pd.read_csv(file, keep_default_na=False, na_values=[""])
-    if lacking := {"schema_version", *columns} - set(table.columns):
-        raise ValueError(f"{path.name} must have the columns {', '.join(sorted(lacking))}")
-    if (table["schema_version"] != SCHEMA_VERSION).any():
-        raise ValueError(f"{path.name} must have schema_version {SCHEMA_VERSION}")
-    words = table.select_dtypes(exclude=["number", "bool"]).columns
-    return table.fillna(dict.fromkeys(words, ""))
+def _csv(path: Path, columns: Mapping[str, contents.Column]) -> pd.DataFrame:
+    content = path.read_bytes()
+    if not content.endswith(b"\n"):
+        raise ValueError(f"{path.name} must end with a line break; it is cut off")
+    words = {name: str for name, column in columns.items() if column.kind == "word"}
+    table = pd.read_csv(
+        io.BytesIO(content), keep_default_na=False, na_values=[""], dtype=words, low_memory=False
+    )
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ValueError(f"{path.name} must have a name for each column; it lacks one")
+    versions = table.get("schema_version", pd.Series(["none"]))
+    for version in versions.unique():
+        require_version(path.name, str(version))
+    others = table.select_dtypes(exclude=["number", "bool"]).columns
+    table = table.fillna(dict.fromkeys(others, ""))
+    contents.check_frame(path.name, table, columns)
+    return table

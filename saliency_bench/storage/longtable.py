@@ -66,13 +66,24 @@ class LongTable:
             ValueError: if it is damaged, not such a table, or of another schema version.
         """
         table = cls(path)
-        table._groups  # noqa: B018  opens it
+        table.groups  # noqa: B018  opens it
         return table
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """The keys in the table, in its order."""
-        return tuple(dict.fromkeys(self._groups))
+        return tuple(dict.fromkeys(self.groups))
+
+    @cached_property
+    def groups(self) -> list[Key]:
+        """The key of each row group."""
+        metadata = self._file.metadata.metadata or {}
+        require_version(self.name, metadata.get(b"schema_version", b"").decode(errors="replace"))
+        with self._whole():
+            keys = [tuple(key) for key in json.loads(metadata[b"groups"])]
+            if [len(key) for key in keys] != [len(KEYS)] * self._file.num_row_groups:
+                raise ValueError("a key must belong to each of its row groups")
+            return [cast(Key, key) for key in keys]
 
     @property
     def schema(self) -> pa.Schema:
@@ -90,7 +101,7 @@ class LongTable:
         Raises:
             ValueError: if they are damaged.
         """
-        places = [place for place, its in enumerate(self._groups) if its == key]
+        places = [place for place, its in enumerate(self.groups) if its == key]
         with self._whole():
             # One thread: each further one would keep memory of its own.
             table = self._file.read_row_groups(places, use_threads=False)
@@ -153,16 +164,6 @@ class LongTable:
             return pa.BufferReader(self.source)
         local = isinstance(self.source, Path)
         return pa.OSFile(str(self.source)) if local else pa.PythonFile(self.source.open("rb"))
-
-    @cached_property
-    def _groups(self) -> list[Key]:
-        metadata = self._file.metadata.metadata or {}
-        require_version(self.name, metadata.get(b"schema_version", b"").decode(errors="replace"))
-        with self._whole():
-            keys = [tuple(key) for key in json.loads(metadata[b"groups"])]
-            if [len(key) for key in keys] != [len(KEYS)] * self._file.num_row_groups:
-                raise ValueError("a key must belong to each of its row groups")
-            return [cast(Key, key) for key in keys]
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

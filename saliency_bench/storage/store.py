@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.storage.fingerprint import DIGEST, digest
+from saliency_bench.storage.json_rules import Rule, plain
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -147,11 +148,15 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomic(path, text.encode() + b"\n")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path, holds: Rule = plain) -> dict[str, Any] | None:
     """Read a file of `write_json`; None if there is no such file.
 
+    Args:
+        path: of the file.
+        holds: what its content must be.
+
     Raises:
-        ValueError: if the file is damaged or of another schema version.
+        ValueError: if the file is damaged, of another schema version, or holds something else.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -162,6 +167,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object; it holds another value")
     require_version(str(path), str(content.get("schema_version", "")))
+    try:
+        holds("", content)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold what this version writes: {error}") from None
     return content
 
 
@@ -170,7 +179,7 @@ def require_version(file: str, version: str) -> None:
     if version != str(SCHEMA_VERSION):
         raise ValueError(
             f"{file} must have schema_version {SCHEMA_VERSION}, it has {version[:20] or 'none'}: "
-            "another version wrote it, or it is damaged; the same command makes it anew"
+            "another version wrote it, or it is damaged"
         )
 
 

@@ -1,0 +1,274 @@
+"""What the files of a run hold: types and values of every fact and every column.
+
+What is read from a run folder is checked against this once. The code behind relies on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pandas.api import types
+
+from saliency_bench.inference.tables import SUMMARY, VERDICTS
+from saliency_bench.protocols import AREA, FAILURES, STATUSES, Ceiling, Expectation, Words
+from saliency_bench.protocols import VERDICTS as GIVEN
+from saliency_bench.results import TRAININGS, tables
+from saliency_bench.storage.json_rules import (
+    LARGEST,
+    Rule,
+    flag,
+    list_of,
+    mapping_of,
+    number,
+    one_of,
+    optional,
+    plain,
+    record,
+    share,
+    text,
+    tuple_of,
+    whole,
+)
+from saliency_bench.storage.longtable import KEYS, LongTable
+
+# ---------------------------------------------------------------- facts
+
+
+def _declared(kind: type, rules: Mapping[str, Rule]) -> Rule:
+    """The rule of what `dataclasses.asdict` makes of an object of this class."""
+    entries = {f.name: rules.get(f.name, plain) for f in fields(kind)}
+    free = {f.name for f in fields(kind) if (f.default, f.default_factory) == (MISSING, MISSING)}
+    return record({name: entries[name] for name in free}, entries, others=None)
+
+
+EXPECTATION = _declared(
+    Expectation,
+    {
+        "words": _declared(Words, {f.name: text for f in fields(Words)}),
+        "expects": one_of("change", "keep"),
+        "ceiling": _declared(
+            Ceiling, {"stage": optional(whole), "name": text, "caption": text}
+        ),
+        "statistic": one_of("area", "last"),
+        "controls": mapping_of(one_of(*GIVEN)),
+        "learned": optional(share),
+        "no_verdict": text,
+        "guards": list_of(text),
+    },
+)  # fmt: skip
+
+_TEXTS = (
+    "command", "dataset", "false_verdicts", "git", "images_hash", "model", "platform", "python",
+    "source", "target", "targets_hash", "trainings_hash", "weights_hash",
+)  # fmt: skip
+_NAMED_TEXTS = (
+    "checks", "checks_not_applicable", "controls", "explainers", "failed", "not_applicable",
+    "similarities", "versions",
+)  # fmt: skip
+_LISTS = ("commands", "guards", "notes", "warnings")
+
+FACTS = record(
+    {"problems": list_of(text)},
+    {
+        **dict.fromkeys(_TEXTS, text),
+        **dict.fromkeys(_NAMED_TEXTS, mapping_of(text)),
+        **dict.fromkeys(_LISTS, list_of(text)),
+        **dict.fromkeys(("batch_size", "draws", "n_images"), whole),
+        "seed": number,
+        "baseline": flag,
+        "chance": optional(share),
+        "doses": mapping_of(share),
+        "expectations": mapping_of(EXPECTATION),
+        "signed": mapping_of(flag),
+        "thresholds": mapping_of(optional(number)),
+    },
+)
+"""The rule of `provenance.json`; facts that nothing reads are free."""
+
+EXAMPLES = record(
+    {
+        "titles": list_of(text),
+        "maps": list_of(tuple_of(text, text, whole)),
+        "conditions": list_of(tuple_of(text, whole, text)),
+    },
+    {},
+)
+"""The rule of the index in `examples.npz`."""
+
+# ---------------------------------------------------------------- columns
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column holds.
+
+    Attributes:
+        kind: of its values.
+        blank: whether values may be missing.
+        least: smallest number.
+        most: largest number.
+        among: all words that it may hold; empty: any.
+    """
+
+    kind: Literal["word", "whole", "number", "flag"]
+    blank: bool = False
+    least: float = -LARGEST
+    most: float = LARGEST
+    among: tuple[str, ...] = ()
+
+
+_WORD, _FLAG = Column("word"), Column("flag")
+_NUMBER, _MEASURED = Column("number"), Column("number", blank=True)
+_SHARE = Column("number", blank=True, least=0, most=1)
+_COUNT = Column("whole", least=0)
+_VERDICT = Column("word", blank=True, among=(*GIVEN, *FAILURES))
+_DIVERGED = Column("number", blank=True, least=-np.inf, most=np.inf)
+
+COLUMNS: Mapping[str, Column] = {
+    **dict.fromkeys((*KEYS, "network", "labels"), _WORD),
+    **dict.fromkeys(("condition", "reason"), Column("word", blank=True)),
+    "status": Column("word", among=(*STATUSES, *FAILURES)),
+    **dict.fromkeys(("verdict", "control"), _VERDICT),
+    **dict.fromkeys(("stage", "draw", "epoch", "n_images", "n_draws"), _COUNT),
+    **dict.fromkeys(("variables_changed", "variables_exempt"), _COUNT),
+    **dict.fromkeys(("image", "target"), Column("whole", least=-1)),
+    **dict.fromkeys(("destroyed", "input_independent", "ok"), _FLAG),
+    **dict.fromkeys(("depth", "fraction"), _NUMBER),
+    **dict.fromkeys(("score", "null", "ceiling", "floor", "repeatability"), _MEASURED),
+    **dict.fromkeys(("mean", "low", "high"), _MEASURED),
+    **dict.fromkeys(("retained", "retained_low", "retained_high"), _MEASURED),
+    **dict.fromkeys(("accuracy", "train_accuracy", "test_accuracy", "undefined"), _SHARE),
+    "loss": _DIVERGED,
+    "schema_version": _COUNT,
+}
+"""Each column by its name, which means the same in every table."""
+
+
+def columns(names: Iterable[str], **others: Column) -> dict[str, Column]:
+    """The columns of a table.
+
+    Args:
+        names: of its columns.
+        others: columns that hold something else here than elsewhere.
+    """
+    return {name: others.get(name, COLUMNS[name]) for name in names}
+
+
+SCORES, FLOORS = columns(tables.SCORES), columns(tables.FLOORS)
+NETWORKS, LEARNED = columns(tables.NETWORKS), columns(TRAININGS)
+AREAS = columns(SUMMARY, stage=Column("whole", least=AREA))
+CONCLUSIONS = columns(VERDICTS)
+
+_KINDS = {
+    "word": "text", "whole": "whole numbers", "number": "numbers", "flag": "True or False",
+}  # fmt: skip
+_HAS_KIND = {
+    "word": lambda dtype: not types.is_numeric_dtype(dtype),
+    "whole": types.is_integer_dtype,
+    "number": lambda dtype: types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype),
+    "flag": types.is_bool_dtype,
+}
+_HAS_TYPE = {
+    "word": lambda kind: getattr(kind, "value_type", kind) in (pa.string(), pa.large_string()),
+    "whole": pa.types.is_integer,
+    "number": lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind),
+}
+
+
+def check_frame(file: str, frame: pd.DataFrame, of: Mapping[str, Column]) -> None:
+    """Raise `ValueError` unless a table that was read from a csv file holds what it must.
+
+    Args:
+        file: its name.
+        frame: its rows; words are never missing, but may be empty.
+        of: its columns.
+    """
+    _require_columns(file, frame.columns, of)
+    for name, column in of.items() if len(frame) else ():
+        values = frame[name]
+        blanks = values == "" if column.kind == "word" else values.isna()
+        given = values[~blanks]
+        if blanks.any() and not column.blank:
+            raise ValueError(_broken(file, name, column, "nothing"))
+        if given.empty:
+            continue
+        if not _HAS_KIND[column.kind](given.infer_objects().dtype):
+            raise ValueError(_broken(file, name, column, _stranger(column, given)))
+        if column.kind in ("whole", "number"):
+            _require_between(file, name, column, given.min(), given.max())
+        _require_among(file, name, column, given)
+
+
+def check_long(file: str, table: LongTable, of: Mapping[str, Column]) -> None:
+    """Raise `ValueError` unless a long table holds what it must; few of its rows are read.
+
+    The numbers are those of the statistics of its row groups: the table's seal covers them.
+
+    Args:
+        file: its name.
+        table: the table.
+        of: its columns.
+    """
+    kinds = {field.name: field.type for field in table.schema}
+    _require_columns(file, kinds, of)
+    if not table.metadata.num_rows:
+        return
+    for name, column in of.items():
+        if not _HAS_TYPE[column.kind](kinds[name]):
+            raise ValueError(_broken(file, name, column, kinds[name]))
+        if column.among:
+            _require_among(file, name, column, table.distinct(name))
+    for group, key in enumerate(table.groups):
+        ranges = _statistics(table, group)
+        for name, column in of.items():
+            found = ranges.get(name)
+            if found is None:
+                continue
+            if found.null_count and not column.blank:
+                raise ValueError(_broken(file, name, column, "nothing"))
+            if found.has_min_max and column.kind != "word":
+                _require_between(file, name, column, found.min, found.max)
+        for name, part in zip(KEYS, key, strict=True):
+            found = ranges.get(name)
+            if found is not None and found.has_min_max and {found.min, found.max} != {part}:
+                raise ValueError(f"{file} must hold rows of {part} in their place; got {found.min}")
+
+
+def _statistics(table: LongTable, group: int) -> dict[str, Any]:
+    metadata = table.metadata.row_group(group)
+    parts = [metadata.column(place) for place in range(metadata.num_columns)]
+    return {part.path_in_schema: part.statistics for part in parts}
+
+
+def _require_columns(file: str, found: Iterable[str], of: Iterable[str]) -> None:
+    if lacking := sorted(set(of) - set(found)):
+        raise ValueError(f"{file} must have the columns {', '.join(lacking)}; it lacks them")
+
+
+def _require_between(file: str, name: str, column: Column, low: float, high: float) -> None:
+    for value in (low, high):
+        if not column.least <= value <= column.most:
+            raise ValueError(_broken(file, name, column, value))
+
+
+def _require_among(file: str, name: str, column: Column, found: Iterable[object]) -> None:
+    for value in set(found) - {*column.among, None} if column.among else ():
+        raise ValueError(_broken(file, name, column, value))
+
+
+def _broken(file: str, name: str, column: Column, got: object) -> str:
+    what = f"one of {', '.join(column.among)}" if column.among else _KINDS[column.kind]
+    if column.kind in ("whole", "number") and column.least > -LARGEST:
+        what += f" from {column.least:g} on" if column.most >= LARGEST else " from 0 to 1"
+    return f"{file} must hold {what} in its column {name}; got {str(got)[:40]}"
+
+
+def _stranger(column: Column, given: pd.Series) -> object:
+    """The value that gave a column its wrong kind."""
+    strange = given[pd.to_numeric(given, errors="coerce").isna()]
+    return given.iloc[0] if strange.empty or column.kind in ("word", "flag") else strange.iloc[0]
