@@ -34,6 +34,8 @@ from saliency_bench.storage.longtable import Key, LongTable
 
 _AXES = ("stage", "draw", "image")
 _VALUES = ("score", "null", "ceiling")
+_LISTED = 5
+"""Most names that a message lists."""
 _SPARSEST = 10_000
 """Most places for each pair of an array of stages, draws and images."""
 
@@ -76,7 +78,15 @@ class Evidence:
 def _require_known(name: str, values: Iterable[str], allowed: Iterable[str]) -> None:
     strange = set(values) - set(allowed)
     if strange:
-        raise ValueError(f"{name} must be one of {sorted(allowed)}, got {sorted(strange)}")
+        raise ValueError(f"{name} must be one of {_few(allowed)}; got {_few(strange)}")
+
+
+def _few(names: Iterable[str]) -> str:
+    """The first of some names; a list of all could be long."""
+    first, *others = sorted(map(str, names)) or ["nothing"]
+    return (
+        f"{first} and {len(others)} more" if len(others) > _LISTED else ", ".join([first, *others])
+    )
 
 
 @dataclass(frozen=True)

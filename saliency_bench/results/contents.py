@@ -34,7 +34,7 @@ from saliency_bench.storage.json_rules import (
     tuple_of,
     whole,
 )
-from saliency_bench.storage.longtable import KEYS, LongTable
+from saliency_bench.storage.longtable import KEYS, Key, LongTable
 
 # ---------------------------------------------------------------- facts
 
@@ -237,6 +237,33 @@ def check_long(file: str, table: LongTable, of: Mapping[str, Column]) -> None:
             found = ranges.get(name)
             if found is not None and found.has_min_max and {found.min, found.max} != {part}:
                 raise ValueError(f"{file} must hold rows of {part} in their place; got {found.min}")
+
+
+def check_together(scores: LongTable, floors: LongTable, networks: pd.DataFrame) -> None:
+    """Raise `ValueError` unless floors belong to scores, and each of their networks has its row.
+
+    Args:
+        scores: of all explainers; the conditions are those of the first one that ran.
+        floors: of the same explainers.
+        networks: one row for every check, stage and draw.
+    """
+    if not scores.keys:
+        raise ValueError("scores.parquet must hold scores; it has no rows")
+    for strange in set(floors.keys) - set(scores.keys):
+        raise ValueError(f"floors.parquet must belong to scores; those of {strange} do not")
+    first: dict[str, Key] = {}
+    for group, key in enumerate(scores.groups):
+        if _statistics(scores, group)["stage"].max:  # a failed explainer has stage 0 alone
+            first.setdefault(key[0], key)
+    known = set(zip(networks["check"], networks["stage"], networks["draw"], strict=True))
+    for check, key in first.items():
+        rows = scores.rows(key)[["stage", "draw"]].drop_duplicates()
+        for stage, draw in rows.itertuples(index=False):
+            if (check, stage, draw) not in known:
+                raise ValueError(
+                    f"networks.csv must have a row for {check}, stage {stage}, draw {draw}; it "
+                    "lacks one"
+                )
 
 
 def _statistics(table: LongTable, group: int) -> dict[str, Any]:

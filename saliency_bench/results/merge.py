@@ -99,12 +99,13 @@ def _join(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
             for name in ("long_scores", "long_floors")
         ]
         evidence = replace(evidence, scores=long[0], floors=long[1])
-    return conclude(
-        evidence,
-        reduce(_facts, (results.provenance for _, results in runs)),
-        examples=reduce(_examples, (results.examples for _, results in runs)),
-        trainings=pd.concat([r.trainings for _, r in runs]).drop_duplicates(ignore_index=True),
-    )
+    with naming_run(folder):
+        return conclude(
+            evidence,
+            reduce(_facts, (results.provenance for _, results in runs)),
+            examples=reduce(_examples, (results.examples for _, results in runs)),
+            trainings=pd.concat([r.trainings for _, r in runs]).drop_duplicates(ignore_index=True),
+        )
 
 
 def _evidence(folder: Path, results: Results) -> Evidence:

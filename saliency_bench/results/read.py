@@ -46,10 +46,14 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
         facts = read_json(folder / "provenance.json", contents.FACTS)
         if facts is None:
             raise ValueError("it has no provenance.json")
+        scores = _long(folder / "scores.parquet", contents.SCORES)
+        floors = _long(folder / "floors.parquet", contents.FLOORS)
+        networks = _csv(folder / "networks.csv", contents.NETWORKS)
+        contents.check_together(scores, floors, networks)
         return Results(
-            long_scores=_long(folder / "scores.parquet", contents.SCORES),
-            long_floors=_long(folder / "floors.parquet", contents.FLOORS),
-            networks=_csv(folder / "networks.csv", contents.NETWORKS),
+            long_scores=scores,
+            long_floors=floors,
+            networks=networks,
             summary=pd.DataFrame(columns=list(SUMMARY)),
             verdicts=pd.DataFrame(columns=list(VERDICTS)),
             provenance=facts,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from saliency_bench.protocols import Exit, one_line
 
-LONGEST = 299
+LONGEST = 298
 """Most letters of a line about an error."""
 
 
