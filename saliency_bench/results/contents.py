@@ -6,20 +6,17 @@ What is read from a run folder is checked against this once. The code behind rel
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, Literal
+from dataclasses import MISSING, fields
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from pandas.api import types
 
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
 from saliency_bench.protocols import AREA, FAILURES, STATUSES, Ceiling, Expectation, Words
 from saliency_bench.protocols import VERDICTS as GIVEN
 from saliency_bench.results import TRAININGS, tables
+from saliency_bench.results.columns import Column, statistics
 from saliency_bench.storage.json_rules import (
-    LARGEST,
     Rule,
     flag,
     list_of,
@@ -103,25 +100,6 @@ EXAMPLES = record(
 # ---------------------------------------------------------------- columns
 
 
-@dataclass(frozen=True)
-class Column:
-    """What a column holds.
-
-    Attributes:
-        kind: of its values.
-        blank: whether values may be missing.
-        least: smallest number.
-        most: largest number.
-        among: all words that it may hold; empty: any.
-    """
-
-    kind: Literal["word", "whole", "number", "flag"]
-    blank: bool = False
-    least: float = -LARGEST
-    most: float = LARGEST
-    among: tuple[str, ...] = ()
-
-
 _WORD, _FLAG = Column("word"), Column("flag")
 _NUMBER, _MEASURED = Column("number"), Column("number", blank=True)
 _SHARE = Column("number", blank=True, least=0, most=1)
@@ -164,80 +142,6 @@ NETWORKS, LEARNED = columns(tables.NETWORKS), columns(TRAININGS)
 AREAS = columns(SUMMARY, stage=Column("whole", least=AREA))
 CONCLUSIONS = columns(VERDICTS)
 
-_KINDS = {
-    "word": "text", "whole": "whole numbers", "number": "numbers", "flag": "True or False",
-}  # fmt: skip
-_HAS_KIND = {
-    "word": lambda dtype: not types.is_numeric_dtype(dtype),
-    "whole": types.is_integer_dtype,
-    "number": lambda dtype: types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype),
-    "flag": types.is_bool_dtype,
-}
-_HAS_TYPE = {
-    "word": lambda kind: getattr(kind, "value_type", kind) in (pa.string(), pa.large_string()),
-    "whole": pa.types.is_integer,
-    "number": lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind),
-}
-
-
-def check_frame(file: str, frame: pd.DataFrame, of: Mapping[str, Column]) -> None:
-    """Raise `ValueError` unless a table that was read from a csv file holds what it must.
-
-    Args:
-        file: its name.
-        frame: its rows; words are never missing, but may be empty.
-        of: its columns.
-    """
-    _require_columns(file, frame.columns, of)
-    for name, column in of.items() if len(frame) else ():
-        values = frame[name]
-        blanks = values == "" if column.kind == "word" else values.isna()
-        given = values[~blanks]
-        if blanks.any() and not column.blank:
-            raise ValueError(_broken(file, name, column, "nothing"))
-        if given.empty:
-            continue
-        if not _HAS_KIND[column.kind](given.infer_objects().dtype):
-            raise ValueError(_broken(file, name, column, _stranger(column, given)))
-        if column.kind in ("whole", "number"):
-            _require_between(file, name, column, given.min(), given.max())
-        _require_among(file, name, column, given)
-
-
-def check_long(file: str, table: LongTable, of: Mapping[str, Column]) -> None:
-    """Raise `ValueError` unless a long table holds what it must; few of its rows are read.
-
-    The numbers are those of the statistics of its row groups: the table's seal covers them.
-
-    Args:
-        file: its name.
-        table: the table.
-        of: its columns.
-    """
-    kinds = {field.name: field.type for field in table.schema}
-    _require_columns(file, kinds, of)
-    if not table.metadata.num_rows:
-        return
-    for name, column in of.items():
-        if not _HAS_TYPE[column.kind](kinds[name]):
-            raise ValueError(_broken(file, name, column, kinds[name]))
-        if column.among:
-            _require_among(file, name, column, table.distinct(name))
-    for group, key in enumerate(table.groups):
-        ranges = _statistics(table, group)
-        for name, column in of.items():
-            found = ranges.get(name)
-            if found is None:
-                continue
-            if found.null_count and not column.blank:
-                raise ValueError(_broken(file, name, column, "nothing"))
-            if found.has_min_max and column.kind != "word":
-                _require_between(file, name, column, found.min, found.max)
-        for name, part in zip(KEYS, key, strict=True):
-            found = ranges.get(name)
-            if found is not None and found.has_min_max and {found.min, found.max} != {part}:
-                raise ValueError(f"{file} must hold rows of {part} in their place; got {found.min}")
-
 
 def check_together(scores: LongTable, floors: LongTable, networks: pd.DataFrame) -> None:
     """Raise `ValueError` unless floors belong to scores, and each of their networks has its row.
@@ -253,7 +157,7 @@ def check_together(scores: LongTable, floors: LongTable, networks: pd.DataFrame)
         raise ValueError(f"floors.parquet must belong to scores; those of {strange} do not")
     first: dict[str, Key] = {}
     for group, key in enumerate(scores.groups):
-        if _statistics(scores, group)["stage"].max:  # a failed explainer has stage 0 alone
+        if statistics(scores, group)["stage"].max:  # a failed explainer has stage 0 alone
             first.setdefault(key[0], key)
     known = set(zip(networks["check"], networks["stage"], networks["draw"], strict=True))
     for check, key in first.items():
@@ -264,38 +168,3 @@ def check_together(scores: LongTable, floors: LongTable, networks: pd.DataFrame)
                     f"networks.csv must have a row for {check}, stage {stage}, draw {draw}; it "
                     "lacks one"
                 )
-
-
-def _statistics(table: LongTable, group: int) -> dict[str, Any]:
-    metadata = table.metadata.row_group(group)
-    parts = [metadata.column(place) for place in range(metadata.num_columns)]
-    return {part.path_in_schema: part.statistics for part in parts}
-
-
-def _require_columns(file: str, found: Iterable[str], of: Iterable[str]) -> None:
-    if lacking := sorted(set(of) - set(found)):
-        raise ValueError(f"{file} must have the columns {', '.join(lacking)}; it lacks them")
-
-
-def _require_between(file: str, name: str, column: Column, low: float, high: float) -> None:
-    for value in (low, high):
-        if not column.least <= value <= column.most:
-            raise ValueError(_broken(file, name, column, value))
-
-
-def _require_among(file: str, name: str, column: Column, found: Iterable[object]) -> None:
-    for value in set(found) - {*column.among, None} if column.among else ():
-        raise ValueError(_broken(file, name, column, value))
-
-
-def _broken(file: str, name: str, column: Column, got: object) -> str:
-    what = f"one of {', '.join(column.among)}" if column.among else _KINDS[column.kind]
-    if column.kind in ("whole", "number") and column.least > -LARGEST:
-        what += f" from {column.least:g} on" if column.most >= LARGEST else " from 0 to 1"
-    return f"{file} must hold {what} in its column {name}; got {str(got)[:40]}"
-
-
-def _stranger(column: Column, given: pd.Series) -> object:
-    """The value that gave a column its wrong kind."""
-    strange = given[pd.to_numeric(given, errors="coerce").isna()]
-    return given.iloc[0] if strange.empty or column.kind in ("word", "flag") else strange.iloc[0]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
 from saliency_bench.results import TRAININGS, Examples, Results, contents, files
+from saliency_bench.results.columns import Column, check_frame, check_long
 from saliency_bench.storage.longtable import LongTable
 from saliency_bench.storage.store import read_json, require_version
 
@@ -75,9 +76,9 @@ def naming_run(folder: Path) -> Iterator[None]:
         raise ValueError(line) from None
 
 
-def _long(path: Path, columns: Mapping[str, contents.Column]) -> LongTable:
+def _long(path: Path, columns: Mapping[str, Column]) -> LongTable:
     table = LongTable.read(path)
-    contents.check_long(path.name, table, columns)
+    check_long(path.name, table, columns)
     return table
 
 
@@ -91,7 +92,7 @@ def _examples(path: Path) -> Examples | None:
     return files.read_examples(path.read_bytes()) if path.exists() else None
 
 
-def _csv(path: Path, columns: Mapping[str, contents.Column]) -> pd.DataFrame:
+def _csv(path: Path, columns: Mapping[str, Column]) -> pd.DataFrame:
     content = path.read_bytes()
     if not content.endswith(b"\n"):
         raise ValueError(f"{path.name} must end with a line break; it is cut off")
@@ -106,5 +107,5 @@ def _csv(path: Path, columns: Mapping[str, contents.Column]) -> pd.DataFrame:
         require_version(path.name, str(version))
     others = table.select_dtypes(exclude=["number", "bool"]).columns
     table = table.fillna(dict.fromkeys(others, ""))
-    contents.check_frame(path.name, table, columns)
+    check_frame(path.name, table, columns)
     return table

@@ -116,15 +116,15 @@ class LongTable:
         with self._whole():
             return cast(pd.DataFrame, self._file.read().to_pandas())
 
-    def distinct(self, column: str) -> list[Any]:
-        """The different values of a column; None among them where it has none.
+    def words(self, column: str, group: int) -> list[Any]:
+        """The different values of a column in one row group; None among them where it has none.
 
         Raises:
             ValueError: if they are damaged.
         """
         with self._whole():
-            values = self._file.read([column], use_threads=False).column(column)
-            return cast("list[Any]", values.unique().to_pylist())
+            read = self._file.read_row_group(group, [column], use_threads=False)
+            return cast("list[Any]", read.column(column).unique().to_pylist())
 
     def in_memory(self) -> LongTable:
         """A copy in memory, independent of the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -197,8 +198,6 @@ def _columns(
 
 
 def _written(file: str) -> bytes:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         return (saved(run(), Path(folder)) / file).read_bytes()
 
