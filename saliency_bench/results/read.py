@@ -72,6 +72,8 @@ def naming_run(folder: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         text = str(error)
+        if isinstance(error, OSError) and error.filename:
+            text = f"{Path(error.filename).name}: {error.strerror}"
         line = text if str(folder) in text else f"{folder} must hold a finished run; {text}"
         raise ValueError(line) from None
 

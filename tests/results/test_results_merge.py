@@ -157,7 +157,8 @@ def test_what_is_no_run_folder_is_one_line(tmp_path, capsys, place):
     assert run(tmp_path / place) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert f"{tmp_path / place} must hold a finished run" in told or "Is a directory" in told
+    assert f"{tmp_path / place} must hold a finished run; " in told
+    assert "provenance.json" in told
 
 
 def test_studies_without_a_telling_fact_are_numbered():
