@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -19,6 +19,7 @@ from saliency_bench.cli import expected, load, objects
 from saliency_bench.cli.load import tell
 from saliency_bench.cli.request import Request, is_sweep, read_request, run_dir
 from saliency_bench.protocols import Exit, ProofError
+from saliency_bench.storage import json_rules
 from saliency_bench.storage.store import Store, read_json, remove_folder, write_json
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def _plan(request: Request) -> int:
 
 def _stored_results(request: Request) -> Results | None:
     """The results of the same request in its folder, if it finished; starts no TensorFlow."""
-    with _name_folder(request.folder):
-        stored = read_json(request.folder / "run.json") or {}
+    stored = _read_run_file(request.folder) or {}
     same = request.fingerprint is not None and stored.get("request") == request.fingerprint
     if not (same and stored["finished"]):
         return None
@@ -144,8 +144,8 @@ def _maps_to_save(request: Request) -> MapsToSave:
 
 def _prepare_folder(request: Request) -> None:
     """Reserve the run folder; its cells can be used again, another request's figures cannot."""
+    stored = _read_run_file(request.folder)
     with _name_folder(request.folder):
-        stored = read_json(request.folder / "run.json")
         if stored is not None and stored.get("request") != request.fingerprint:
             remove_folder(request.folder / "figures")
         _write_run_file(request, finished=False)
@@ -160,6 +160,22 @@ def _name_folder(folder: Path) -> Iterator[None]:
         raise ValueError(
             f"run_dir must be a folder that can be written; got {folder}: {error.strerror}"
         ) from error
+
+
+_RUN_FILE = json_rules.record(
+    {"request": json_rules.optional(json_rules.text), "finished": json_rules.flag}, {}
+)
+"""What run.json holds; other entries are for people."""
+
+
+def _read_run_file(folder: Path) -> dict[str, Any] | None:
+    """The content of run.json; None if there is none."""
+    with _name_folder(folder):
+        try:
+            return read_json(folder / "run.json", _RUN_FILE)
+        except ValueError as error:
+            how = "delete it and run the same command again: whole cells are kept"
+            raise ValueError(f"{error}; {how}") from None
 
 
 def _write_run_file(request: Request, *, finished: bool) -> None:

@@ -13,7 +13,7 @@ from saliency_bench.compare.baseline import freeze
 from saliency_bench.compare.comparison import compare
 from saliency_bench.compare.rows import TOLERANCE
 from saliency_bench.protocols import Exit
-from saliency_bench.report.text.console import stdout_console
+from saliency_bench.report.text.console import refuse, stdout_console
 from saliency_bench.storage.store import location, write_atomic
 
 WIDTH = 140
@@ -31,9 +31,8 @@ def main(arguments: Sequence[str]) -> int:
             print(f"baseline: {options.baseline}")
             return Exit.FINISHED
         return _compare(options)
-    except (ValueError, OSError) as error:
-        print(f"saliency_bench.compare: {' '.join(str(error).split())}", file=sys.stderr)
-        return Exit.REFUSED
+    except Exception as error:  # a fault of ours must not read as a regression
+        return refuse("saliency_bench.compare", error)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

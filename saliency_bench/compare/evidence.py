@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from saliency_bench.compare.rows import UNKNOWN
-from saliency_bench.inference import Case, Evidence, Interval, cases, decide
+from saliency_bench.inference import Case, Interval, cases, decide
 from saliency_bench.inference.rules import Verdict
 from saliency_bench.protocols import Expectation
 from saliency_bench.results import Results, files
@@ -64,7 +64,7 @@ class Side:
             self.results = (
                 source if isinstance(source, Results) else read_measurements(source, pictures=False)
             )
-            self.evidence = self._evidence()
+            self.evidence = evidence_of(self.results)
             thresholds = self.evidence.thresholds
             with_verdict = {name for name, line in thresholds.items() if line is not None}
             known = self.evidence.scores.keys
@@ -118,24 +118,14 @@ class Side:
         if why := "; ".join(self.problems(checks)):
             raise ValueError(f"{what} must be valid; it is not: {why}")
 
-    def _evidence(self) -> Evidence:
-        try:
-            return evidence_of(self.results)
-        except KeyError as error:
-            raise ValueError(
-                f"it lacks {error}: an older version made it; "
-                "run the same command again to update it"
-            ) from None
-
     @contextmanager
     def _name_errors(self) -> Iterator[None]:
         """Turn errors of unusable data into a `ValueError` in one line that names this side."""
         try:
             yield
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            text = f"{error}" if isinstance(error, OSError | ValueError) else repr(error)
-            full = f"{self.name} must be one that can be compared: {text}"
-            raise ValueError(text if self.name in text else full) from None
+        except (OSError, ValueError) as error:
+            full = f"{self.name} must be one that can be compared: {error}"
+            raise ValueError(f"{error}" if self.name in f"{error}" else full) from None
 
 
 def differing_facts(before: Side, after: Side, names: Collection[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,10 @@ from saliency_bench.storage.longtable import Key, LongTable
 
 _AXES = ("stage", "draw", "image")
 _VALUES = ("score", "null", "ceiling")
+_LISTED = 5
+"""Most names that a message lists."""
+_SPARSEST = 10_000
+"""Most places for each pair of an array of stages, draws and images."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,15 @@ class Evidence:
 def _require_known(name: str, values: Iterable[str], allowed: Iterable[str]) -> None:
     strange = set(values) - set(allowed)
     if strange:
-        raise ValueError(f"{name} must be one of {sorted(allowed)}, got {sorted(strange)}")
+        raise ValueError(f"{name} must be one of {_few(allowed)}; got {_few(strange)}")
+
+
+def _few(names: Iterable[str]) -> str:
+    """The first of some names; a list of all could be long."""
+    first, *others = sorted(map(str, names)) or ["nothing"]
+    return (
+        f"{first} and {len(others)} more" if len(others) > _LISTED else ", ".join([first, *others])
+    )
 
 
 @dataclass(frozen=True)
@@ -177,6 +190,8 @@ def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> tuple[Pair
     axes = [pd.factorize(columns[name], sort=True) for name in _AXES]
     place = tuple(codes for codes, _ in axes)
     shape = tuple(len(levels) for _, levels in axes)
+    if math.prod(shape) > _SPARSEST * (len(kinds) + 1):
+        raise ValueError(f"pairs must fill stages x draws x images; {len(kinds)} are in {shape}")
     # A pair with status ok but without a number is not ok.
     kinds = np.where((kinds == OK) & np.isnan(columns["score"]), NAN, kinds)
 

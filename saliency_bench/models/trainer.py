@@ -30,7 +30,7 @@ from saliency_bench.protocols import (
     TrainedNetwork,
     Untrainable,
 )
-from saliency_bench.storage.store import read_json, remove_partial_files, write_json
+from saliency_bench.storage.store import remove_partial_files
 
 
 @runtime_checkable
@@ -235,16 +235,12 @@ class Trainer:
             return math.nan, math.nan
         chance = _most_frequent(labels)
         result_file = file.with_name(f"{file.stem}-{self._keys.test}.json")
-        try:
-            known = read_json(result_file)
-        except ValueError:  # damaged: computing it again takes seconds
-            known = None
-        if known is None:
+        test_accuracy = weights_file.read_accuracy(result_file)
+        if test_accuracy is None:  # computing it again takes seconds
             outputs = scores(network, self._settings.training)
             test_accuracy = accuracy(outputs, pixels, labels, units=self._dataset.preprocessing)
-            known = {"test_accuracy": test_accuracy}
-            write_json(result_file, known)
-        return float(known["test_accuracy"]), chance
+            weights_file.save_accuracy(test_accuracy, result_file)
+        return test_accuracy, chance
 
     @cached_property
     def _overlap(self) -> float:

@@ -1,4 +1,8 @@
-"""Stores trained weights in a file, by position, which also works for subclassed models."""
+"""Stores trained weights in a file, by position, which also works for subclassed models.
+
+The name of a file says what the network learned. A checksum covers the name and the content: a file
+that was copied to the name of another network is refused.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,8 @@ from numpy.typing import NDArray
 from saliency_bench.datasets import archive
 from saliency_bench.datasets.content import as_value_error, require_file
 from saliency_bench.protocols import Epoch
-from saliency_bench.storage.fingerprint import digest_of_weights
-from saliency_bench.storage.store import write_atomic
+from saliency_bench.storage.fingerprint import content_key, digest_of_weights
+from saliency_bench.storage.store import read_json, write_atomic, write_json
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def save(weights: StoredWeights, file: Path) -> None:
         allow_pickle=False,
         train_accuracy=np.float64(weights.train_accuracy),
         history=np.array(weights.history, np.float64),
-        fingerprint=np.array(weights.fingerprint),
+        checksum=np.array(_checksum(weights, file)),
         **{str(position): value for position, value in enumerate(weights.values)},
     )
     write_atomic(file, buffer.getvalue())
@@ -61,7 +65,7 @@ def read(file: Path) -> StoredWeights:
 
     Raises:
         FileNotFoundError: if the file does not exist.
-        ValueError: if it is damaged.
+        ValueError: if it is damaged, or was saved under another name.
     """
     require_file(file)
     with as_value_error(f"{file} is damaged"), archive.open_checked(file) as stored:
@@ -74,6 +78,36 @@ def read(file: Path) -> StoredWeights:
                 for loss, accuracy in archive.read_array(stored, "history")
             ),
         )
-        if str(archive.read_array(stored, "fingerprint")) != weights.fingerprint:
-            raise ValueError("its weights do not match its fingerprint")
+        if str(archive.read_array(stored, "checksum")) != _checksum(weights, file):
+            raise ValueError("its checksum does not match its name and content")
     return weights
+
+
+def save_accuracy(accuracy: float, file: Path) -> None:
+    """Write an accuracy to a json file; its checksum covers the file's name, too.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    write_json(file, {"test_accuracy": accuracy, "checksum": _checksum_of(accuracy, file)})
+
+
+def read_accuracy(file: Path) -> float | None:
+    """Read a file of `save_accuracy`; None if it is missing, damaged or of another name."""
+    try:
+        known = read_json(file) or {}
+    except ValueError:
+        return None
+    accuracy = known.get("test_accuracy")
+    whole = isinstance(accuracy, float) and known.get("checksum") == _checksum_of(accuracy, file)
+    return accuracy if whole else None
+
+
+def _checksum(weights: StoredWeights, file: Path) -> str:
+    history = [[float(number) for number in epoch] for epoch in weights.history]
+    content = [weights.fingerprint, float(weights.train_accuracy), history]
+    return content_key({"file": file.name, "content": content})
+
+
+def _checksum_of(accuracy: float, file: Path) -> str:
+    return content_key({"file": file.name, "content": accuracy})

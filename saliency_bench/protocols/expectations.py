@@ -81,17 +81,10 @@ class Expectation:
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
-        """Read the output of `dataclasses.asdict`.
-
-        Raises:
-            KeyError: if a part is missing because an older version wrote it.
-        """
-        try:
-            words, ceiling = Words(**facts["words"]), Ceiling(**facts["ceiling"])
-            rest = {name: value for name, value in facts.items() if name not in _INNER}
-            return cls(words, ceiling=ceiling, **rest | {"guards": tuple(rest["guards"])})
-        except TypeError as error:
-            raise KeyError(str(error)) from error
+        """Read the output of `dataclasses.asdict`."""
+        words, ceiling = Words(**facts["words"]), Ceiling(**facts.get("ceiling", {}))
+        rest = {name: value for name, value in facts.items() if name not in _INNER}
+        return cls(words, ceiling=ceiling, **rest | {"guards": tuple(rest.get("guards", ()))})
 
 
 _INNER = ("words", "ceiling")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from saliency_bench.protocols import Exit
-from saliency_bench.report.text.console import stdout_console
+from saliency_bench.report.text.console import refuse, stdout_console
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.report.write import write
 from saliency_bench.results import Results, files, merge
@@ -39,9 +38,8 @@ def main(arguments: Sequence[str]) -> int:
         if options.no_images:
             studies = {study: replace(results, examples=None) for study, results in studies.items()}
         return _write(studies, out)
-    except (ValueError, OSError) as error:
-        print(f"saliency_bench.report: {' '.join(str(error).split())}", file=sys.stderr)
-        return Exit.REFUSED
+    except Exception as error:  # a fault of ours must not read as an invalid run
+        return refuse("saliency_bench.report", error)
 
 
 def _write(studies: Mapping[str, Results], out: Path) -> int:

@@ -11,6 +11,9 @@ from saliency_bench import inference
 from saliency_bench.protocols import Expectation
 from saliency_bench.results import TRAININGS, Examples, Results, provenance
 
+_NEEDED = ("expectations", "signed", "thresholds", "chance", "controls")
+"""Facts that verdicts rest on."""
+
 
 def conclude(
     evidence: inference.Evidence,
@@ -49,9 +52,14 @@ def evidence_of(results: Results) -> inference.Evidence:
     """The evidence of a stored run.
 
     Raises:
-        KeyError: if its provenance lacks a part because an older version wrote it.
+        ValueError: if its provenance lacks a part because an older version wrote it.
     """
     facts = results.provenance
+    if lacking := [name for name in _NEEDED if name not in facts]:
+        raise ValueError(
+            f"it lacks {', '.join(lacking)} in provenance.json: an older version made it, the "
+            "same command brings it up to date"
+        )
     return inference.Evidence(
         results.long_scores,
         results.long_floors,

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.results import Examples, Results
+from saliency_bench.results import Examples, Results, contents
 from saliency_bench.storage.store import write_atomic
 
 CONCLUSIONS = ("valid", "problems", "guards")
@@ -90,16 +90,41 @@ def examples(found: Examples) -> bytes:
 
 
 def read_examples(content: bytes) -> Examples:
-    """Read the bytes from `examples`."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        index = json.loads(str(file["told"]))
-        maps: dict[str, dict[str, dict[int, NDArray[np.float32]]]] = {}
-        for number, (check, explainer, stage) in enumerate(index["maps"]):
-            maps.setdefault(check, {}).setdefault(explainer, {})[stage] = file[f"map{number}"]
-        conditions: dict[str, dict[int, str]] = {}
-        for check, stage, name in index["conditions"]:
-            conditions.setdefault(check, {})[stage] = name
-        return Examples(file["pixels"], tuple(index["titles"]), maps, conditions)
+    """Read the bytes from `examples`.
+
+    Raises:
+        ValueError: if they are damaged, or hold something else than `contents` says.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        index = json.loads(str(arrays.get("told", "null")))
+    except Exception:  # the readers of archives and arrays may raise anything
+        raise ValueError("examples.npz must be a whole archive of maps; it is damaged") from None
+    contents.EXAMPLES("examples.npz", index)
+    pixels = _pictures("pixels", arrays)
+    maps: dict[str, dict[str, dict[int, NDArray[np.float32]]]] = {}
+    for number, (check, explainer, stage) in enumerate(index["maps"]):
+        found = _pictures(f"map{number}", arrays, len(pixels))
+        maps.setdefault(check, {}).setdefault(explainer, {})[stage] = found
+    for check, explainer in ((c, e) for c in maps for e in maps[c] if 0 not in maps[c][e]):
+        raise ValueError(f"examples.npz must hold the untouched maps of {explainer}, {check}")
+    conditions: dict[str, dict[int, str]] = {}
+    for check, stage, name in index["conditions"]:
+        conditions.setdefault(check, {})[stage] = name
+    return Examples(pixels, tuple(index["titles"]), maps, conditions)
+
+
+def _pictures(
+    name: str, arrays: Mapping[str, NDArray[Any]], count: int | None = None
+) -> NDArray[np.float32]:
+    """An array of pictures `[E, H, W, C]`; as many as `count`, if it is given."""
+    found = arrays.get(name, np.empty(0))
+    if found.ndim != 4 or found.dtype.kind != "f" or not found.size:
+        raise ValueError(f"examples.npz must hold {name}, [E, H, W, C] floats; got {found.shape}")
+    if count is not None and len(found) != count:
+        raise ValueError(f"examples.npz must hold {count} maps in {name}; got {len(found)}")
+    return found
 
 
 def _versioned(table: pd.DataFrame) -> pd.DataFrame:

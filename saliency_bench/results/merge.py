@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from saliency_bench.inference import Evidence
 from saliency_bench.results import Examples, Results
 from saliency_bench.results.conclude import conclude, evidence_of
-from saliency_bench.results.read import read_measurements
+from saliency_bench.results.read import naming_run, read_measurements
 from saliency_bench.storage.longtable import Key, LongTable, open_writer
 
 SAME_TABLE = (
@@ -78,38 +79,38 @@ def _names(facts: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _join(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
     """Join the runs of a study to one `Results`."""
-    folder, first = runs[0]
-    try:
-        evidence = evidence_of(first)
-        for other, results in runs[1:]:
-            addition = evidence_of(results)
-            _require_alike(evidence.expectations, addition.expectations, f"{folder} and {other}")
-            evidence = replace(
-                evidence,
-                networks=_rows(evidence.networks, addition.networks, ["check", "stage", "draw"]),
-                expectations={**addition.expectations, **evidence.expectations},
-                signed={**addition.signed, **evidence.signed},
-                thresholds={**addition.thresholds, **evidence.thresholds},
-                controls={**addition.controls, **evidence.controls},
-                scores=evidence.scores,
-            )
-    except KeyError as error:
-        raise ValueError(
-            f"a run must say what it rests on; {folder} or another one does not ({error}): "
-            "it was made by an older version, the same command brings it up to date"
-        ) from None
+    (folder, first), *others = runs
+    evidence = _evidence(folder, first)
+    for other, results in others:
+        addition = _evidence(other, results)
+        _require_alike(evidence.expectations, addition.expectations, f"{folder} and {other}")
+        evidence = replace(
+            evidence,
+            networks=_rows(evidence.networks, addition.networks, ["check", "stage", "draw"]),
+            expectations={**addition.expectations, **evidence.expectations},
+            signed={**addition.signed, **evidence.signed},
+            thresholds={**addition.thresholds, **evidence.thresholds},
+            controls={**addition.controls, **evidence.controls},
+            scores=evidence.scores,
+        )
     if len(runs) > 1:
         long = [
             _long([(place, getattr(r, name)) for place, r in runs], into / f"{name[5:]}.parquet")
             for name in ("long_scores", "long_floors")
         ]
         evidence = replace(evidence, scores=long[0], floors=long[1])
-    return conclude(
-        evidence,
-        reduce(_facts, (results.provenance for _, results in runs)),
-        examples=reduce(_examples, (results.examples for _, results in runs)),
-        trainings=pd.concat([r.trainings for _, r in runs]).drop_duplicates(ignore_index=True),
-    )
+    with naming_run(folder):
+        return conclude(
+            evidence,
+            reduce(_facts, (results.provenance for _, results in runs)),
+            examples=reduce(_examples, (results.examples for _, results in runs)),
+            trainings=pd.concat([r.trainings for _, r in runs]).drop_duplicates(ignore_index=True),
+        )
+
+
+def _evidence(folder: Path, results: Results) -> Evidence:
+    with naming_run(folder):
+        return evidence_of(results)
 
 
 def _long(tables: Sequence[tuple[Path, LongTable]], path: Path) -> LongTable:
@@ -163,7 +164,8 @@ def _facts(facts: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any
         for name, value in facts.items()
         if isinstance(value, dict) and isinstance(others.get(name), dict)
     }
-    commands = [*facts.get("commands", [facts["command"]]), others["command"]]
+    # A baseline has no command: it may name folders and people.
+    commands = [*facts.get("commands", [facts.get("command", "")]), others.get("command", "")]
     return {**facts, **both, "commands": commands}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,29 +11,27 @@ from pathlib import Path
 import pandas as pd
 
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
-from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.results import TRAININGS, Examples, Results, files, tables
+from saliency_bench.results import TRAININGS, Examples, Results, contents, files
+from saliency_bench.results.columns import Column, check_frame, check_long
 from saliency_bench.storage.longtable import LongTable
-from saliency_bench.storage.store import read_json
+from saliency_bench.storage.store import read_json, require_version
 
 _BESIDE_FACTS = {"schema_version", *files.CONCLUSIONS}
 """Entries of provenance.json that are no facts of the provenance."""
-
-_WORDS = {"verdict", "similarity", "reason", "control"}
-"""Columns of words that may be empty from top to bottom."""
 
 
 def read(folder: Path) -> Results:
     """Read the results that `files.write` wrote.
 
     Raises:
-        ValueError: if a file is missing, damaged or of another schema version.
+        ValueError: if a file is missing, damaged, of another schema version, or holds something
+            else than `contents` says.
     """
-    with _naming_run(folder):
+    with naming_run(folder):
         return replace(
             read_measurements(folder),
-            summary=_csv(folder / "summary.csv", SUMMARY),
-            verdicts=_csv(folder / "verdicts.csv", VERDICTS),
+            summary=_csv(folder / "summary.csv", contents.AREAS),
+            verdicts=_csv(folder / "verdicts.csv", contents.CONCLUSIONS),
         )
 
 
@@ -45,16 +43,21 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
         pictures: whether to read its example images and maps.
 
     Raises:
-        ValueError: if a file is missing, damaged or of another schema version.
+        ValueError: if a file is missing, damaged, of another schema version, or holds something
+            else than `contents` says.
     """
-    facts = read_json(folder / "provenance.json")
-    if facts is None:
-        raise ValueError(f"{folder} must hold a finished run; it has no provenance.json")
-    with _naming_run(folder):
+    with naming_run(folder):
+        facts = read_json(folder / "provenance.json", contents.FACTS)
+        if facts is None:
+            raise ValueError("it has no provenance.json")
+        scores = _long(folder / "scores.parquet", contents.SCORES)
+        floors = _long(folder / "floors.parquet", contents.FLOORS)
+        networks = _csv(folder / "networks.csv", contents.NETWORKS)
+        contents.check_together(scores, floors, networks)
         return Results(
-            long_scores=LongTable.read(folder / "scores.parquet"),
-            long_floors=LongTable.read(folder / "floors.parquet"),
-            networks=_csv(folder / "networks.csv", tables.NETWORKS),
+            long_scores=scores,
+            long_floors=floors,
+            networks=networks,
             summary=pd.DataFrame(columns=list(SUMMARY)),
             verdicts=pd.DataFrame(columns=list(VERDICTS)),
             provenance={name: facts[name] for name in facts if name not in _BESIDE_FACTS},
@@ -66,19 +69,27 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
 
 
 @contextmanager
-def _naming_run(folder: Path) -> Iterator[None]:
+def naming_run(folder: Path) -> Iterator[None]:
     """Raise any error about the files of a run as one line that names the run."""
     try:
         yield
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         text = str(error)
+        if isinstance(error, OSError) and error.filename:
+            text = f"{Path(error.filename).name}: {error.strerror}"
         line = text if str(folder) in text else f"{folder} must hold a finished run; {text}"
         raise ValueError(line) from None
 
 
+def _long(path: Path, columns: Mapping[str, Column]) -> LongTable:
+    table = LongTable.read(path)
+    check_long(path.name, table, columns)
+    return table
+
+
 def _trainings(path: Path) -> pd.DataFrame:
     # A run without trainings has no such table.
-    return _csv(path, TRAININGS) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
+    return _csv(path, contents.LEARNED) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
 
 
 def _examples(path: Path) -> Examples | None:
@@ -86,16 +97,20 @@ def _examples(path: Path) -> Examples | None:
     return files.read_examples(path.read_bytes()) if path.exists() else None
 
 
-def _csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    with path.open("rb") as file:
-        table = pd.read_csv(file, keep_default_na=False, na_values=[""])
-    if lacking := {"schema_version", *columns} - set(table.columns):
-        raise ValueError(f"{path.name} must have the columns {', '.join(sorted(lacking))}")
-    if (table["schema_version"] != SCHEMA_VERSION).any():
-        raise ValueError(f"{path.name} must have schema_version {SCHEMA_VERSION}")
-    table = table[[name for name in table if name in set(columns)]].copy()
-    for name in table:
-        if name in _WORDS or table[name].dtype.kind not in "iufb":
-            texts = table[name].astype(object)
-            table[name] = texts.where(texts.notna(), "").astype(str)
-    return table
+def _csv(path: Path, columns: Mapping[str, Column]) -> pd.DataFrame:
+    content = path.read_bytes()
+    if not content.endswith(b"\n"):
+        raise ValueError(f"{path.name} must end with a line break; it is cut off")
+    words = {name: str for name, column in columns.items() if column.kind == "word"}
+    table = pd.read_csv(
+        io.BytesIO(content), keep_default_na=False, na_values=[""], dtype=words, low_memory=False
+    )
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ValueError(f"{path.name} must have a name for each column; it lacks one")
+    versions = table.get("schema_version", pd.Series(["none"]))
+    for version in versions.unique():
+        require_version(path.name, str(version))
+    others = table.select_dtypes(exclude=["number", "bool"]).columns
+    table = table.fillna(dict.fromkeys(others, ""))
+    check_frame(path.name, table, columns)
+    return table[[name for name in table if name in columns]].copy()

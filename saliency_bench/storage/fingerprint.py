@@ -29,9 +29,12 @@ _TOKENS: dict[type, str] = {}
 # ---------------------------------------------------------------- settings and numbers
 
 
-def digest(content: bytes) -> bytes:
-    """Hash of bytes, `DIGEST` bytes long."""
-    return hashlib.blake2b(content, digest_size=DIGEST).digest()
+def digest(*parts: bytes) -> bytes:
+    """Hash of bytes, one part after the other; `DIGEST` bytes long."""
+    total = hashlib.blake2b(digest_size=DIGEST)
+    for part in parts:
+        total.update(part)
+    return total.digest()
 
 
 def content_key(identity: Mapping[str, Any], files: Iterable[Path] = ()) -> str:

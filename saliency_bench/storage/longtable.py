@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Self, cast
+from typing import IO, Any, Self, cast
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.storage.store import atomic
+from saliency_bench.protocols import SCHEMA_VERSION, one_line
+from saliency_bench.storage import sealed
+from saliency_bench.storage.store import atomic, require_version
 
 Key = tuple[str, str, str]
 """Check, explainer and similarity."""
@@ -25,6 +26,12 @@ KEYS = ["check", "explainer", "similarity"]
 
 GROUP = 2**14
 """Most rows in a row group."""
+
+_QUOTED = 150
+"""Letters of a reader's message that are quoted."""
+
+_SEALED = b"sealed"
+"""Metadata of a table that has a seal; tables of older versions have neither."""
 
 
 @dataclass(frozen=True)
@@ -56,32 +63,68 @@ class LongTable:
 
         Raises:
             OSError: if the file cannot be read.
-            ValueError: if it is damaged, or of another schema version.
+            ValueError: if it is damaged, not such a table, or of another schema version.
         """
         table = cls(path)
-        table._groups  # noqa: B018  opens it
+        table.groups  # noqa: B018  opens it
         return table
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """The keys in the table, in its order."""
-        return tuple(dict.fromkeys(self._groups))
+        return tuple(dict.fromkeys(self.groups))
+
+    @cached_property
+    def groups(self) -> list[Key]:
+        """The key of each row group."""
+        metadata = self._file.metadata.metadata or {}
+        require_version(self.name, metadata.get(b"schema_version", b"").decode(errors="replace"))
+        with self._whole():
+            keys = [tuple(key) for key in json.loads(metadata[b"groups"])]
+            if [len(key) for key in keys] != [len(KEYS)] * self._file.num_row_groups:
+                raise ValueError("a key must belong to each of its row groups")
+            return [cast(Key, key) for key in keys]
 
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the columns."""
         return self._file.schema_arrow.remove_metadata()
 
+    @property
+    def metadata(self) -> pq.FileMetaData:
+        """Metadata of the file, with statistics of every column of every row group."""
+        return self._file.metadata
+
     def rows(self, key: Key) -> pd.DataFrame:
-        """The rows of one key, in their order."""
-        places = [place for place, its in enumerate(self._groups) if its == key]
-        # One thread: each further one would keep memory of its own.
-        table = self._file.read_row_groups(places, use_threads=False)
-        return cast(pd.DataFrame, table.to_pandas(use_threads=False))
+        """The rows of one key, in their order.
+
+        Raises:
+            ValueError: if they are damaged.
+        """
+        places = [place for place, its in enumerate(self.groups) if its == key]
+        with self._whole():
+            # One thread: each further one would keep memory of its own.
+            table = self._file.read_row_groups(places, use_threads=False)
+            return cast(pd.DataFrame, table.to_pandas(use_threads=False))
 
     def frame(self) -> pd.DataFrame:
-        """All rows; names and statuses are categorical columns."""
-        return cast(pd.DataFrame, self._file.read().to_pandas())
+        """All rows; names and statuses are categorical columns.
+
+        Raises:
+            ValueError: if they are damaged.
+        """
+        with self._whole():
+            return cast(pd.DataFrame, self._file.read().to_pandas())
+
+    def words(self, column: str, group: int) -> list[Any]:
+        """The different values of a column in one row group; None among them where it has none.
+
+        Raises:
+            ValueError: if they are damaged.
+        """
+        with self._whole():
+            read = self._file.read_row_group(group, [column], use_threads=False)
+            return cast("list[Any]", read.column(column).unique().to_pylist())
 
     def in_memory(self) -> LongTable:
         """A copy in memory, independent of the file."""
@@ -100,31 +143,53 @@ class LongTable:
     def _bytes(self) -> bytes:
         return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
 
+    @property
+    def name(self) -> str:
+        """Its path, for messages."""
+        return "a table in memory" if isinstance(self.source, bytes) else str(self.source)
+
     @cached_property
     def _file(self) -> pq.ParquetFile:
         # The open file keeps its content, also if another run replaces the file.
-        if isinstance(self.source, bytes):
-            return pq.ParquetFile(pa.BufferReader(self.source))
-        local = isinstance(self.source, Path)
-        return pq.ParquetFile(pa.OSFile(str(self.source)) if local else self.source.open("rb"))
+        with self._whole():
+            file = self._open()
+            has_seal = sealed.check(file)
+            opened = pq.ParquetFile(file, page_checksum_verification=True)
+            if (_SEALED in (opened.metadata.metadata or {})) != has_seal:
+                raise ValueError("its seal is missing")
+            return opened
 
-    @cached_property
-    def _groups(self) -> list[Key]:
-        metadata = self._file.metadata.metadata or {}
-        if metadata.get(b"schema_version") != str(SCHEMA_VERSION).encode():
-            raise ValueError(f"{self.source!s} must have schema_version {SCHEMA_VERSION}")
-        if b"groups" not in metadata:
-            raise ValueError(f"{self.source!s} must list the keys of its row groups; it does not")
-        return [cast(Key, tuple(key)) for key in json.loads(metadata[b"groups"])]
+    def _open(self) -> pa.NativeFile:
+        if isinstance(self.source, bytes):
+            return pa.BufferReader(self.source)
+        local = isinstance(self.source, Path)
+        return pa.OSFile(str(self.source)) if local else pa.PythonFile(self.source.open("rb"))
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Turn what readers of a damaged file raise into a `ValueError` that names it."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # it cannot be read at all
+                raise
+            why = one_line(error, longest=_QUOTED)
+            raise ValueError(f"{self.name} must be a whole table of a run; {why}") from None
 
 
 class _Writer:
     """Writes a long table key by key; its row groups do not depend on the parts it is given."""
 
     def __init__(self, sink: IO[bytes], schema: pa.Schema) -> None:
-        self._schema = schema.with_metadata({"schema_version": str(SCHEMA_VERSION)})
+        facts = {b"schema_version": str(SCHEMA_VERSION).encode(), _SEALED: b""}
+        self._schema = schema.with_metadata(facts)
         categories = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-        self._writer = pq.ParquetWriter(sink, self._schema, use_dictionary=categories)
+        self._sink = sealed.Sink(sink)
+        file = pa.PythonFile(self._sink, mode="w")
+        self._writer = pq.ParquetWriter(
+            file, self._schema, use_dictionary=categories, write_page_checksum=True
+        )
+        file.write(sealed.blank())
         # Plain strings: the categories of a row group must not depend on how the parts are cut.
         plain = [(f.name, pa.string() if f.name in categories else f.type) for f in schema]
         self._plain = pa.schema(plain)
@@ -140,6 +205,7 @@ class _Writer:
             self._flush(0)
             self._writer.add_key_value_metadata({"groups": json.dumps(self._groups)})
         self._writer.close()
+        self._sink.seal()
 
     def write(self, key: Key, rows: pa.Table) -> None:
         """Write rows of a key; all rows of a key must be written before the next key."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.storage.fingerprint import DIGEST, digest
+from saliency_bench.storage.json_rules import Rule, plain
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -147,29 +148,47 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomic(path, text.encode() + b"\n")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path, holds: Rule = plain) -> dict[str, Any] | None:
     """Read a file of `write_json`; None if there is no such file.
 
+    Args:
+        path: of the file.
+        holds: what its content must be.
+
     Raises:
-        ValueError: if the file is damaged or of another schema version.
+        ValueError: if the file is damaged, of another schema version, or holds something else.
     """
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # too deep lists in lists, too
         raise ValueError(f"{path} must hold JSON; it is damaged ({error})") from None
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise ValueError(f"{path} must have schema_version {SCHEMA_VERSION}")
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object; it holds another value")
+    require_version(str(path), str(content.get("schema_version", "")))
+    try:
+        holds("", content)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold what this version writes: {error}") from None
     return content
+
+
+def require_version(file: str, version: str) -> None:
+    """Raise `ValueError` unless the schema version of a file is the one of this package."""
+    if version != str(SCHEMA_VERSION):
+        raise ValueError(
+            f"{file} must have schema_version {SCHEMA_VERSION}, it has {version[:20] or 'none'}: "
+            "another version wrote it, or it is damaged"
+        )
 
 
 @dataclass(frozen=True)
 class Store:
     """The files of one run.
 
-    A cell is an npz file followed by a hash of its bytes, so that a damaged cell is recognised and
-    computed again.
+    A cell is an npz file followed by a hash of its key and its bytes: a cell that is damaged, or
+    lies under another cell's key, is recognised and computed again.
 
     Attributes:
         folder: the run folder.
@@ -203,10 +222,10 @@ class Store:
         """Save a cell; arrays that were saved under its key before stay."""
         content, path = _npz({**arrays, **(self.cell(key) or {})}), self._path(key)
         try:
-            write_atomic(path, content + digest(content))
+            write_atomic(path, content + digest(key.encode(), content))
         except IsADirectoryError:  # a damaged cell that no file can replace
             remove_folder(path)
-            write_atomic(path, content + digest(content))
+            write_atomic(path, content + digest(key.encode(), content))
 
     def save_maps(self, name: str, maps: NDArray[np.float32]) -> None:
         """Save raw maps as `maps/<name>.npz`."""
@@ -228,7 +247,7 @@ class Store:
         except OSError:  # an unreadable sector counts as a missing file
             return None
         content, expected = stored[:-DIGEST], stored[-DIGEST:]
-        return content if digest(content) == expected else None
+        return content if digest(key.encode(), content) == expected else None
 
 
 def _npz(arrays: Arrays) -> bytes:

@@ -109,3 +109,59 @@ def test_damaged_cells_are_told_and_computed_anew(command, small):
     assert json.loads((folder / "provenance.json").read_text())["damaged_cells"] == 2
     assert scores(folder) == whole
     assert {path: before[path] for path in kept}.items() <= cells(folder).items()
+
+
+RUN_FILES = {
+    "cut": lambda whole: whole[: len(whole) // 2],
+    "empty": lambda whole: "",
+    "a list": lambda whole: "[]",
+    "deep": lambda whole: 99_999 * "[",
+    "of another version": lambda whole: whole.replace('"schema_version": ', '"schema_version": 9'),
+    "without an end": lambda whole: whole.replace('"finished"', '"was"'),
+    "of text": lambda whole: whole.replace('"finished": true', '"finished": "x"'),
+}
+
+
+def test_a_damaged_run_file_says_how_to_go_on_and_one_does_with_all_cells(command, small):
+    folder, file = Path("run"), Path("run/run.json")
+    assert command(*small).status == 0
+    text, whole, before = file.read_text(), scores(folder), cells(folder)
+    for damage in RUN_FILES.values():
+        file.write_text(damage(text))
+        done = command(*small)
+        require_refused(done, "run.json", "delete it and run the same command again")
+        assert len(done.err) < 300
+    file.unlink()
+    (folder / "plan.json").write_text("{")
+    (folder / "scores.parquet").unlink()
+    assert command(*small).status == 0
+    assert cells(folder) == before
+    assert scores(folder) == whole
+    assert json.loads((folder / "plan.json").read_text())["cells"]
+    assert json.loads(file.read_text())["finished"]
+
+
+def test_a_cell_under_another_ones_name_is_computed_anew(command, small):
+    folder = Path("run")
+    assert command(*small).status == 0
+    whole = scores(folder)
+    one, other, *_ = cells(folder)
+    kept = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    (folder / "scores.parquet").unlink()
+    assert command(*small).status == 0
+    assert json.loads((folder / "provenance.json").read_text())["damaged_cells"] == 1
+    assert one.read_bytes() == kept
+    assert scores(folder) == whole
+
+
+def test_a_table_with_a_flipped_bit_is_made_again_from_the_cells(command, small):
+    folder = Path("run")
+    assert command(*small).status == 0
+    whole, before = scores(folder), cells(folder)
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    (folder / "scores.parquet").write_bytes(flipped)
+    assert command(*small).status == 0
+    assert scores(folder) == whole
+    assert cells(folder) == before

@@ -116,6 +116,15 @@ def test_facts_that_make_no_sense_get_one_line_and_2(name, value, run, worse, ca
         assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_fault_of_ours_does_not_read_as_a_regression(run, capsys, monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("lost\nfor good")
+
+    monkeypatch.setattr(command, "compare", broken)
+    assert main([str(run), str(run)]) == 2
+    assert capsys.readouterr().err == "saliency_bench.compare: KeyError: 'lost\\nfor good'\n"
+
+
 def test_columns_that_are_not_there_get_one_line_and_2(run, worse, capsys):
     table = LongTable(worse / "scores.parquet").frame().drop(columns="status")
     LongTable.of(table).save(worse / "scores.parquet")

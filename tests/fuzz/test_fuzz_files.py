@@ -25,9 +25,9 @@ def _network() -> weights_file.StoredWeights:
     return weights_file.StoredWeights(values, 0.75, ((1.5, 0.5), (1.0, 0.75)))
 
 
-def _kept_file(folder: Path) -> bytes:
-    weights_file.save(_network(), folder / "good.npz")
-    return (folder / "good.npz").read_bytes()
+def _kept_file(file: Path) -> bytes:
+    weights_file.save(_network(), file)
+    return file.read_bytes()
 
 
 def by_name(cases: list[Spoilt]) -> Any:
@@ -70,7 +70,7 @@ def test_arrays(here, tmp_path, case):
 @by_name(spoilt_arrays.NETWORKS)
 def test_networks_of_the_cache(here, tmp_path, case):
     file = here / "spoilt ü.npz"
-    file.write_bytes(case.make(_kept_file(tmp_path)))
+    file.write_bytes(case.make(_kept_file(file)))
     got = outcome(lambda: weights_file.read(file), file, tmp_path)
     if isinstance(got, Exception):
         assert "is damaged" in str(got)

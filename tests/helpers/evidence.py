@@ -47,7 +47,9 @@ def networks(*, accuracy=0.9, redrawn=0.1, changed=4):
     return networks_of(rows)
 
 
-FLOORS = pd.DataFrame(columns=["check", "explainer", "similarity", "stage", "floor"])
+FLOORS = pd.DataFrame(
+    columns=["check", "explainer", "similarity", "stage", "draw", "image", "floor"]
+)
 WORDS = Words(
     breaks="something is broken",
     passes="the map depends on it",

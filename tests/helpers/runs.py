@@ -52,6 +52,10 @@ def saved(results: Results, folder: Path) -> Path:
     write_atomic(folder / "provenance.json", files.provenance(results))
     results.long_scores.save(folder / "scores.parquet")
     results.long_floors.save(folder / "floors.parquet")
+    if len(results.trainings):
+        write_atomic(folder / "trainings.csv", files.csv(results.trainings))
+    if results.examples is not None:
+        write_atomic(folder / "examples.npz", files.examples(results.examples))
     return folder
 
 
@@ -271,7 +275,7 @@ def trainings_of(levels: tuple[float, ...] = (1.0,)) -> pd.DataFrame:
         for draw in range(NETWORKS):
             name = NetworkName("permuted" if level else "true", level, draw)
             gains = np.sort(rng.random(epochs))
-            test = 0.97 - 0.87 * level + 0.02 * draw
+            test = 0.97 - 0.87 * level + 0.01 * draw
             rows += [
                 (str(name), *name, epoch, 2 - gain, 0.1 + 0.88 * gain, 0.99 - 0.01 * draw, test)
                 for epoch, gain in enumerate(gains, start=1)

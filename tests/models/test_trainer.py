@@ -165,6 +165,40 @@ def test_a_damaged_file_is_trained_again_and_said_so(stripes, tmp_path):
         assert whole.file.read_bytes() == content
 
 
+def test_a_file_of_another_network_is_not_believed_under_this_ones_name(taught, stripes, tmp_path):
+    """Copied over the name of another lesson: it is whole, and the wrong network."""
+    own = trainer(stripes, tmp_path)(PERMUTED)
+    content = own.file.read_bytes()
+    other = taught(NetworkName())
+    assert other.fingerprint != own.fingerprint
+    own.file.write_bytes(other.file.read_bytes())
+    listener = Listener()
+    again = trainer(stripes, tmp_path, progress=listener)(PERMUTED)
+    assert again.fingerprint == own.fingerprint
+    assert "its checksum does not match its name and content" in listener.lines[0]
+    assert own.file.read_bytes() == content
+
+
+@pytest.mark.parametrize("change", ["another network's", "another number", "no json", "no number"])
+def test_a_stored_test_accuracy_is_not_believed_under_another_name(
+    taught, stripes, tmp_path, change
+):
+    own = trainer(stripes, tmp_path)(PERMUTED)
+    (kept,) = tmp_path.glob("*.json")
+    content = kept.read_text()
+    foreign = next(f for f in taught(PERMUTED).file.parent.glob("*.json") if f.name != kept.name)
+    kept.write_text(
+        {
+            "another network's": foreign.read_text(),
+            "another number": content.replace(str(own.test_accuracy), "0.125"),
+            "no json": "{",
+            "no number": content.replace("test_accuracy", "accuracy"),
+        }[change]
+    )
+    assert trainer(stripes, tmp_path)(PERMUTED).test_accuracy == own.test_accuracy
+    assert kept.read_text() == content
+
+
 @pytest.mark.parametrize("moment", ["fitting", "writing"])
 def test_a_killed_training_leaves_nothing_and_restarts_cleanly(
     taught, stripes, tmp_path, monkeypatch, moment

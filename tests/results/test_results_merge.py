@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from helpers.evidence import EXPECTED, evidence, networks_of
 
+from saliency_bench.compare import freeze
 from saliency_bench.report import command
 from saliency_bench.results import merge
 from saliency_bench.results.conclude import conclude
@@ -138,6 +139,26 @@ def test_a_run_of_an_older_version_is_refused_in_words(stored, capsys):
     (folder / "provenance.json").write_text(text)
     assert run(folder) == 2
     assert "older version" in capsys.readouterr().err
+
+
+def test_baselines_have_no_command_and_are_merged_all_the_same(stored, tmp_path):
+    baselines = [tmp_path / f"baseline_{name}" for name in ("keeps", "changes")]
+    for folder in baselines:
+        freeze(stored(folder.name.rpartition("_")[2], folder.name.rpartition("_")[2]), folder)
+    assert run(*baselines, "--out", tmp_path / "all") == 0
+    found = read(tmp_path / "all")
+    assert set(found.verdicts["explainer"]) == {"keeps", "changes"}
+
+
+@pytest.mark.parametrize("place", ["nowhere", "file", "folder"])
+def test_what_is_no_run_folder_is_one_line(tmp_path, capsys, place):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder" / "provenance.json").mkdir(parents=True)
+    assert run(tmp_path / place) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert f"{tmp_path / place} must hold a finished run; " in told
+    assert "provenance.json" in told
 
 
 def test_studies_without_a_telling_fact_are_numbered():

@@ -82,6 +82,18 @@ def test_every_damage_is_noticed_and_mended(store):
     assert path_of(store).read_bytes() == content
 
 
+def test_a_cell_is_believed_only_under_its_own_key(store):
+    store.save_cell("k", CELL)
+    store.save_cell("other", {"score": np.zeros(5)})
+    path_of(store).write_bytes(path_of(store, "other").read_bytes())
+    assert store.cell("k") is None
+    assert store.columns("k") is None
+    assert store.damaged("k")
+    assert not store.damaged("other")
+    store.save_cell("k", CELL)
+    np.testing.assert_array_equal((store.cell("k") or {})["score"], CELL["score"])
+
+
 @pytest.mark.parametrize("broken", ["replace", "fsync"])
 def test_a_failed_write_passes_on_its_error_and_leaves_what_was_there(store, monkeypatch, broken):
     store.save_cell("k", CELL)
