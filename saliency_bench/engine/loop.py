@@ -30,6 +30,7 @@ from saliency_bench.protocols import (
     ProofError,
     Scene,
     Study,
+    interrupts,
 )
 from saliency_bench.storage.store import Store
 
@@ -172,6 +173,7 @@ class Loop:
         logits = window.logits(step, scene) if NETWORK in task.names else None
         with step.condition.applied(network, scene) as changed, Background() as background:
             for name in task.names:
+                interrupts.ask()  # one that a destructor lost
                 self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
                 if name == NETWORK:
                     background.do(self._observe, step, logits, changed, observed)
@@ -255,7 +257,8 @@ class Loop:
             return maps
         except NotApplicable as refusal:
             self.outcome.refused[name] = refusal.reason
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            interrupts.ask()
             # A user's explainer may raise anything; the others must still run.
             self.outcome.failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
         return None

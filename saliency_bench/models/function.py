@@ -95,5 +95,5 @@ class Function:
             return self.build(seed=seed) if takes_seed else self.build()
 
 
-def _with_class(error: Exception) -> str:
+def _with_class(error: BaseException) -> str:
     return f"it raised {type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"

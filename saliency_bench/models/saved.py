@@ -96,7 +96,7 @@ def _keras_file(path: Path) -> Path:
     return file
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     text = str(error)
     if missing := re.search(r"Could not locate (\w+) '([^']+)'", text):
         kind, name = missing.groups()

@@ -14,7 +14,7 @@ import tensorflow as tf
 from saliency_bench.network.output import explained
 from saliency_bench.network.overrides import Path, Rule
 from saliency_bench.network.trace import Call, inlined, input_shape, last_feature_map, recorded
-from saliency_bench.protocols import NotApplicable, Output
+from saliency_bench.protocols import NotApplicable, Output, interrupts
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def compile_graph(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
             raise
 
     try:
-        with inlined():
+        with interrupts.kept(), inlined():
             return tf.function(trace).get_concrete_function(*specs)
     except Exception:
         # Autograph wraps what a traced function raises; the caller needs the original error.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from saliency_bench.properties.axioms import CLAIMED, UNIVERSAL, Axiom, NotTestable, runs
 from saliency_bench.properties.subject import TestedExplainer, as_explainer, restore_weights
-from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable
+from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable, interrupts
 
 HOLDS, BROKEN = "holds", "broken"
 NOT_CLAIMED, NOT_TESTABLE = "not_claimed", "not_testable"
@@ -92,6 +92,7 @@ def _test(axiom: Axiom, subject: TestedExplainer) -> Row:
     except NotApplicable:
         raise
     except Exception as error:  # a user's explainer may raise anything
+        interrupts.ask()
         reason = f"raised {type(error).__name__}: {error}"
         return axiom.__name__, BROKEN, float("inf"), 0.0, reason
     status = HOLDS if finding.deviation <= finding.tolerance else BROKEN

@@ -1,5 +1,6 @@
 """The types that all packages share. Imports nothing else of this package."""
 
+from saliency_bench.protocols import interrupts
 from saliency_bench.protocols.errors import NotApplicable, ProofError, one_line
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
@@ -83,6 +84,7 @@ __all__ = [
     "VERDICTS",
     "Values",
     "Words",
+    "interrupts",
     "one_line",
     "parts",
 ]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable
+
 
 class NotApplicable(Exception):
     """A method cannot handle this model or these maps; the reason becomes a row of the results."""
@@ -18,14 +23,67 @@ class ProofError(RuntimeError):
 SPEAKING = (ValueError, TypeError, OSError, ImportError, ProofError)
 """Errors whose message is clear without the name of their class."""
 
+LONGEST = 280
+"""Most characters of a message."""
 
-def one_line(error: BaseException, *, longest: int | None = None) -> str:
+_ENOUGH = 120
+"""Most letters of a list of names that is told in full."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""The codes by which libraries colour their messages."""
+
+_REORDERING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters without a look of their own that turn the letters around them."""
+
+
+def printable(text: object) -> str:
+    r"""A text as it may be shown: characters that control a terminal or a page become `\x1b`."""
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(_escaped(c) if _controls(c) else c for c in line)
+
+
+def one_line(error: BaseException, *, longest: int = LONGEST) -> str:
     """The message of an error in one line, after the name of its class if that is needed.
 
     Args:
         error: the error.
-        longest: most characters of the line; default: no limit.
+        longest: most characters of the line.
     """
-    text = " ".join(str(error).split())
+    if isinstance(error, SystemExit):
+        return f"it ended the process by sys.exit({'' if error.code is None else error.code!r})"
+    text = in_one_line(str(error))
     line = text if text and isinstance(error, SPEAKING) else f"{type(error).__name__}: {text}"
-    return line if longest is None or len(line) <= longest else f"{line[: longest - 4]} ..."
+    return shortened(line, longest=longest)
+
+
+def shortened(line: str, *, longest: int = LONGEST) -> str:
+    """A line, or its start."""
+    return line if len(line) <= longest else f"{line[: longest - 4]} ..."
+
+
+def in_one_line(text: str) -> str:
+    """A text of several lines, perhaps coloured, as one printable line."""
+    return printable(" ".join(_COLOURS.sub("", text).split()))
+
+
+def known_names(name: object, known: Iterable[object]) -> str:
+    """What there is in place of a name that does not exist: the nearest names, all if not many."""
+    names = list(map(str, known))
+    near = difflib.get_close_matches(str(name), names, n=4)
+    parts = [f"nearest: {', '.join(near)}"] if near else []
+    if len(", ".join(names)) <= _ENOUGH:
+        parts.append(f"there are: {', '.join(names)}")
+    elif not near:
+        parts.append(f"there are {len(names)}, such as {', '.join(names[:5])}")
+    return "; ".join(parts)
+
+
+def _controls(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cs", "Zl", "Zp") or character in _REORDERING
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

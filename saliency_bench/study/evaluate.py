@@ -11,7 +11,7 @@ from typing import Any
 
 from saliency_bench.checks import ParameterRandomization
 from saliency_bench.engine import MapsToSave
-from saliency_bench.protocols import Check, Floats, Ints, Similarity
+from saliency_bench.protocols import Check, Floats, Ints, Similarity, interrupts
 from saliency_bench.results import Results
 from saliency_bench.storage.store import Store
 from saliency_bench.study.build import Options, build
@@ -47,11 +47,28 @@ def evaluate(
     Raises:
         ValueError: if the model has no logit, or images, targets or settings do not fit.
         ProofError: if the model does not use the weights that were changed.
+        KeyboardInterrupt: after Ctrl-C, whatever it broke off.
     """
-    options = options or Options()
+    with interrupts.kept():
+        return _evaluate(
+            model, images, targets, explainers, checks,
+            similarities=similarities or default_similarities(), options=options or Options(),
+        )  # fmt: skip
+
+
+def _evaluate(
+    model: Any,
+    images: Floats,
+    targets: Ints | None,
+    explainers: Mapping[str, AnyExplainer],
+    checks: Sequence[Check],
+    *,
+    similarities: Mapping[str, Similarity],
+    options: Options,
+) -> Results:
     study = build(
         model, images, targets, explainers=explainers, checks=named(checks),
-        similarities=similarities or default_similarities(), options=options,
+        similarities=similarities, options=options,
     )  # fmt: skip
     run = partial(
         run_study,
