@@ -191,11 +191,12 @@ def _status(results: Results, config: DictConfig) -> int:
 
 def _show(results: Results, folder: Path) -> None:
     from saliency_bench.report.text.console import stdout_console
+    from saliency_bench.report.text.console import tell as console_line
     from saliency_bench.report.text.terminal import verdict_table
 
     console = stdout_console()
     console.print(verdict_table(results, width=console.width))
-    console.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
+    console_line(console, f"report: {folder / 'report.html'}")
 
 
 def command_of_this_process(folder: Path | None = None) -> str:

@@ -24,8 +24,7 @@ def main() -> int:
     except KeyboardInterrupt as stop:
         if not command.ran_here:  # else the job has printed it
             tell(f"interrupted; {command.way_on()}")
-        terminated = isinstance(stop, interrupts.Terminated)
-        return Exit.TERMINATED if terminated else Exit.INTERRUPTED
+        return interrupts.status_of(stop)
     except Exception as error:  # for a wrong command line Hydra may raise anything
         if multirun.is_lost_worker(error):
             reason = objects.one_line(error).partition(". ")[0]

@@ -174,7 +174,7 @@ def child() -> int:
             status: int = task(config)
             return status
     except KeyboardInterrupt as stop:
-        return 128 + (signal.SIGTERM if isinstance(stop, interrupts.Terminated) else signal.SIGINT)
+        return interrupts.status_of(stop)
 
 
 def _parcel(task: Task, config: DictConfig, owner: SweepOwner) -> bytes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saliency_bench.cli import load, objects, process
 from saliency_bench.cli.request import compose, read_request
-from saliency_bench.protocols import Exit, NotApplicable
+from saliency_bench.protocols import NotApplicable, command, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,13 +36,12 @@ def main(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(HELP, end="")
         return HOLDS
-    try:
-        return _test(*_parse(arguments))
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    except Exception as error:  # whatever is wrong with the request
-        print(f"saliency_bench.properties: {objects.one_line(error)}", file=sys.stderr)
-        return REFUSED
+    return command.run(
+        "saliency_bench.properties",
+        lambda: _parse(arguments),
+        lambda options: _test(*options),
+        objects.one_line,
+    )
 
 
 def _parse(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -93,7 +91,7 @@ def _test(overrides: Sequence[str], has_inputs: bool) -> int:
             table = check_explainer(explainer, *scene)
         except NotApplicable as refusal:
             refused[name] = refusal.reason
-            print(f"{name}\n  not_applicable: {refusal.reason}")
+            print(f"{printable(name)}\n  not_applicable: {printable(refusal.reason)}")
             continue
         print(as_text(name, table))
         statuses.append(BROKEN if (table["status"] == "broken").any() else HOLDS)
@@ -135,9 +133,10 @@ def _example(count: int) -> tuple[Any, Any, Any]:
 
 def as_text(name: str, table: pd.DataFrame) -> str:
     """Format a table of `check_explainer`: the explainer's name, then a line per property."""
-    lines = [name]
+    lines = [printable(name)]
     for row in table.to_dict("records"):
         size = f"{row['deviation']:.1e} of {row['tolerance']:.0e}" if row["tolerance"] > 0 else ""
         reason = "" if row["status"] == "not_claimed" else row["reason"]
-        lines.append(f"  {row['property']:<20} {row['status']:<13} {size:<17} {reason}".rstrip())
+        line = f"  {row['property']:<20} {row['status']:<13} {size:<17} {reason}".rstrip()
+        lines.append(printable(line))
     return "\n".join(lines)

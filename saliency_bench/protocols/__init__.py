@@ -1,7 +1,13 @@
 """The types that all packages share. Imports nothing else of this package."""
 
-from saliency_bench.protocols import interrupts
-from saliency_bench.protocols.errors import NotApplicable, ProofError, one_line
+from saliency_bench.protocols import command, interrupts
+from saliency_bench.protocols.errors import (
+    NotApplicable,
+    ProofError,
+    known_names,
+    one_line,
+    printable,
+)
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
@@ -84,7 +90,10 @@ __all__ = [
     "VERDICTS",
     "Values",
     "Words",
+    "command",
     "interrupts",
+    "known_names",
+    "printable",
     "one_line",
     "parts",
 ]

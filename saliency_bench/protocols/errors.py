@@ -52,7 +52,7 @@ def one_line(error: BaseException, *, longest: int = LONGEST) -> str:
         longest: most characters of the line.
     """
     if isinstance(error, SystemExit):
-        return f"it ended the process by sys.exit({'' if error.code is None else error.code!r})"
+        return f"it ended the process by sys.exit({error.code!r})"
     text = in_one_line(str(error))
     line = text if text and isinstance(error, SPEAKING) else f"{type(error).__name__}: {text}"
     return shortened(line, longest=longest)

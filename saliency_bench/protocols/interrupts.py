@@ -25,6 +25,11 @@ class Terminated(KeyboardInterrupt):
     """A SIGTERM arrived; the process ends as after Ctrl-C."""
 
 
+def status_of(stop: KeyboardInterrupt) -> int:
+    """The exit status of a process that an interrupt ends: 130, or 143 after SIGTERM."""
+    return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+
+
 _arrived: list[BaseException] = []
 """What handlers have raised within the outermost `kept`."""
 
