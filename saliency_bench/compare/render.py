@@ -66,13 +66,13 @@ def terminal(comparison: Comparison, width: int) -> Group:
         max((Measurement.get(console, console.options, t).maximum for t in tables), default=0)
         > width
     ):
-        shown: list[RenderableType] = [
+        drawn: list[RenderableType] = [
             shown(" | ".join([row.check, *_cells(row)])) for row in comparison.rows
         ]
     else:
-        shown = [*tables]
+        drawn = [*tables]
     reasons = [shown(line) for line in lines(comparison)]
-    return Group(*shown, *reasons, shown(conclusion(comparison), style=style))
+    return Group(*drawn, *reasons, shown(conclusion(comparison), style=style))
 
 
 def text(comparison: Comparison) -> str:

@@ -49,8 +49,9 @@ def test_a_long_error_is_cut_below_300_characters():
 
 
 def test_few_names_are_told_in_full_and_near_ones_first():
-    assert known_names("sampels", ["base", "samples"]) == "nearest: samples; there are: base, samples"
-    assert known_names("nothing", ["base", "samples"]) == "there are: base, samples"
+    known = ["base", "samples"]
+    assert known_names("sampels", known) == "nearest: samples; there are: base, samples"
+    assert known_names("nothing", known) == "there are: base, samples"
 
 
 def test_of_many_names_the_nearest_are_told_or_the_first():

@@ -41,14 +41,15 @@ def test_it_leaves_the_block_in_place_of_what_it_became(lose):
 
 
 def test_whoever_handles_an_error_is_told_by_asking():
-    reached = False
-    with pytest.raises(KeyboardInterrupt), interrupts.kept():
+    def asking():
         try:
             broken_off()
         except Exception:
             interrupts.ask()
-            reached = True
-    assert not reached
+            pytest.fail("it went on")
+
+    with pytest.raises(KeyboardInterrupt), interrupts.kept():
+        asking()
     interrupts.ask()  # nothing is left of it
 
 
@@ -93,10 +94,14 @@ def broken_off_by(kind):
 
 
 def test_a_block_within_a_block_leaves_it_to_the_outer_one():
-    with pytest.raises(KeyboardInterrupt), interrupts.kept():
+    def inner():
         with pytest.raises(KeyboardInterrupt), interrupts.kept():
             broken_off()
         interrupts.ask()
+        pytest.fail("it was forgotten")
+
+    with pytest.raises(KeyboardInterrupt), interrupts.kept():
+        inner()
 
 
 def test_in_another_thread_nothing_is_installed():
@@ -134,8 +139,9 @@ def test_once_muted_no_further_one_disturbs_the_end():
 def broad_handlers(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ExceptHandler):
-            names = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else BROAD
-            if names & BROAD:
+            named = ast.walk(node.type) if node.type else ()
+            names = {name.id for name in named if isinstance(name, ast.Name)}
+            if names & BROAD or node.type is None:
                 yield node
 
 
