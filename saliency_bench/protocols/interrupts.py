@@ -27,6 +27,9 @@ class Terminated(KeyboardInterrupt):
 
 def status_of(stop: KeyboardInterrupt) -> int:
     """The exit status of a process that an interrupt ends: 130, or 143 after SIGTERM."""
+    # Python would end by SIGINT itself if one has passed through an `exec` of a text, as those of
+    # dataclasses; each further one makes it forget that.
+    exec("")
     return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
 
 

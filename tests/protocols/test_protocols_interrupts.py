@@ -3,6 +3,8 @@
 import ast
 import gc
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -126,6 +128,18 @@ def test_a_command_ends_with_its_status(number, status, capsys):
     assert command.run("program", lambda: number, broken_off) == status
     assert capsys.readouterr().err == "program: interrupted\n"
     assert signal.getsignal(number) is before
+
+
+def test_one_that_passes_through_exec_does_not_kill_python():
+    """As dataclasses are made by `exec`; Python would end by the signal itself, not by 130."""
+    program = """
+import sys
+from saliency_bench.protocols import command
+cut = "import signal; signal.raise_signal(signal.SIGINT)"
+sys.exit(command.run("program", lambda: cut, exec))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "program: interrupted\n")
 
 
 def test_once_muted_no_further_one_disturbs_the_end():
