@@ -130,7 +130,7 @@ def test_a_command_ends_with_its_status(number, status, capsys):
     assert signal.getsignal(number) is before
 
 
-def test_one_that_passes_through_exec_does_not_kill_python():
+def test_one_that_passes_through_exec_does_not_kill_python(tmp_path):
     """As dataclasses are made by `exec`; Python would end by the signal itself, not by 130."""
     program = """
 import sys
@@ -138,7 +138,10 @@ from saliency_bench.protocols import command
 cut = "import signal; signal.raise_signal(signal.SIGINT)"
 sys.exit(command.run("program", lambda: cut, exec))
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    (tmp_path / "program.py").write_text(program)
+    ended = subprocess.run(
+        [sys.executable, "-m", "program"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert (ended.returncode, ended.stderr) == (130, "program: interrupted\n")
 
 
