@@ -90,9 +90,10 @@ def function(node: Any, where: str) -> tuple[Callable[[], Any], Any]:
         plain = _plain(node)
         _check_types(plain, where)
         training = plain.pop("training", None)
-        target = _import_object(plain.pop("_target_"))
+        name = plain.pop("_target_")
+        target = _import_object(name)
         if not callable(target):
-            raise ValueError(f"_target_ must name a function or class; got {target!r}")
+            raise ValueError(f"_target_ must name a function or class; got {name}")
         arguments = instantiate(plain, _convert_="all")
         return partial(target, **arguments), training and instantiate(training, _convert_="all")
 

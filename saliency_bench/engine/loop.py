@@ -31,6 +31,7 @@ from saliency_bench.protocols import (
     Scene,
     Study,
     interrupts,
+    with_class,
 )
 from saliency_bench.storage.store import Store
 
@@ -260,7 +261,7 @@ class Loop:
         except (Exception, SystemExit) as error:
             interrupts.ask()
             # A user's explainer may raise anything; the others must still run.
-            self.outcome.failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+            self.outcome.failed[name] = with_class(error)
         return None
 
     def _calls(self, scene: Scene) -> list[Scene]:

@@ -7,6 +7,7 @@ from saliency_bench.protocols.errors import (
     known_names,
     one_line,
     printable,
+    with_class,
 )
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
@@ -96,4 +97,5 @@ __all__ = [
     "printable",
     "one_line",
     "parts",
+    "with_class",
 ]

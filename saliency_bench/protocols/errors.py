@@ -32,6 +32,9 @@ _ENOUGH = 120
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 """The codes by which libraries colour their messages."""
 
+_KERAS_APPENDS = "Arguments received by "
+"""Begins lines with the tensors of a call."""
+
 _REORDERING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters without a look of their own that turn the letters around them."""
 
@@ -58,6 +61,11 @@ def one_line(error: BaseException, *, longest: int = LONGEST) -> str:
     return shortened(line, longest=longest)
 
 
+def with_class(error: BaseException) -> str:
+    """The message of an error in one line, always after the name of its class."""
+    return shortened(f"{type(error).__name__}: {in_one_line(str(error))}")
+
+
 def shortened(line: str, *, longest: int = LONGEST) -> str:
     """A line, or its start."""
     return line if len(line) <= longest else f"{line[: longest - 4]} ..."
@@ -65,7 +73,8 @@ def shortened(line: str, *, longest: int = LONGEST) -> str:
 
 def in_one_line(text: str) -> str:
     """A text of several lines, perhaps coloured, as one printable line."""
-    return printable(" ".join(_COLOURS.sub("", text).split()))
+    message = _COLOURS.sub("", text).partition(_KERAS_APPENDS)[0]
+    return printable(" ".join(message.split()))
 
 
 def known_names(name: object, known: Iterable[object]) -> str:

@@ -40,7 +40,7 @@ def test_an_explainer_that_raises_gets_an_error_row_and_its_neighbours_finish(ma
     result = run(a_study)
     rows = rows_of(result.scores, "broken")
     assert rows["status"].tolist() == ["error"] * 2
-    assert rows["condition"].tolist() == ["RuntimeError: out of luck"] * 2
+    assert rows["condition"].tolist() == ["RuntimeError: out of luck and more"] * 2
     assert rows["image"].tolist() == [-1] * 2
     assert rows[["score", "null", "ceiling"]].isna().all(axis=None)
     assert "broken" not in set(result.floors["explainer"])

@@ -43,7 +43,9 @@ def test_an_unknown_class_is_named(stripes, tmp_path, monkeypatch):
     path = saved(network(keras_models.Doubling()), tmp_path)
     monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Doubling")
     monkeypatch.setattr(keras_models.Doubling, "__module__", "nowhere")
-    with pytest.raises(ValueError, match="class Doubling is unknown; give model=function") as raised:
+    with pytest.raises(
+        ValueError, match="class Doubling is unknown; give model=function"
+    ) as raised:
         Saved(path).load(stripes, seed=0, cache=tmp_path)
     assert "\n" not in str(raised.value)
 
