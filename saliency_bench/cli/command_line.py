@@ -95,8 +95,8 @@ def _missing_option(error: MissingConfigException, text: str) -> str:
 
 
 def _options(group: str) -> list[str]:
-    files = Path(config_dir(), group).glob("*.yaml") if group else ()
-    return sorted(path.stem for path in files)
+    conf = Path(config_dir())
+    return sorted(path.stem for path in conf.rglob("*.yaml") if path.parent == conf / group != conf)
 
 
 def _wrong_kind(cause: ValidationError, text: str) -> str:

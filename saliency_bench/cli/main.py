@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from saliency_bench.cli import command_line, job, multirun, objects, process
 from saliency_bench.cli.load import tell
 from saliency_bench.protocols import Exit, interrupts
+from saliency_bench.protocols.errors import shortened
 
 
 def main() -> int:
@@ -30,7 +31,7 @@ def main() -> int:
             reason = objects.one_line(error).partition(". ")[0]
             tell(f"the launcher lost a worker: {reason}; {command.owner.resume_hint()}")
             return Exit.FAILED
-        tell(command_line.describe(error, command.flags.overrides))
+        tell(shortened(command_line.describe(error, command.flags.overrides)))
         return Exit.REFUSED
     return max(command.statuses, default=Exit.FINISHED)
 
