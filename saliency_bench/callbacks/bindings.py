@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.callbacks.undisturbed import Snapshot, same_randomness
 from saliency_bench.explainers import Function, Method
-from saliency_bench.protocols import Bound, Explainer, NotApplicable, Scene
+from saliency_bench.protocols import Bound, Explainer, NotApplicable, Scene, interrupts
 from saliency_bench.study.defaults import AnyExplainer
 
 Maps = NDArray[np.float32]
@@ -103,6 +103,7 @@ class Bindings:
         except NotApplicable as refusal:
             self.drop(name, f"does not apply: {refusal.reason}")
         except Exception as error:  # no error may end the training
+            interrupts.ask()
             self.drop(name, f"failed: {type(error).__name__}: {error}")
         finally:
             changed = {id(variable) for variable in snapshot.restore()}

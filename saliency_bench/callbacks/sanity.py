@@ -15,7 +15,7 @@ from saliency_bench.callbacks.events import Events
 from saliency_bench.callbacks.retained import Columns, curves
 from saliency_bench.callbacks.watching import Watcher
 from saliency_bench.engine.scoring import ComparableMaps, Scorer
-from saliency_bench.protocols import Floats, Ints, Similarity
+from saliency_bench.protocols import Floats, Ints, Similarity, interrupts
 from saliency_bench.similarities import Spearman
 
 REDRAWN, PREVIOUS = "sanity/redrawn", "sanity/previous"
@@ -152,6 +152,7 @@ class SanityCallback(Watcher):
             variables = self._variables(self.model)
             return randomize.redraw(self.model, variables, seed=self._sanity.seed, draw=draw)
         except Exception as error:  # no error may end the training
+            interrupts.ask()
             self._cannot_redraw = True
             self._report("the redrawn network", f"failed: {type(error).__name__}: {error}")
             return None

@@ -14,7 +14,7 @@ from saliency_bench.callbacks.bindings import Bindings, Explainers, by_name
 from saliency_bench.callbacks.events import Events, require_writable
 from saliency_bench.callbacks.undisturbed import undisturbed
 from saliency_bench.explainers.base import validate
-from saliency_bench.protocols import Floats, Ints, Scene
+from saliency_bench.protocols import Floats, Ints, Scene, interrupts
 from saliency_bench.randomize import image_keys
 
 
@@ -109,7 +109,7 @@ class Watcher(keras.callbacks.Callback, ABC):  # type: ignore[misc]
             why = "is missing: the model was not built; call it once on a batch before fit"
             self._report(f"step {epochs}", why)
             return
-        with undisturbed(self.model):
+        with interrupts.kept(), undisturbed(self.model):
             self._record(epochs)
         for events in self._runs.values():
             events.flush()

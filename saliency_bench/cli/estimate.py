@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saliency_bench.inference import Components
+from saliency_bench.report.text.console import shown
 from saliency_bench.study.estimate import Forecast
 
 DRAWS = (3, 5, 10, 20)
@@ -53,7 +54,7 @@ def _method_table(forecast: Forecast) -> Table:
             f"{1000 * method.scoring:.2f}",
             _hms(method.images * method.seconds),
         )
-        table.add_row(method.name, *cells)
+        table.add_row(shown(method.name), *cells)
     return table
 
 
@@ -73,7 +74,7 @@ def _image_table(spread: Mapping[str, Components], width: float) -> Table:
         f"images for an interval of retained {width:g} wide", *(f"{n} draws" for n in DRAWS)
     )
     for name, components in spread.items():
-        table.add_row(name, *(_images(components, draws, width) for draws in DRAWS))
+        table.add_row(shown(name), *(_images(components, draws, width) for draws in DRAWS))
     return table
 
 

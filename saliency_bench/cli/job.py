@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from saliency_bench.cli import expected, load, objects
 from saliency_bench.cli.load import tell
 from saliency_bench.cli.request import Request, is_sweep, read_request, run_dir
-from saliency_bench.protocols import Exit, ProofError
+from saliency_bench.protocols import Exit, ProofError, interrupts
 from saliency_bench.storage import json_rules
 from saliency_bench.storage.store import Store, read_json, remove_folder, write_json
 
@@ -35,28 +35,34 @@ def run(config: DictConfig) -> int:
         tell(objects.one_line(error))
         return Exit.REFUSED
     try:
-        request = read_request(config, folder)
-        if config.plan:
-            return _plan(request)
-        results = _stored_results(request) or _compute_results(request)
-        _show(results, folder)
-        return _status(results, config)
+        with interrupts.kept():
+            return _run(config, folder)
     except KeyboardInterrupt:
-        tell(f"interrupted; to go on: {_command(folder)}")
+        interrupts.mute()
+        tell(f"interrupted; to go on: {command_of_this_process(folder)}")
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if HydraConfig.get().verbose:
             traceback.print_exc()
         tell(objects.one_line(error) + _advice(error, folder))
         return Exit.FAILED if isinstance(error, ProofError) else Exit.REFUSED
 
 
-def _advice(error: Exception, folder: Path) -> str:
+def _run(config: DictConfig, folder: Path) -> int:
+    request = read_request(config, folder)
+    if config.plan:
+        return _plan(request)
+    results = _stored_results(request) or _compute_results(request)
+    _show(results, folder)
+    return _status(results, config)
+
+
+def _advice(error: BaseException, folder: Path) -> str:
     """What to do after an error: resume the run, or show where a bug is."""
     missing = isinstance(error, FileNotFoundError)
     stopped = isinstance(error, OSError | MemoryError) and not missing
     if stopped and (folder / "run.json").is_file():
-        return f"; saved cells stay, to go on: {_command(folder)}"
+        return f"; saved cells stay, to go on: {command_of_this_process(folder)}"
     if not isinstance(error, objects.CLEAR_ERRORS):
         return " (hydra.verbose=true shows where)"
     return ""
@@ -185,7 +191,7 @@ def _write_run_file(request: Request, *, finished: bool) -> None:
         {
             "request": request.fingerprint,
             "finished": finished,
-            "command": _command(),
+            "command": command_of_this_process(),
             "config": OmegaConf.to_container(request.config),
         },
     )
@@ -202,14 +208,15 @@ def _status(results: Results, config: DictConfig) -> int:
 
 def _show(results: Results, folder: Path) -> None:
     from saliency_bench.report.text.console import stdout_console
+    from saliency_bench.report.text.console import tell as console_line
     from saliency_bench.report.text.terminal import verdict_table
 
     console = stdout_console()
     console.print(verdict_table(results, width=console.width))
-    console.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
+    console_line(console, f"report: {folder / 'report.html'}")
 
 
-def _command(folder: Path | None = None) -> str:
+def command_of_this_process(folder: Path | None = None) -> str:
     """The command line of this process; with a folder, the one that resumes the run there."""
     arguments = sys.argv[1:]
     if folder is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from omegaconf import DictConfig
 
 from saliency_bench.cli import objects, process
 from saliency_bench.cli.request import RESULTS, Request
+from saliency_bench.protocols import command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -127,7 +127,7 @@ def compute_threads(config: DictConfig) -> int:
 
 def tell(line: str) -> None:
     """Print a line on standard error."""
-    print(f"saliency_bench: {line}", file=sys.stderr, flush=True)
+    command.tell("saliency_bench", line)
 
 
 def progress_console() -> Console:

@@ -26,9 +26,8 @@ from hydra.core.singleton import Singleton
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from saliency_bench.cli import process
 from saliency_bench.cli.devices import one_device, visible_devices
-from saliency_bench.protocols import Exit
+from saliency_bench.protocols import Exit, interrupts
 
 OmegaConf.register_new_resolver("visible_devices", visible_devices, replace=True)
 
@@ -123,7 +122,7 @@ def sigterm_as_interrupt() -> Iterator[None]:
     except SystemExit:
         if signal.getsignal(signal.SIGTERM) is before:
             raise
-        raise process.Terminated from None
+        raise interrupts.Terminated from None
 
 
 def has_own_process() -> bool:
@@ -171,11 +170,11 @@ def child() -> int:
     Singleton.set_state(state)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        with process.terminable():
+        with interrupts.raised():
             status: int = task(config)
             return status
     except KeyboardInterrupt as stop:
-        return 128 + (signal.SIGTERM if isinstance(stop, process.Terminated) else signal.SIGINT)
+        return interrupts.status_of(stop)
 
 
 def _parcel(task: Task, config: DictConfig, owner: SweepOwner) -> bytes:

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import (
-    HydraException,
-    InstantiationException,
-    MissingConfigException,
-    OverrideParseException,
-)
+from hydra.errors import HydraException, InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import (
-    ConfigAttributeError,
-    ConfigKeyError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from saliency_bench.cli.plain_types import fits, type_name
 from saliency_bench.datasets.content import as_value_error
@@ -93,7 +83,10 @@ def function(node: Any, where: str) -> tuple[Callable[[], Any], Any]:
         plain = _plain(node)
         _check_types(plain, where)
         training = plain.pop("training", None)
-        target = _import_object(plain.pop("_target_"))
+        name = plain.pop("_target_")
+        target = _import_object(name)
+        if not callable(target):
+            raise ValueError(f"_target_ must name a function or class; got {name}")
         arguments = instantiate(plain, _convert_="all")
         return partial(target, **arguments), training and instantiate(training, _convert_="all")
 
@@ -130,7 +123,7 @@ def _name_key(where: str) -> Iterator[None]:
         raise ValueError(f"{where}: {one_line(error.__cause__ or error)}") from error
     except MissingMandatoryValue as error:
         raise ValueError(f"{error.full_key} must be given; it has no default") from error
-    except (ValueError, TypeError, ImportError, OmegaConfBaseException) as error:
+    except (ValueError, TypeError, ImportError, OmegaConfBaseException, SystemExit) as error:
         text = one_line(error)
         raise ValueError(text if text.startswith(where) else f"{where}: {text}") from error
 
@@ -140,44 +133,12 @@ def one_line(error: BaseException) -> str:
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return errors.one_line(error)
     # OmegaConf appends lines about its internals.
-    message = _first_line(error) if isinstance(error, OmegaConfBaseException) else str(error)
-    return " ".join(message.split()) or f"{type(error).__name__}: "
+    message = first_line(error) if isinstance(error, OmegaConfBaseException) else str(error)
+    return errors.shortened(errors.in_one_line(message) or f"{type(error).__name__}: ")
 
 
-def describe_command_error(error: BaseException) -> str:
-    """What is wrong with a command line and what would be right, in one line."""
-    text = one_line(error).partition(" Config search path:")[0]
-    if isinstance(error, OverrideParseException):
-        return _describe_override(error, text.partition(" See https:")[0])
-    if isinstance(error, MissingConfigException) and error.options is None:
-        # Hydra does not list the options of a group that takes a list.
-        return f"{text.rstrip('.')}{_options_beside(error.missing_cfg_file or '')}"
-    cause = error.__cause__
-    if not isinstance(cause, OmegaConfBaseException):
-        return text
-    text = f"{_first_line(error)}: {one_line(cause)}"
-    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
-        keys = [str(key) for key in cause.parent_node if key not in ("_target_", "hydra")]
-        text += f"; there are: {', '.join(keys)}" if keys else f"; +{cause.full_key}=... adds it"
-    return text
-
-
-def _describe_override(error: OverrideParseException, text: str) -> str:
-    # For an unknown letter or sign Hydra's parser gives its position only.
-    why = "" if text.startswith("LexerNoViableAlt") else f" ({text})"
-    return (
-        f"override {error.override!r} cannot be read; a value with letters beyond a to z or with "
-        f"signs needs quotes within the shell's: \"key='value'\"{why}"
-    )
-
-
-def _options_beside(option: str) -> str:
-    group = option.rpartition("/")[0]
-    known = sorted(path.stem for path in Path(config_dir(), group).glob("*.yaml"))
-    return f"; there are: {', '.join(known)}" if group and known else ""
-
-
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message."""
     return str(error).partition("\n")[0].rstrip(".:")
 
 
@@ -197,7 +158,8 @@ def _check_leftover(group: str, name: str, chosen: str) -> None:
         group, config_name="config", overrides=list(given.hydra)
     )  # fmt: skip
     if name not in options:
-        raise ValueError(f"{group}.{name} is set but unknown; there are: {', '.join(options)}")
+        nearest = errors.known_names(name, options)
+        raise ValueError(f"{group}.{name} is set but unknown; {nearest}")
 
 
 def _plain(node: Any) -> Any:
@@ -209,7 +171,13 @@ def _plain(node: Any) -> Any:
 def _import_object(target: Any) -> Any:
     if not isinstance(target, str) or not target:
         raise ValueError(f"_target_ must be the dotted name of a class or function; got {target!r}")
-    return get_object(target)
+    try:
+        return get_object(target)
+    except ImportError as error:
+        module, _, name = target.rpartition(".")
+        known = [n for n in dir(sys.modules.get(module)) if n[0] != "_"]
+        hint = f"; {errors.known_names(name, known)}" if module in sys.modules else ""
+        raise ValueError(f"{errors.one_line(error)}{hint}") from error
 
 
 def _check_types(plain: Any, where: str) -> None:
@@ -227,6 +195,6 @@ def _check_types(plain: Any, where: str) -> None:
         if key in {"_target_", "_convert_", "_recursive_"}:
             continue
         if key not in allowed:
-            raise ValueError(f"{where}.{key} is no setting; there are: {', '.join(allowed)}")
+            raise ValueError(f"{where}.{key} is no setting; {errors.known_names(key, allowed)}")
         if not fits(value, hints[key]):
             raise ValueError(f"{where}.{key} must be {type_name(hints[key])}; got {value!r}")

@@ -1,31 +1,11 @@
-"""Signals, environment variables and TensorFlow's start-up: settings of the whole process."""
+"""Environment variables and TensorFlow's start-up: settings of the whole process."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-
-
-class Terminated(KeyboardInterrupt):
-    """A SIGTERM arrived; the process ends as after Ctrl-C."""
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Inside the block a SIGTERM raises `Terminated`."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from saliency_bench.protocols import printable
+
 
 class Bar:
     """A bar in a terminal; elsewhere a line every few seconds.
@@ -49,6 +51,7 @@ class Bar:
 
     def step(self, what: str) -> None:
         """Begin the step `what`."""
+        what = printable(what)
         self._bar.update(self._task, description=what, completed=self._count)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._last_line >= self._every:
@@ -68,4 +71,4 @@ class Bar:
 
     def tell(self, line: str) -> None:
         """Print a line that stays."""
-        self._console.print(line)
+        self._console.print(printable(line))

@@ -17,10 +17,11 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from saliency_bench.cli import expected, objects
+from saliency_bench.cli import command_line, expected, objects
 from saliency_bench.datasets import Source
 from saliency_bench.models import Model
 from saliency_bench.protocols import Output, TargetMode
+from saliency_bench.protocols.errors import known_names
 from saliency_bench.storage.fingerprint import content_key, source_digest
 from saliency_bench.storage.store import location
 
@@ -114,7 +115,7 @@ def compose(*overrides: str) -> DictConfig:
         with initialize_config_dir(objects.config_dir(), version_base="1.3"):
             return hydra_compose("config", overrides=list(overrides))
     except Exception as error:  # for a wrong command line Hydra may raise anything
-        raise ValueError(objects.describe_command_error(error)) from error
+        raise ValueError(command_line.describe(error, overrides)) from error
 
 
 def run_dir(config: DictConfig) -> Path:
@@ -185,6 +186,9 @@ def _sources(node: Any) -> Iterator[str | None]:
 
 
 def _check_top_level(config: DictConfig) -> None:
+    known = [f.name for f in fields(Schema)]
+    for name in map(str, config.keys() - set(known)):
+        raise ValueError(f"{name} is no setting; {known_names(name, known)}")
     for name, (least, most) in _RANGES.items():
         value = config[name]
         if value is not None and not value >= least:

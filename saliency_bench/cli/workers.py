@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,9 +37,24 @@ def helpers(work: Callable[[float], None], count: int) -> Iterator[list[Future[N
     )
     try:
         places = [place / (count + 1) for place in range(1, count + 1)]
-        yield [executor.submit(_help, work, place, sys.argv) for place in places]
+        with _deaf_to_ctrl_c():
+            helping = [executor.submit(_help, work, place, sys.argv) for place in places]
+        yield helping
     finally:
         executor.shutdown(wait=True, kill_workers=True)
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that start inside never receive SIGINT: a terminal sends it to this one as well."""
+    if os.name == "nt":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _follow(parent: int) -> None:

@@ -12,8 +12,8 @@ from saliency_bench.compare import render
 from saliency_bench.compare.baseline import freeze
 from saliency_bench.compare.comparison import compare
 from saliency_bench.compare.rows import TOLERANCE
-from saliency_bench.protocols import Exit
-from saliency_bench.report.text.console import refuse, stdout_console
+from saliency_bench.protocols import Exit, command, printable
+from saliency_bench.report.text.console import stdout_console
 from saliency_bench.storage.store import location, write_atomic
 
 WIDTH = 140
@@ -22,17 +22,17 @@ WIDTH = 140
 
 def main(arguments: Sequence[str]) -> int:
     """Compare or freeze; return the exit status."""
-    options = _parse(arguments)
+    return command.run("saliency_bench.compare", lambda: _parse(arguments), _run)
+
+
+def _run(options: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names may have letters that stdout cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        if options.freeze:
-            freeze(location(options.run), location(options.baseline))
-            print(f"baseline: {options.baseline}")
-            return Exit.FINISHED
-        return _compare(options)
-    except Exception as error:  # a fault of ours must not read as a regression
-        return refuse("saliency_bench.compare", error)
+    if options.freeze:
+        freeze(location(options.run), location(options.baseline))
+        print(f"baseline: {printable(options.baseline)}")
+        return Exit.FINISHED
+    return _compare(options)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -49,8 +49,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> command.Parser:
+    parser = command.Parser(
         "python -m saliency_bench.compare",
         description="Do maps depend less on what the network learned than they did? "
         "The interval of the difference in `retained` decides, not the numbers alone.",

@@ -12,12 +12,13 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
-from rich.text import Text
 
 from saliency_bench.compare.decide import EXCEPTIONS
 from saliency_bench.compare.rows import Comparison, Row
 from saliency_bench.inference import Interval
+from saliency_bench.protocols import printable
 from saliency_bench.report import view
+from saliency_bench.report.text.console import shown
 from saliency_bench.report.text.markup import escape, table
 
 _COLOURS = {"regressed": "bold red", "missing": "bold red", "changed": "red", "improved": "green"}
@@ -65,14 +66,13 @@ def terminal(comparison: Comparison, width: int) -> Group:
         max((Measurement.get(console, console.options, t).maximum for t in tables), default=0)
         > width
     ):
-        shown: list[RenderableType] = [
-            Text(" | ".join([row.check, *_cells(row)])) for row in comparison.rows
+        drawn: list[RenderableType] = [
+            shown(" | ".join([row.check, *_cells(row)])) for row in comparison.rows
         ]
     else:
-        shown = [*tables]
-    # Text, not str: brackets in a name are no markup.
-    reasons = [Text(line) for line in lines(comparison)]
-    return Group(*shown, *reasons, Text(conclusion(comparison), style=style))
+        drawn = [*tables]
+    reasons = [shown(line) for line in lines(comparison)]
+    return Group(*drawn, *reasons, shown(conclusion(comparison), style=style))
 
 
 def text(comparison: Comparison) -> str:
@@ -110,21 +110,22 @@ def _case(suite: ElementTree.Element, owner: str, name: str, failure: str) -> No
 
 
 def _xml(text: str) -> str:
-    """Replace the characters that XML cannot hold, not even escaped."""
-    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+    """The text without what XML cannot hold, not even escaped; lines stay lines."""
+    lines = "\n".join(map(printable, text.split("\n")))
+    return re.sub("[\ufffe\uffff]", "\ufffd", lines)
 
 
 def _table(check: str, rows: list[Row]) -> Table:
-    shown = Table(
-        title=Text(check, style="bold"), title_justify="left", box=box.SIMPLE_HEAD,
+    drawn = Table(
+        title=shown(check, style="bold"), title_justify="left", box=box.SIMPLE_HEAD,
         show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for name in _HEAD:
-        shown.add_column(Text(name), no_wrap=True)
+        drawn.add_column(shown(name), no_wrap=True)
     for row in rows:
         *cells, outcome = _cells(row)
-        shown.add_row(*map(Text, cells), Text(outcome, style=_COLOURS.get(row.outcome, "")))
-    return shown
+        drawn.add_row(*map(shown, cells), shown(outcome, style=_COLOURS.get(row.outcome, "")))
+    return drawn
 
 
 def _cells(row: Row) -> list[str]:

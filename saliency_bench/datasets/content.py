@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from saliency_bench.protocols import one_line
+from saliency_bench.protocols import interrupts, one_line
 from saliency_bench.storage.fingerprint import content_key
 
 LONGEST = 240
@@ -44,7 +44,7 @@ def require_file(path: str | Path) -> Path:
 
 
 @contextmanager
-def as_value_error(rule: str, reason: Callable[[Exception], str] = quote) -> Iterator[None]:
+def as_value_error(rule: str, reason: Callable[[BaseException], str] = quote) -> Iterator[None]:
     """Turn any error inside the block into a `ValueError` in one line: the rule, then the reason.
 
     For calls of code that is not ours and may raise anything: readers of files, a user's function.
@@ -55,5 +55,6 @@ def as_value_error(rule: str, reason: Callable[[Exception], str] = quote) -> Ite
     """
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        interrupts.ask()
         raise ValueError(f"{rule}: {reason(error)}") from error

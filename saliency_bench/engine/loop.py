@@ -29,6 +29,7 @@ from saliency_bench.protocols import (
     ProofError,
     Scene,
     Study,
+    interrupts,
 )
 from saliency_bench.storage.store import Store
 
@@ -161,6 +162,7 @@ class Loop:
         failed = len(self.outcome.failed)
         with step.condition.applied(network, scene) as changed, Background() as background:
             for name in task.names:
+                interrupts.ask()  # one that a destructor lost
                 self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
                 if name == NETWORK:
                     background.do(self._evaluate_network, changed, outputs)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from saliency_bench.protocols import NotApplicable
+from saliency_bench.protocols import NotApplicable, interrupts
 from saliency_bench.protocols.errors import is_out_of_memory, one_line
 
 LONGEST = 240
@@ -52,7 +52,8 @@ class Outcome:
             yield
         except NotApplicable as refusal:
             self.refused[name] = refusal.reason
-        except Exception as error:  # a user's explainer may raise anything
+        except (Exception, SystemExit) as error:  # a user's explainer may raise anything
+            interrupts.ask()
             cause = one_line(error, longest=LONGEST)
             if is_out_of_memory(error):
                 raise MemoryError(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from saliency_bench.protocols import Exit
+from saliency_bench.protocols import Exit, command, known_names, printable
 
 if TYPE_CHECKING:
     from saliency_bench.explain.look import Explanations, Look, Subject
@@ -26,28 +24,21 @@ NO_EVIDENCE = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are a single line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (--help shows all options)")
-
-
 def main(arguments: Sequence[str]) -> int:
     """Explain pictures as a command line asks; return the exit status."""
-    try:
-        return _run(_parser().parse_args(arguments))
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    except Exception as error:  # any error of the request is one line
-        from saliency_bench.cli import objects
-
-        print(f"saliency_bench.explain: {objects.one_line(error)}", file=sys.stderr)
-        return Exit.REFUSED
+    return command.run(
+        "saliency_bench.explain", lambda: _parser().parse_args(arguments), _run, _describe
+    )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _describe(error: BaseException) -> str:
+    from saliency_bench.cli import objects
+
+    return objects.one_line(error)
+
+
+def _parser() -> command.Parser:
+    parser = command.Parser(
         "python -m saliency_bench.explain",
         description=f"Draw the maps of a saved Keras model on pictures. {NO_EVIDENCE}",
         epilog="Pictures are fitted to the model's input: the short side is resized, the centre is "
@@ -134,8 +125,9 @@ def _explainers(names: Sequence[str] | None) -> dict[str, Explainer]:
     known = sorted(path.stem for path in Path(objects.config_dir(), "explainer").glob("*.yaml"))
     for name in names or ():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=4) or known
-            raise ValueError(f"--explainer must be one of {', '.join(near)}; got {name}")
+            raise ValueError(
+                f"--explainer must be in conf/; got {name}; {known_names(name, known)}"
+            )
     chosen = () if names is None else (f"explainer=[{','.join(dict.fromkeys(names))}]",)
     return objects.build_group(compose(*chosen), "explainer")
 
@@ -189,7 +181,7 @@ def _write(
             np.savez(file, **arrays)
         return
     classes = zip(look.photos, subject.targets, strict=True)
-    titles = [f"{photo.name}\nclass {target}" for photo, target in classes]
+    titles = [f"{printable(photo.name)}\nclass {target}" for photo, target in classes]
     figure = plot.grid(
         subject.pixels, result.columns, titles=titles,
         percentile=options.percentile, opacity=plot.OPACITY if options.overlay else 0.0,
@@ -199,4 +191,4 @@ def _write(
 
 
 def _tell(line: str) -> None:
-    print(line, flush=True)
+    print(printable(line), flush=True)

@@ -19,7 +19,7 @@ from saliency_bench.explain.photos import input_shape
 from saliency_bench.models.application import BYTES
 from saliency_bench.models.base import outputs_of
 from saliency_bench.models.saved import read
-from saliency_bench.protocols import Explainer, NotApplicable, Preprocessing
+from saliency_bench.protocols import Explainer, NotApplicable, Preprocessing, interrupts
 from saliency_bench.randomize import image_keys
 
 Tell = Callable[[str], None]
@@ -139,6 +139,7 @@ def apply_explainers(
             columns[name] = f"not applicable: {refusal.reason}"
             tell(f"{name}: {columns[name]}")
         except Exception as error:  # with a user's model anything may fail
+            interrupts.ask()
             failed = True
             columns[name] = f"failed: {objects.one_line(error)}"
             tell(f"{name}: {columns[name]}")

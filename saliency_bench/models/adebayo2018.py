@@ -61,9 +61,18 @@ class CNN:
             shape: `(H, W, C)` of an image.
             n_classes: number of classes.
             seed: of the initial weights.
+
+        Raises:
+            ValueError: if the pooling leaves nothing of the image.
         """
         import keras
 
+        most = min(shape[:2]).bit_length() - 1
+        if len(self.filters) > most:
+            raise ValueError(
+                f"filters must be at most {most} for images of {shape[0]}x{shape[1]}, as each "
+                f"is followed by a pooling that halves them; got {len(self.filters)}"
+            )
         start = _initializers(seed)
         layers = [keras.Input(shape)]
         for number, width in enumerate(self.filters, start=1):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from saliency_bench.datasets.content import as_value_error, digest, quote, require_file
 from saliency_bench.models.base import LoadedModel, check_fit
 from saliency_bench.models.seeding import fresh_keras
-from saliency_bench.protocols import Dataset, Preprocessing
+from saliency_bench.protocols import Dataset, Preprocessing, interrupts
 
 _MINUS_ONE_TO_ONE = Preprocessing(mean=(0.5,), std=(0.5,))
 _IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -139,6 +139,7 @@ class Application:
         except (ValueError, TypeError) as error:
             raise ValueError(f"{self.name} cannot be built: {quote(error)}") from error
         except Exception as error:  # Keras raises `Exception` itself if a download fails
+            interrupts.ask()
             raise ValueError(
                 f"ImageNet weights of {self.name} could not be downloaded; give a file with "
                 f"model.weights=FILE ({quote(error)})"

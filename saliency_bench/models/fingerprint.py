@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from saliency_bench import network as networks
+from saliency_bench.protocols import interrupts
 from saliency_bench.storage.fingerprint import DIGEST, describe, digest, source_digest
 
 
@@ -72,4 +73,5 @@ def _configuration(model: Any) -> str | None:
             config = keras.saving.serialize_keras_object(model)
         return json.dumps(config, sort_keys=True, default=repr)
     except Exception:  # a user's `get_config` may raise anything
+        interrupts.ask()
         return None

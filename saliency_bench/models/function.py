@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from saliency_bench.datasets.content import LONGEST, as_value_error, digest
+from saliency_bench.datasets.content import as_value_error, digest
 from saliency_bench.models import fingerprint
 from saliency_bench.models.base import LoadedModel, outputs_of
 from saliency_bench.models.trainer import Trainer
 from saliency_bench.models.training import Training
-from saliency_bench.protocols import Dataset
+from saliency_bench.protocols import Dataset, one_line, with_class
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class Function:
         return str(getattr(build, "__name__", type(build).__name__))
 
     def _call(self, seed: int) -> Any:
-        with as_value_error(f"{self.name} must return a Keras model", _with_class):
+        with as_value_error(f"{self.name} must return a Keras model", _raised):
             takes_seed = "seed" in inspect.signature(self.build).parameters
             return self.build(seed=seed) if takes_seed else self.build()
 
 
-def _with_class(error: Exception) -> str:
-    return f"it raised {type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"
+def _raised(error: BaseException) -> str:
+    return one_line(error) if isinstance(error, SystemExit) else f"it raised {with_class(error)}"

@@ -97,14 +97,16 @@ def _keras_file(path: Path) -> Path:
     return file
 
 
-def _reason(error: Exception) -> str:
+_WAY_ON = "give model=function with a function that builds the network and loads its weights"
+
+
+def _reason(error: BaseException) -> str:
     text = str(error)
     if missing := re.search(r"Could not locate (\w+) '([^']+)'", text):
         kind, name = missing.groups()
-        return (
-            f"its {kind} {name} is unknown; register it with "
-            "@keras.saving.register_keras_serializable() and import it beforehand"
-        )
+        return f"its {kind} {name} is unknown; {_WAY_ON}, or register and import it beforehand"
+    if odd := re.search(r"<class '(?:[^']*\.)?([^'.]+)'> could not be deserialized", text):
+        return f"its class {odd[1]} cannot be made again from its configuration; {_WAY_ON}"
     if "lambda" in text.lower():
         return "it holds code (a Python lambda), which is refused; save it with a class of its own"
     return f"the file is damaged or of another Keras version ({quote(error)})"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saliency_bench import network as networks
 from saliency_bench.models.seeding import fresh_keras
-from saliency_bench.protocols import Epoch, Preprocessing, Progress, Rows, Silent
+from saliency_bench.protocols import Epoch, Preprocessing, Progress, Rows, Silent, interrupts
 from saliency_bench.randomize import stream
 
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ class _Watch:
         return self._accuracy
 
     def _batch(self, number: int, logs: Any) -> None:
+        interrupts.ask()  # one that a destructor lost
         accuracy_text = f", accuracy {self.history[-1][1]:.2f}" if self.history else ""
         epoch = f"epoch {len(self.history) + 1} of at most {self.training.epochs}"
         self.progress.step(f"{self.name}: {epoch}{accuracy_text}")

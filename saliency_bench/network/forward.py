@@ -18,7 +18,7 @@ from saliency_bench.network.overrides import Rule
 from saliency_bench.network.path import Path
 from saliency_bench.network.steady import Unwritten, require_steady
 from saliency_bench.network.trace import Call, inlined, input_names, input_shape, recorded
-from saliency_bench.protocols import NotApplicable, Output
+from saliency_bench.protocols import NotApplicable, Output, interrupts
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def compile_graph(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
             raise
 
     try:
-        with inlined():
+        with interrupts.kept(), inlined():
             return tf.function(trace, autograph=False).get_concrete_function(*specs)
     except Exception:
         # Autograph wraps what a traced function raises; the caller needs the original error.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saliency_bench.cli import load, objects, process
 from saliency_bench.cli.request import compose, read_request
-from saliency_bench.protocols import Exit, NotApplicable, errors
+from saliency_bench.protocols import Exit, NotApplicable, command, errors, interrupts, printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HOLDS, BROKEN, REFUSED = 0, 1, 2
+
 """Exit statuses."""
 
 HELP = """Test the axioms of every explainer, and those that the named explainers claim.
@@ -40,14 +39,13 @@ def main(arguments: Sequence[str]) -> int:
     """Test the explainers that a command line names; return the exit status."""
     if {"-h", "--help"} & set(arguments):
         print(HELP, end="")
-        return HOLDS
-    try:
-        return _test(*_parse(arguments))
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    except Exception as error:  # whatever is wrong with the request
-        print(f"saliency_bench.properties: {objects.one_line(error)}", file=sys.stderr)
-        return REFUSED
+        return Exit.FINISHED
+    return command.run(
+        "saliency_bench.properties",
+        lambda: _parse(arguments),
+        lambda options: _test(*options),
+        objects.one_line,
+    )
 
 
 def _parse(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -98,6 +96,7 @@ def _test(overrides: Sequence[str], has_inputs: bool) -> int:
         except NotApplicable as refusal:
             conclusions[name] = f"not_applicable: {refusal.reason}"
         except Exception as error:  # an explainer may raise anything when it is bound
+            interrupts.ask()
             if errors.is_out_of_memory(error):
                 raise
             conclusions[name] = f"error: {errors.one_line(error, longest=LONGEST)}"
@@ -110,8 +109,8 @@ def _test(overrides: Sequence[str], has_inputs: bool) -> int:
         raise ValueError(f"an explainer must apply to the model; {reasons}")
     wrong = [name for name, found in conclusions.items() if found.startswith(("broken", "error"))]
     for name in sorted(conclusions, key=wrong.__contains__):  # what is broken comes last
-        print(f"{name}: {conclusions[name]}")
-    return BROKEN if wrong else HOLDS
+        print(printable(f"{name}: {conclusions[name]}"))
+    return Exit.FAILED if wrong else Exit.FINISHED
 
 
 def _targets(model: Any, dataset: Any, target: str) -> Any:
@@ -152,9 +151,10 @@ def conclusion(table: pd.DataFrame) -> str:
 
 def as_text(name: str, table: pd.DataFrame) -> str:
     """Format a table of `check_explainer`: the explainer's name, then a line per property."""
-    lines = [name]
+    lines = [printable(name)]
     for row in table.to_dict("records"):
         size = f"{row['deviation']:.1e} of {row['tolerance']:.0e}" if row["tolerance"] > 0 else ""
         reason = "" if row["status"] == "not_claimed" else row["reason"]
-        lines.append(f"  {row['property']:<20} {row['status']:<13} {size:<17} {reason}".rstrip())
+        line = f"  {row['property']:<20} {row['status']:<13} {size:<17} {reason}".rstrip()
+        lines.append(printable(line))
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from saliency_bench.properties.axioms import (
     runs,
 )
 from saliency_bench.properties.subject import TestedExplainer, as_explainer, restored
-from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable
+from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable, interrupts
 
 HOLDS, BROKEN = "holds", "broken"
 NOT_CLAIMED, NOT_TESTABLE = "not_claimed", "not_testable"
@@ -105,6 +105,7 @@ def _test(axiom: Axiom, subject: TestedExplainer) -> Row:
     except NotApplicable:
         raise
     except Exception as error:  # a user's explainer may raise anything
+        interrupts.ask()
         reason = f"raised {type(error).__name__}: {' '.join(str(error).split())}"
         return axiom.__name__, BROKEN, float("inf"), 0.0, reason
     status = HOLDS if finding.deviation <= finding.tolerance else BROKEN

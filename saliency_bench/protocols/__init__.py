@@ -1,6 +1,15 @@
 """The types that all packages share. Imports nothing else of this package."""
 
-from saliency_bench.protocols.errors import ModelChanged, NotApplicable, ProofError, one_line
+from saliency_bench.protocols import command, interrupts
+from saliency_bench.protocols.errors import (
+    ModelChanged,
+    NotApplicable,
+    ProofError,
+    known_names,
+    one_line,
+    printable,
+    with_class,
+)
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
@@ -84,6 +93,11 @@ __all__ = [
     "VERDICTS",
     "Values",
     "Words",
+    "command",
+    "interrupts",
+    "known_names",
+    "printable",
     "one_line",
     "parts",
+    "with_class",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 
 class NotApplicable(Exception):
@@ -33,21 +35,79 @@ class ModelChanged(RuntimeError):
 SPEAKING = (ValueError, TypeError, OSError, ImportError, ProofError, ModelChanged)
 """Errors whose message is clear without the name of their class."""
 
+LONGEST = 280
+"""Most characters of a message."""
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-"""Codes by which Keras prints parts of its messages in bold."""
+_ENOUGH = 120
+"""Most letters of a list of names that is told in full."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""The codes by which libraries colour their messages."""
+
+_KERAS_APPENDS = "Arguments received by "
+"""Begins lines with the tensors of a call."""
+
+_REORDERING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters without a look of their own that turn the letters around them."""
 
 
-def one_line(error: BaseException, *, longest: int | None = None) -> str:
+def printable(text: object) -> str:
+    r"""A text as it may be shown: characters that control a terminal or a page become `\x1b`."""
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(_escaped(c) if _controls(c) else c for c in line)
+
+
+def one_line(error: BaseException, *, longest: int = LONGEST) -> str:
     """The message of an error in one line, after the name of its class if that is needed.
 
     Args:
         error: the error.
-        longest: most characters of the line; default: no limit.
+        longest: most characters of the line.
     """
-    text = " ".join(_COLOURS.sub("", str(error)).split())
+    if isinstance(error, SystemExit):
+        return f"it ended the process by sys.exit({error.code!r})"
+    text = in_one_line(str(error))
     line = text if text and isinstance(error, SPEAKING) else f"{type(error).__name__}: {text}"
-    return line if longest is None or len(line) <= longest else f"{line[: longest - 4]} ..."
+    return shortened(line, longest=longest)
+
+
+def with_class(error: BaseException) -> str:
+    """The message of an error in one line, always after the name of its class."""
+    return shortened(f"{type(error).__name__}: {in_one_line(str(error))}")
+
+
+def shortened(line: str, *, longest: int = LONGEST) -> str:
+    """A line, or its start."""
+    return line if len(line) <= longest else f"{line[: longest - 4]} ..."
+
+
+def in_one_line(text: str) -> str:
+    """A text of several lines, perhaps coloured, as one printable line."""
+    message = _COLOURS.sub("", text).partition(_KERAS_APPENDS)[0]
+    return printable(" ".join(message.split()))
+
+
+def known_names(name: object, known: Iterable[object]) -> str:
+    """What there is in place of a name that does not exist: the nearest names, all if not many."""
+    names = list(map(str, known))
+    near = difflib.get_close_matches(str(name), names, n=4)
+    parts = [f"nearest: {', '.join(near)}"] if near else []
+    if len(", ".join(names)) <= _ENOUGH:
+        parts.append(f"there are: {', '.join(names)}")
+    elif not near:
+        parts.append(f"there are {len(names)}, such as {', '.join(names[:5])}")
+    return "; ".join(parts)
+
+
+def _controls(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cs", "Zl", "Zp") or character in _REORDERING
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

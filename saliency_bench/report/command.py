@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from saliency_bench.protocols import Exit
-from saliency_bench.report.text.console import refuse, stdout_console
+from saliency_bench.protocols import Exit, command
+from saliency_bench.report.text.console import shown, stdout_console, tell
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.report.write import write
 from saliency_bench.results import Results, files, merge
@@ -18,7 +18,11 @@ from saliency_bench.storage.store import location, write_atomic
 
 def main(arguments: Sequence[str]) -> int:
     """Merge runs and report on them; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    return command.run("saliency_bench.report", lambda: _parser().parse_args(arguments), _report)
+
+
+def _parser() -> command.Parser:
+    parser = command.Parser(
         "python -m saliency_bench.report",
         description="One report over finished runs. Runs of one study (the same model, images and "
         "seed) become one table; where they overlap they must agree. Other studies stand beside.",
@@ -29,17 +33,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--no-images", action="store_true", help="leave out images and maps: they may be private"
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _report(options: argparse.Namespace) -> int:
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     default = options.runs[0] if len(options.runs) == 1 else f"results/report/{stamp}"
-    try:
-        out = location(options.out or default)
-        studies = merge.merge_runs([location(run) for run in options.runs], out)
-        if options.no_images:
-            studies = {study: replace(results, examples=None) for study, results in studies.items()}
-        return _write(studies, out)
-    except Exception as error:  # a fault of ours must not read as an invalid run
-        return refuse("saliency_bench.report", error)
+    out = location(options.out or default)
+    studies = merge.merge_runs([location(run) for run in options.runs], out)
+    if options.no_images:
+        studies = {study: replace(results, examples=None) for study, results in studies.items()}
+    return _write(studies, out)
 
 
 def _write(studies: Mapping[str, Results], out: Path) -> int:
@@ -48,11 +52,11 @@ def _write(studies: Mapping[str, Results], out: Path) -> int:
     for study, results in studies.items():
         path = write(results, out / study if several else out)
         if several:
-            console.rule(study, align="left")
+            console.rule(shown(study), align="left")
         console.print(verdict_table(results, width=console.width))
-        console.print(f"report: {path.with_name('report.html')}", soft_wrap=True, markup=False)
+        tell(console, f"report: {path.with_name('report.html')}")
     if several:
         for name, table in merge.tables(studies).items():
             write_atomic(out / f"{name}.csv", files.csv(table))
-        console.print(f"all studies: {out / 'verdicts.csv'}", soft_wrap=True, markup=False)
+        tell(console, f"all studies: {out / 'verdicts.csv'}")
     return Exit.FINISHED if all(results.valid for results in studies.values()) else Exit.FAILED

@@ -18,7 +18,7 @@ from saliency_bench.engine.references import Maps
 from saliency_bench.engine.schedule import units
 from saliency_bench.engine.scoring import PAIR, Scorer
 from saliency_bench.engine.spill import ROOM
-from saliency_bench.protocols import Bound, Scene, Study
+from saliency_bench.protocols import Bound, Scene, Study, interrupts
 from saliency_bench.storage.store import Store
 
 T = TypeVar("T")
@@ -148,6 +148,7 @@ def _time_explainer(study: Study, name: str, bound: Bound, block: Scene, images:
             explain()
         maps, seconds = _clock(explain)
     except Exception:  # an explainer that fails costs nothing; the run reports why
+        interrupts.ask()
         return Method(name, images, 0.0, 0.0, 0.0)
     scorer = Scorer(columns(study))
     ready = scorer.prepare(maps)

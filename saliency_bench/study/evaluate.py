@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from saliency_bench.engine import MapsToSave
-from saliency_bench.protocols import Check, Floats, Ints, Similarity
+from saliency_bench.protocols import Check, Floats, Ints, Similarity, interrupts
 from saliency_bench.results import Results, files
 from saliency_bench.storage.store import Store
 from saliency_bench.study.build import Options, build
@@ -61,7 +61,21 @@ def evaluate(
         ValueError: if the model has no logit, if images, targets or settings do not fit, or if a
             name is unknown; in one line.
         ProofError: if the model does not use the weights that were changed.
+        KeyboardInterrupt: after Ctrl-C, whatever it broke off.
     """
+    with interrupts.kept():
+        return _evaluate(model, images, targets, explainers, checks, similarities, options)
+
+
+def _evaluate(
+    model: Any,
+    images: Floats,
+    targets: Ints | None,
+    explainers: Explainers,
+    checks: Checks,
+    similarities: Similarities | None,
+    options: Options | None,
+) -> Results:
     options = Options() if options is None else options
     if not isinstance(options, Options):
         raise ValueError(f"options must be Options(...); got {shown(options)}")

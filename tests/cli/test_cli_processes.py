@@ -48,7 +48,7 @@ def test_help_starts_nothing_heavy(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "rule"),
-    [("sed=3", "'sed'"), ("dataset=npz dataset.path=none.npz", "no such file: none.npz")],
+    [("sed=3", "nearest: seed"), ("dataset=npz dataset.path=none.npz", "no such file: none.npz")],
 )
 def test_bad_input_is_one_line_and_starts_no_tensorflow(tmp_path, line, rule):
     for name in ("tensorflow", "keras"):  # found before the installed ones

@@ -1,5 +1,8 @@
 """Data and models that cannot be used: refused in one line, nothing computed is lost."""
 
+import subprocess
+import sys
+
 import pytest
 
 IMAGES = [
@@ -38,6 +41,9 @@ UNFIT = [
     ("model=application model.name=MobilNet", "MobilNet", "MobileNet"),
     ("model=application model.weights=null +model.options.alfa=1", "alfa", "MobileNet"),
     ("model=function model._target_=builtins.str", "got str", "a Keras model"),
+    ("model=function model._target_=os.path", "os.path", "a function or class"),
+    ("model=function model._target_=sys.exit", "model", "ended the process by sys.exit"),
+    ("model=function model._target_=os.getpid +model.nope=1", "keyword", "model: "),
 ]
 
 
@@ -61,6 +67,47 @@ def test_settings_that_do_not_fit_the_model(refused, small, line, value, right):
     told = refused(*own, *line.split())
     assert value in told
     assert right in told
+
+
+SUBCLASSED = """
+import keras
+import numpy as np
+
+class Subclassed(keras.Model):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.flatten, self.head = keras.layers.Flatten(), keras.layers.Dense(3)
+
+    def call(self, images):
+        return self.head(self.flatten(images))
+
+def network(weights):
+    model = Subclassed()
+    model(np.zeros((1, 12, 12, 1), np.float32))
+    model.load_weights(weights)
+    return model
+"""
+SAVE = f"""{SUBCLASSED}
+keras.utils.set_random_seed(0)
+model = Subclassed()
+model(np.zeros((1, 12, 12, 1), np.float32))
+model.save("net.keras")
+model.save_weights("net.weights.h5")
+"""
+
+
+def test_a_subclassed_model_is_refused_as_a_file_and_taken_from_a_function(
+    refused, command, small, files, tmp_path, without_figures
+):
+    subprocess.run([sys.executable, "-c", SAVE], cwd=tmp_path, check=True)
+    (tmp_path / "own_subclassed.py").write_text(SUBCLASSED)
+    told = refused(*small, "model.path=net.keras")
+    assert "its class Subclassed is unknown; give model=function with a function" in told
+    assert len(told) <= 300
+    own = [part for part in small if not part.startswith("model")]
+    own += ["model=function", "model._target_=own_subclassed.network"]
+    own += ["+model.weights=net.weights.h5", f"dataset.path={files}/unlabelled.npz"]
+    assert command(*own, "target=predicted").status == 0
 
 
 def test_no_explainer_applies(refused, small, networks):

@@ -64,8 +64,11 @@ def test_markdown_for_people_with_hostile_names_made_harmless(tmp_path, capsys):
     assert text.startswith("**SAME (1 same)**\n")
     assert "### redraw" in text
     assert "&lt;b&gt;\\|\\`x\\`\\[a](b)" in text
-    ElementTree.parse(junit)
-    assert "<b>|`x`[a](b)" in capsys.readouterr().out
+    (case,) = ElementTree.parse(junit).getroot().iterfind("testsuite[@name='redraw']/testcase")
+    assert case.get("classname") == rf"redraw.{name[:-1]}\x1b"
+    told = capsys.readouterr().out
+    assert r"<b>|`x`[a](b)\x1b" in told
+    assert "\x1b" not in told + text + junit.read_text()
 
 
 @pytest.mark.parametrize(
@@ -143,10 +146,10 @@ def test_columns_that_are_not_there_get_one_line_and_2(run, worse, capsys):
     ],
 )
 def test_options_that_would_do_nothing_are_refused(arguments, line, run, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main([str(run), str(run), *arguments])
-    assert ended.value.code == 2
-    assert line in capsys.readouterr().err
+    assert main([str(run), str(run), *arguments]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"saliency_bench.compare: {line}")
+    assert told.count("\n") == 1
 
 
 def test_in_a_narrow_terminal_a_row_is_a_line_and_nothing_is_cut(run, worse, capsys, monkeypatch):
@@ -192,11 +195,23 @@ def test_a_report_that_cannot_be_written_gets_one_line_and_2(run, tmp_path, caps
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_what_is_written_wrong_is_told_with_the_usage(capsys):
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["one"], "required: RUN"), (["one", "two", "--foo"], "--foo"), (["--tolerance", "x"], "'x'")],
+)
+def test_what_is_written_wrong_is_told_in_a_line(arguments, words, capsys):
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert words in told.err
+
+
+def test_the_help_is_no_error(capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["one"])
-    assert ended.value.code == 2
-    assert "required: RUN" in capsys.readouterr().err
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "--tolerance" in capsys.readouterr().out
 
 
 def test_as_a_command_it_starts_neither_tensorflow_nor_a_plotting_library(run):

@@ -320,12 +320,10 @@ def test_a_picture_has_the_pixels_that_a_folder_of_a_run_gives(explain, photogra
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (
-            "--explainer gradcam",
-            "--explainer must be one of grad_cam, guided_grad_cam; got gradcam",
-        ),
-        ("--explainer zzz", "--explainer must be one of activations, blur_ig,"),
-        ("--explainer ../gradient", "--explainer must be one of gradient"),
+        ("--explainer gradcam", "got gradcam; nearest: grad_cam, guided_grad_cam"),
+        ("--explainer zzz", "got zzz; there are 42, such as activations, blur_ig,"),
+        ("--explainer ../gradient", "got ../gradient; nearest: gradient"),
+        ("--foo", "unrecognized arguments: --foo"),
         ("--out grid.gif", "--out must be a file .png, .pdf, .svg or .npz; got grid.gif"),
         ("--model none.keras", "no such file: none.keras"),
         ("--model grey.png", "grey.png must end in .keras"),

@@ -43,8 +43,35 @@ def test_an_unknown_class_is_named(stripes, tmp_path, monkeypatch):
     path = saved(network(keras_models.Doubling()), tmp_path)
     monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Doubling")
     monkeypatch.setattr(keras_models.Doubling, "__module__", "nowhere")
-    with pytest.raises(ValueError, match="class Doubling is unknown; register it with") as raised:
+    with pytest.raises(
+        ValueError, match="class Doubling is unknown; give model=function"
+    ) as raised:
         Saved(path).load(stripes, seed=0, cache=tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Forgetful(keras.Model):
+    """Its configuration does not hold what its constructor needs."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.head = keras.layers.Dense(units)
+
+    def call(self, images):
+        return self.head(keras.ops.reshape(images, (-1, 32)))
+
+    def get_config(self):
+        return {}
+
+
+def test_a_class_that_cannot_be_made_again_is_named(stripes, tmp_path):
+    model = Forgetful(2)
+    model(stripes.images[:1])
+    path = saved(model, tmp_path)
+    with pytest.raises(ValueError, match="class Forgetful cannot be made again") as raised:
+        Saved(path).load(stripes, seed=0, cache=tmp_path)
+    assert "give model=function" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

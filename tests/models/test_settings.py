@@ -61,6 +61,10 @@ def test_what_is_trained():
     ("build", "message"),
     [
         (lambda: CNN(filters=(0,)), r"filters must be at least 1, got \[0\]"),
+        (
+            lambda: CNN(filters=(1,) * 5).network((28, 30, 1), 10, seed=0),
+            "filters must be at most 4 for images of 28x30",
+        ),
         (lambda: CNN(units=0), "kernel and units must be at least 1"),
         (lambda: MLP(units=()), r"units must be at least 1, got \[\]"),
         (lambda: Training(epochs=0), "epochs and batch_size must be at least 1, got 0, 64"),

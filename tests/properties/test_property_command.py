@@ -74,7 +74,7 @@ def test_an_explainer_that_does_not_apply_is_told_and_the_others_are_tested(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["explainer=[gradiet]"], "Could not load 'explainer/gradiet'; there are: activations,"),
+        (["explainer=[gradiet]"], "explainer has no option gradiet; nearest: gradient"),
         (["explainer=[gradient]", "--config-dir", "none"], "--config-dir must name a folder"),
         (["--explainer", "gradient"], "options are --config-dir and --help; got '--explainer'"),
         (["explainer=[gradient]", "n_images=1"], "images must be at least 2; got 1"),

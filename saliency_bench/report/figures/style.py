@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from saliency_bench.protocols import printable
+
 WIDTH = 7.2
 """Inches: the text width of a two-column page."""
 
@@ -108,7 +110,7 @@ def wrapped(name: str, width: int) -> str:
 
 
 def _cut(name: str, width: int) -> str:
-    line = " ".join(name.split())
+    line = printable(" ".join(name.split()))
     if len(line) <= width:
         return line
     tail = (width - 1) // 2

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import jinja2
 
+from saliency_bench.protocols import printable
 from saliency_bench.report.page.content import Content
 from saliency_bench.results import Results
 
@@ -17,6 +18,7 @@ def html(results: Results) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("saliency_bench.report", "page"),
         autoescape=True,
+        finalize=_shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -29,6 +31,11 @@ def html(results: Results) -> str:
         script=script,
         look=look,
     )
+
+
+def _shown(value: object) -> object:
+    """A value as the page shows it; only text that is markup already holds line breaks."""
+    return printable(value) if type(value) is str else value
 
 
 def _part(name: str) -> str:

@@ -6,8 +6,9 @@ import re
 
 import pandas as pd
 
-from saliency_bench.protocols import AREA
+from saliency_bench.protocols import AREA, printable
 from saliency_bench.report import view
+from saliency_bench.report.figures.planned import stem
 from saliency_bench.report.text import markup, sentences
 from saliency_bench.results import Results
 
@@ -31,12 +32,13 @@ def frame(results: Results, check: str) -> pd.DataFrame:
 
 def latex(results: Results, check: str) -> str:
     """A LaTeX table, for a document with the package booktabs; every name is escaped."""
-    styled = frame(results, check).style.hide(axis="index").format(escape="latex")
+    table = frame(results, check).map(printable).rename(columns=printable)
+    styled = table.style.hide(axis="index").format(escape="latex")
     return str(
         styled.format_index(escape="latex", axis="columns").to_latex(
             hrules=True,
             column_format="ll" + "r" * len(view.similarities(results, check)),
-            label=f"tab:{check}",
+            label=f"tab:{stem(check)}",
             caption=_caption(results, check),
         )
     )
@@ -51,7 +53,7 @@ def text(results: Results, check: str) -> str:
 
 def _caption(results: Results, check: str) -> str:
     """What a pass and a fail mean, with LaTeX's special characters escaped or removed."""
-    text = sentences.outcome(results, check)
+    text = printable(sentences.outcome(results, check))
     return re.sub(r"[&%$#_{}]", r"\\\g<0>", re.sub(r"[\\^~]", " ", text))
 
 

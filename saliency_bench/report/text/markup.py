@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from saliency_bench.protocols import printable
+
 
 def escape(text: str) -> str:
     """`text` on one line, with the special characters of Markdown and HTML escaped."""
-    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = printable(" ".join(text.split()))
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*|\[#~$])", r"\\\1", line)
     # An underscore inside a word has no effect, so the source stays readable without an escape.
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)

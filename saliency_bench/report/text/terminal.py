@@ -14,6 +14,7 @@ from rich.text import Text
 from saliency_bench.report import view
 from saliency_bench.report.blocks import Block, Bullets, Grid, Paragraph
 from saliency_bench.report.sections import SECTIONS
+from saliency_bench.report.text.console import shown
 from saliency_bench.results import Results
 
 ROOMY = 96
@@ -44,19 +45,19 @@ def verdict_table(results: Results, *, width: int = 110) -> Table:
 
 
 def _paragraph(block: Paragraph, results: Results, width: int) -> Iterator[RenderableType]:
-    yield Text(block.text, style=_WEIGHTS[block.weight])
+    yield shown(block.text, style=_WEIGHTS[block.weight])
 
 
 def _bullets(block: Bullets, results: Results, width: int) -> Iterator[RenderableType]:
-    yield from (Text(line, style=_WEIGHTS[block.weight]) for line in block.lines)
+    yield from (shown(line, style=_WEIGHTS[block.weight]) for line in block.lines)
 
 
 def _grid(block: Grid, results: Results, width: int) -> Iterator[RenderableType]:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in block.head:
-        table.add_column(Text(name))
+        table.add_column(shown(name))
     for row in block.rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(shown, row))
     if block.rows:
         yield table
 
@@ -99,7 +100,7 @@ def _overview(results: Results, checks: list[str], width: int) -> Table:
     beside = width >= _NAME + len(checks) * _CHECK
     table = _table("all checks")
     for check in checks:
-        table.add_column(Text(check.replace("_", " ")), max_width=13 if beside else 20)
+        table.add_column(shown(check.replace("_", " ")), max_width=13 if beside else 20)
         if beside:
             table.add_column(Text("retained [95 %]"), no_wrap=True)
     control_names = view.controls(results)
@@ -110,12 +111,12 @@ def _overview(results: Results, checks: list[str], width: int) -> Table:
             table.add_row(Text("controls", style="italic"))
         for name in names:
             cells = [cell for row in tables[name] for cell in _verdict_cells(row, beside=beside)]
-            table.add_row(Text("  " * control + name), *cells)
+            table.add_row(shown("  " * control + name), *cells)
     return table
 
 
 def _verdict_cells(row: view.Row | None, *, beside: bool) -> list[Text]:
-    cells = [_verdict(row), Text(row.retained)] if row else [Text("-"), Text("-")]
+    cells = [_verdict(row), shown(row.retained)] if row else [Text("-"), Text("-")]
     return cells if beside else [Text("\n").join(cells)]
 
 
@@ -124,7 +125,7 @@ def _check_table(results: Results, check: str, columns: dict[int, str]) -> Table
     table.add_column("verdict", max_width=13)
     table.add_column(Text("retained [95 %]"), no_wrap=True)
     for name in columns.values():
-        table.add_column(Text(name.replace("_", " ")), justify="right", max_width=9)
+        table.add_column(shown(name.replace("_", " ")), justify="right", max_width=9)
     rows = view.verdict_rows(results, check)
     for row in rows:
         if not row.control:
@@ -135,7 +136,7 @@ def _check_table(results: Results, check: str, columns: dict[int, str]) -> Table
 
 def _table(title: str) -> Table:
     table = Table(
-        title=Text(title, style="bold"),
+        title=shown(title, style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -151,7 +152,7 @@ def _add_controls(table: Table, rows: list[view.Row], columns: Iterable[int]) ->
     for expected, group in groupby(sorted(rows, key=_expected), key=_expected):
         table.add_section()
         table.add_row(
-            Text(f"controls: {_MUST.get(expected, f'must be {expected}')}", style="italic")
+            shown(f"controls: {_MUST.get(expected, f'must be {expected}')}", style="italic")
         )
         for row in group:
             table.add_row(*_cells(row, columns, indent="  "))
@@ -164,15 +165,15 @@ def _expected(row: view.Row) -> str:
 def _cells(row: view.Row, columns: Iterable[int], *, indent: str = "") -> list[Text]:
     # Text, not str: brackets in a name must not be read as markup.
     others = [_retained_text(row.others[place]) for place in columns]
-    return [Text(indent + row.explainer), _verdict(row), Text(row.retained), *others]
+    return [shown(indent + row.explainer), _verdict(row), shown(row.retained), *others]
 
 
 def _verdict(row: view.Row) -> Text:
     colour = _COLOURS.get(row.verdict, "")
     if row.control:
         colour = "dim" if row.ok else "bold red"
-    return Text(row.outcome, style=colour)
+    return shown(row.outcome, style=colour)
 
 
 def _retained_text(cell: str) -> Text:
-    return Text(cell, style="bold red" if cell.endswith("!") else "")
+    return shown(cell, style="bold red" if cell.endswith("!") else "")
