@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 import keras
 from keras.src.backend.common import global_state
 
+from saliency_bench.protocols import interrupts
+
 _KNOWN: WeakKeyDictionary[Any, dict[int, Any]] = WeakKeyDictionary()
 _LOCK = Lock()
 
@@ -40,6 +42,7 @@ def _read(layer: Any) -> dict[int, Any]:
         with _aside():
             twin, requested = _twin(layer)
     except Exception:  # a user's layer may raise anything when it is made again
+        interrupts.ask()
         return {}
     pairs = [*zip(layer._trainable_variables, twin._trainable_variables, strict=False)]
     pairs += zip(layer._non_trainable_variables, twin._non_trainable_variables, strict=False)

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-"""Exit statuses."""
-
 HELP = """Test the axioms of every explainer, and those that the named explainers claim.
 
     python -m saliency_bench.properties explainer=[grad_cam,smoothgrad]

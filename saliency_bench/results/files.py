@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import SCHEMA_VERSION
+from saliency_bench.protocols import SCHEMA_VERSION, interrupts
 from saliency_bench.results import Examples, Results, contents
 from saliency_bench.storage.store import write_atomic
 
@@ -100,6 +100,7 @@ def read_examples(content: bytes) -> Examples:
             arrays = {name: file[name] for name in file.files}
         index = json.loads(str(arrays.get("told", "null")))
     except Exception:  # the readers of archives and arrays may raise anything
+        interrupts.ask()
         raise ValueError("examples.npz must be a whole archive of maps; it is damaged") from None
     contents.EXAMPLES("examples.npz", index)
     pixels = _pictures("pixels", arrays)

@@ -167,14 +167,21 @@ def test_no_memory_is_no_row(make_study, run, make, error):
         run(make_study(explainers={"b": make(error), "i": Image()}))
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
 @pytest.mark.parametrize("make", [RaisesAtBind, lambda error: Breaks(2, error)])
-def test_an_interrupt_is_no_row(make_study, run, make, error):
-    a_study = make_study(explainers={"b": make(error), "i": Image()})
+def test_an_interrupt_is_no_row(make_study, run, make):
+    a_study = make_study(explainers={"b": make(KeyboardInterrupt()), "i": Image()})
     before = a_study.network.fingerprint()
-    with pytest.raises(type(error)):
+    with pytest.raises(KeyboardInterrupt):
         run(a_study)
     assert a_study.network.fingerprint() == before
+
+
+@pytest.mark.parametrize("make", [RaisesAtBind, lambda error: Breaks(2, error)])
+def test_an_explainer_that_ends_the_process_is_a_row(make_study, run, make):
+    results = run(make_study(explainers={"b": make(SystemExit(3)), "i": Image()}))
+    result = run(make_study(explainers={"b": make(SystemExit(3)), "gradient": Gradient()}))
+    cause = "it ended the process by sys.exit(3)"
+    assert set(rows_of(result.scores, "b")["condition"]) == {cause}
 
 
 def test_a_change_that_does_not_move_the_output_is_a_proof_error(make_study, run):
