@@ -19,8 +19,8 @@ class _Features(Method):
     """A map that depends on a layer's output alone, not on the target.
 
     Attributes:
-        layer: name of the layer whose output is shown; default: the last feature map larger than
-            1x1, in execution order, at any nesting depth.
+        layer: name of the layer whose output is shown, at any depth; default: the last tensor with
+            more than one place that every way from the images to the scores passes.
         upsample: interpolation to the size of the image; None keeps the layer's size.
         output: the output whose classes the targets are; it does not change the map.
     """

@@ -64,8 +64,8 @@ class GradCAM(_FeatureGradients):
     """Feature maps weighted by their mean gradient (Selvaraju et al., 2017).
 
     Attributes:
-        layer: name of the layer whose output is explained; default: the last feature map larger
-            than 1x1, in execution order, at any nesting depth.
+        layer: name of the layer whose output is explained, at any depth; default: the last tensor
+            with more than one place that every way from the images to the scores passes.
         relu: whether negative values of the map become 0, as in the paper.
         upsample: interpolation to the size of the image; None keeps the layer's size.
         output: what is explained.

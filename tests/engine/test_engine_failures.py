@@ -178,7 +178,6 @@ def test_an_interrupt_is_no_row(make_study, run, make):
 
 @pytest.mark.parametrize("make", [RaisesAtBind, lambda error: Breaks(2, error)])
 def test_an_explainer_that_ends_the_process_is_a_row(make_study, run, make):
-    results = run(make_study(explainers={"b": make(SystemExit(3)), "i": Image()}))
     result = run(make_study(explainers={"b": make(SystemExit(3)), "gradient": Gradient()}))
     cause = "it ended the process by sys.exit(3)"
     assert set(rows_of(result.scores, "b")["condition"]) == {cause}
