@@ -204,6 +204,18 @@ class FeatureMaps:
         return found
 
 
+def grid_of(axes: Axes | None, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Rows and columns of a tensor; None if it is no feature map.
+
+    Args:
+        axes: of the tensor.
+        shape: `(H, W, C)` of the picture.
+    """
+    if axes is None or not _has_places(axes) or _order(axes) is None:
+        return None
+    return _line(axes, ROWS, shape[0]).size, _line(axes, COLUMNS, shape[1]).size
+
+
 def _has_places(axes: Axes | None) -> bool:
     """Whether a tensor has values at more than one place: beside images and channels, an axis."""
     if axes is None or len(axes) < 3:

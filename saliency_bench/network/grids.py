@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
+from saliency_bench.network.feature_maps import grid_of
 from saliency_bench.network.forward import compile_graph
+from saliency_bench.network.geometry.tensors import Geometry
+from saliency_bench.network.path import Path
 
 Size = tuple[int, int]
 """Height and width."""
@@ -43,34 +44,19 @@ class Grids:
     def sizes(self, shape: tuple[int, ...]) -> set[Size]:
         """The sizes of all feature maps of images of `shape` `(H, W, C)`, tokens included."""
         if shape not in self._sizes:
-            self._sizes[shape] = set() if self._model is None else set(self._trace(shape))
+            self._sizes[shape] = set() if self._model is None else self._trace(shape)
         return self._sizes[shape]
 
-    def _trace(self, shape: tuple[int, ...]) -> Iterator[Size]:
-        spec = tf.TensorSpec([None, *shape], tf.float32)
-        traced = compile_graph(lambda images: self._model(images, training=False), (spec,))
-        for operation in traced.graph.get_operations():
-            for tensor in operation.outputs:
-                sizes = tensor.shape.as_list() if tensor.shape.rank else [0]
-                # Weights have a known first axis, batches of features have not.
-                if sizes[0] is None and None not in sizes[1:]:
-                    yield from _sizes(operation, sizes[1:], shape)
+    def _trace(self, shape: tuple[int, ...]) -> set[Size]:
+        sizes: set[Size] = set()
 
+        def trace(images: Any) -> Any:
+            value = self._model(images, training=False)
+            path = Path(images, tf.nest.flatten(value)[0], [])
+            geometry = Geometry(path)
+            tensors = (tensor for op in path.dependent for tensor in op.outputs)
+            sizes.update(grid for t in tensors if (grid := grid_of(geometry.axes(t), shape)))
+            return value
 
-def _sizes(operation: Any, sizes: list[int], shape: tuple[int, ...]) -> Iterator[Size]:
-    if len(sizes) == 3:
-        channels_first = _has_channels_first(operation)
-        yield (sizes[1], sizes[2]) if channels_first else (sizes[0], sizes[1])
-    elif len(sizes) == 2:
-        # Tokens `[N, T, D]`, row by row, perhaps behind one that stands for the class.
-        for count in (sizes[0], sizes[0] - 1):
-            height = max(1, round(math.sqrt(count * shape[0] / shape[1])))
-            if count % height == 0:
-                yield height, count // height
-
-
-def _has_channels_first(operation: Any) -> bool:
-    try:
-        return bool(operation.get_attr("data_format") == b"NCHW")
-    except ValueError:  # it has no such attribute
-        return False
+        compile_graph(trace, (tf.TensorSpec([None, *shape], tf.float32),))
+        return sizes
