@@ -82,6 +82,7 @@ FACTS = record(
         "doses": mapping_of(share),
         "expectations": mapping_of(EXPECTATION),
         "signed": mapping_of(flag),
+        "tested": record({}, {"chance": optional(share)}),
         "thresholds": mapping_of(optional(number)),
     },
 )

@@ -37,6 +37,7 @@ def run() -> Results:
         facts={
             "notes": ["all is well"], "warnings": [], "doses": {}, "checks_not_applicable": {},
             "model_facts": {"key": 1}, "n_images": 6, "batch_size": 32, "git": "",
+            "tested": {"chance": 0.25},
         },
     )  # fmt: skip
     return replace(results, examples=examples, trainings=trainings_of())

@@ -1,4 +1,4 @@
-"""The console on which commands print their tables, and the line of a command that failed."""
+"""The console on which commands print their tables."""
 
 from __future__ import annotations
 
