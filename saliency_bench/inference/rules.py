@@ -15,6 +15,7 @@ from saliency_bench.inference.evidence import Case
 from saliency_bench.inference.intervals import Interval, mean_interval, ratio_interval
 from saliency_bench.inference.pairs import MIN_DRAWS, Counted, Died, NotFinite
 from saliency_bench.protocols import DIED, NAN, STATUSES
+from saliency_bench.protocols.labels import SIGNIFICANCE
 
 MIN_IMAGES = 5
 """Fewest images for a null: an image and its four partners."""
@@ -30,8 +31,6 @@ TOLERANCE = 0.1
 """Largest loss of similarity if maps must be kept."""
 EXACT = 1e-6
 """A map is deterministic if its repetition differs by no more than this."""
-SIGNIFICANCE = 0.05
-"""Of the one-sided binomial test that a network beats chance."""
 SIGNED = "spearman_signed"
 """The similarity that judges the sign of a map."""
 

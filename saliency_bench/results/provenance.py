@@ -18,6 +18,7 @@ from saliency_bench.engine.outcome import Outcome
 from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
 from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork
+from saliency_bench.protocols.labels import of_one_class
 from saliency_bench.storage.fingerprint import digest_of_array
 
 
@@ -119,11 +120,6 @@ def of_evidence(evidence: Evidence) -> dict[str, Any]:
 def guards(expectations: Mapping[str, Expectation]) -> tuple[str, ...]:
     """The reasons why all verdicts of a check are undefined, a line each."""
     return tuple(f"{check}: {why}" for check, of in expectations.items() for why in of.guards)
-
-
-def of_one_class(labels: np.ndarray[Any, Any]) -> bool:
-    """Whether all labels are equal; chance is 1 then, and no network can beat it."""
-    return bool((labels == labels[0]).all())
 
 
 def command() -> str:

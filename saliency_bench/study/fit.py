@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from saliency_bench import network
-from saliency_bench.inference.rules import SIGNIFICANCE
 from saliency_bench.models import LoadedModel
 from saliency_bench.models.application import BYTES, RANGES
 from saliency_bench.protocols import Dataset, Floats, Output, Preprocessing
-from saliency_bench.study.run import chance
+from saliency_bench.protocols.labels import SIGNIFICANCE, chance
 
 MOST = 64
 """Number of images on which another input is tried."""

@@ -7,13 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from saliency_bench import engine, inference
 from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
 from saliency_bench.protocols import Preprocessing, Progress, Silent, Study
+from saliency_bench.protocols.labels import chance
 from saliency_bench.results import Examples, Results, provenance, tables
 from saliency_bench.results.conclude import conclude
 from saliency_bench.storage.longtable import LongTable, release_arrow_memory
@@ -61,13 +60,6 @@ def run_study(
         else None,
         trainings=tables.trainings(study.weights.trained),
     )
-
-
-def chance(labels: NDArray[np.int64] | None) -> float | None:
-    """Accuracy of always predicting the most frequent class; None without at least two classes."""
-    if labels is None or provenance.of_one_class(labels):
-        return None
-    return float(np.bincount(labels).max() / len(labels))
 
 
 def variance_components(study: Study, folder: Path) -> dict[str, inference.Components]:

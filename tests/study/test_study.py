@@ -6,13 +6,13 @@ from saliency_bench import checks, engine
 from saliency_bench import explainers as ex
 from saliency_bench.explainers import CONTROLS
 from saliency_bench.protocols import NotApplicable
+from saliency_bench.protocols.labels import chance
 from saliency_bench.report.text import markdown
 from saliency_bench.results.tables import FLOORS, NETWORKS, SCORES
 from saliency_bench.similarities import Spearman
 from saliency_bench.storage.store import read_json
 from saliency_bench.study.defaults import default_similarities, named
 from saliency_bench.study.evaluate import Options, build, evaluate
-from saliency_bench.study.run import chance
 
 N, DRAWS = 12, 3
 
