@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from saliency_bench.protocols import NotApplicable, interrupts
+from saliency_bench.protocols import NotApplicable, SettingError, interrupts
 from saliency_bench.protocols.errors import is_out_of_memory, one_line
 
 LONGEST = 240
@@ -46,12 +46,15 @@ class Outcome:
             name: of the explainer.
 
         Raises:
+            SettingError: if a setting of the explainer does not fit.
             MemoryError: if memory ran out, as it may for the next explainer too.
         """
         try:
             yield
         except NotApplicable as refusal:
             self.refused[name] = refusal.reason
+        except SettingError:
+            raise
         except (Exception, SystemExit) as error:  # a user's explainer may raise anything
             interrupts.ask()
             cause = one_line(error, longest=LONGEST)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
-from saliency_bench.protocols import Bound, Explainer, Floats, Ints
+from saliency_bench.protocols import Bound, Explainer, Floats, Ints, SettingError
 from saliency_bench.protocols.inputs import as_images, as_targets
 from saliency_bench.randomize import image_keys
 from saliency_bench.storage.fingerprint import describe
@@ -295,5 +295,5 @@ def fit_baseline(baseline: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.floa
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"baseline must fit images {shape}; got shape {values.shape}")
+        raise SettingError(f"baseline must fit images {shape}; got shape {values.shape}")
     return values

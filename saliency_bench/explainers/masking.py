@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from saliency_bench import network
 from saliency_bench.explainers.base import USUAL, Method
-from saliency_bench.protocols import Bound, Floats, Ints, Output
+from saliency_bench.protocols import Bound, Floats, Ints, Output, SettingError
 from saliency_bench.randomize import image_keys
 
 
@@ -185,4 +185,4 @@ def require_room(cells: int, image: Floats) -> None:
     """Raise `ValueError` if an image has fewer pixels than a grid has cells."""
     height, width = image.shape[:2]
     if cells > min(height, width):
-        raise ValueError(f"cells must fit the image of {height}x{width}; got {cells}")
+        raise SettingError(f"cells must fit the image of {height}x{width}; got {cells}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from saliency_bench import network
 from saliency_bench.explainers.base import USUAL
 from saliency_bench.explainers.masking import Masking, Probe, require
-from saliency_bench.protocols import Bound, Floats
+from saliency_bench.protocols import Bound, Floats, SettingError
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Occlusion(Masking):
         """
         patch = self.patch or max(1, min(height, width) // 7)
         if patch > min(height, width):
-            raise ValueError(f"patch must fit the image of {height}x{width}; got {patch}")
+            raise SettingError(f"patch must fit the image of {height}x{width}; got {patch}")
         stride = self.stride or max(1, patch // 2)
         _require_cover(patch, stride)
         across = _spans(width, patch, stride)

@@ -27,7 +27,7 @@ from saliency_bench.network.operations import CORES
 from saliency_bench.network.path import Path
 from saliency_bench.network.placement import Placement
 from saliency_bench.network.trace import near, own_variables
-from saliency_bench.protocols import NotApplicable
+from saliency_bench.protocols import NotApplicable, SettingError
 
 _SAME = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose"})
 """Operations that only store the same values in another way."""
@@ -106,7 +106,7 @@ class FeatureMaps:
 
         Raises:
             NotApplicable: if there is none, or nothing tells where in the picture it lies.
-            ValueError: if no layer has this name.
+            SettingError: if no layer has this name.
         """
         found = self._last() if layer is None else self._named(layer)
         taken = _TAKEN.get()
@@ -144,7 +144,7 @@ class FeatureMaps:
         if not outputs:
             every = [call for call in self._path.calls if _has_places(self._axes(call.output))]
             known = near(name, (call.layer.name for call in every))
-            raise ValueError(f"layer must be one with a feature map ({known}); got {name!r}")
+            raise SettingError(f"layer must be one with a feature map ({known}); got {name!r}")
         if not _has_places(self._axes(outputs[-1])):
             raise NotApplicable(
                 f"the output of layer {name!r} is not a feature map larger than 1x1"

@@ -78,8 +78,6 @@ class ModelState:
 
 
 def _bits(tensor: Any) -> Any:
-    """The tensor as integers of its size, which are equal if all bits are; `bool` as it is."""
-    if tensor.dtype == tf.bool:
-        return tensor
-    sizes = {1: tf.uint8, 2: tf.int16, 4: tf.int32}
-    return tf.bitcast(tensor, sizes.get(tensor.dtype.size, tf.int64))
+    """The tensor as integers of its size, which are equal if all bits are; bytes as they are."""
+    sizes = {2: tf.int16, 4: tf.int32, 8: tf.int64}
+    return tf.bitcast(tensor, sizes[tensor.dtype.size]) if tensor.dtype.size in sizes else tensor

@@ -224,10 +224,12 @@ def confinement(subject: TestedExplainer) -> Finding:
     it away. Up to the explainer's `reach` beside the images, a map may have values.
     """
     height, width = subject.images.shape[1:3]
-    frame = max(2, height // 4), max(2, width // 4)
-    size = height + 2 * frame[0], width + 2 * frame[1]
-    reach = subject.reach(*size)
-    if reach >= min(frame):
+    around = max(2, height // 4, width // 4)
+    wide = subject.reach(height + 4 * around, width + 4 * around)
+    around = 2 * around if wide >= around else around
+    size = height + 2 * around, width + 2 * around
+    frame, reach = (around, around), subject.reach(*size)
+    if reach >= around:
         raise NotTestable(f"the map may reach {reach:g} pixels beside what the network sees")
     try:
         maps = np.abs(subject.behind_a_crop(frame), dtype=np.float64)

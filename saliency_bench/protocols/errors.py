@@ -16,6 +16,10 @@ class NotApplicable(Exception):
         self.reason = reason
 
 
+class SettingError(ValueError):
+    """A setting of an explainer does not fit the model or its images: the request was wrong."""
+
+
 class ProofError(RuntimeError):
     """A change of the network did not happen, or was not undone."""
 

@@ -124,6 +124,11 @@ def _long(tables: Sequence[tuple[Path, LongTable]], path: Path) -> LongTable:
     return LongTable(path)
 
 
+def _apart(one: Path, other: Path) -> str:
+    """Two folders by their names; by their paths if the names are equal."""
+    return f"{one} and {other}" if one.name == other.name else f"{one.name} and {other.name}"
+
+
 def _one(key: Key, parts: Sequence[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
     """The rows of one key of all runs; rows that two runs share must be equal."""
     words = [name for name in parts[0][1] if parts[0][1][name].dtype == "category"]
@@ -136,7 +141,7 @@ def _one(key: Key, parts: Sequence[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
             if wrong.any():
                 place = both[wrong].iloc[0]
                 raise ValueError(
-                    f"runs must agree where they overlap; {folder} and {other} do not on "
+                    f"runs must agree where they overlap; {_apart(folder, other)} do not on "
                     f"{', '.join(key)}, stage {place['stage']}, draw {place['draw']}, image "
                     f"{place['image']}: {name} {place[name]} and {place[f'{name}_other']}"
                 )
