@@ -7,13 +7,16 @@ the same operations as in the published networks, in less time.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import keras
 import numpy as np
+from helpers.configured import configured, cut
 from keras.src.applications import (
     convnext,
     densenet,
@@ -23,6 +26,8 @@ from keras.src.applications import (
     nasnet,
     resnet,
 )
+
+from saliency_bench.models.saved import read
 
 CLASSES = 4
 BYTES = 255.0
@@ -88,6 +93,7 @@ FAMILIES = {
     ),
     "ConvNeXt": Family(
         convnext.ConvNeXt,
+        size=64,  # smaller ones end in 1x1, and the last feature map is not a sum outside of layers
         options={"depths": (1, 1, 2, 1), "projection_dims": (16, 32, 48, 64)},
         scale=BYTES,
     ),
@@ -160,15 +166,19 @@ def season(model: Any, images: np.ndarray) -> Any:
     """The model with weights as training leaves them, in which no part is a constant or idle.
 
     Gains, shifts and statistics begin as ones and zeros, and ConvNeXt's gains at 1e-6. They are
-    drawn, and a BatchNorm takes the statistics of `images`, so that signals neither fade nor grow.
+    drawn, and a BatchNorm takes the statistics of `images`, so that signals neither fade nor grow;
+    in a network without norms kernels are large enough for that.
     """
     rng = np.random.default_rng(0)
+    normed = any(variable.path.endswith("/gamma") for variable in model.variables)
     for variable in model.variables:
         kind = variable.path.rpartition("/")[2]
         if kind in {"gamma", "variable"}:  # a LayerScale's gain has no name
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
         elif kind in {"beta", "bias"}:
             variable.assign(rng.normal(0, 0.05, variable.shape))
+        elif kind == "kernel" and not normed:
+            variable.assign(variable * 1.5)
     norms = [
         layer
         for layer in model._flatten_layers()
@@ -187,3 +197,39 @@ def _train(model: Any) -> Any:
     """What runs all layers as in training: a backbone called with `training=False` would not."""
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     return inner[0] if inner else model
+
+
+VARIANTS = {
+    "plain": (plain, "float32"),
+    "nested": (nested, "float32"),
+    "saved": (plain, "float32"),
+    "mixed_float16": (plain, "mixed_float16"),
+    "float64": (plain, "float64"),
+}
+"""The ways in which a network comes, with the dtype policy under which its layers are made."""
+
+
+def make(variant: str, family: str) -> Any:
+    """A network with weights as after training; `saved`: read back from a .keras file."""
+    build, dtype = VARIANTS[variant]
+    with policy(dtype):
+        model = season(build(family), images_of(family, 16))
+    if variant != "saved":
+        return model
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "network.keras")
+        model.save(file)
+        return read(file)
+
+
+OWN = {
+    "occlusion": {"patch": 16, "stride": 16},
+    "kernel_shap": {"samples": 64},
+    "sobol": {"samples": 4, "cells": 3},
+}
+"""What some explainers need besides few samples."""
+
+
+def explainer(name: str) -> Any:
+    """An explainer of conf/ with few samples."""
+    return cut(configured()[name], OWN.get(name, {}))

@@ -62,29 +62,36 @@ def mean_of_copies(model: Any, copies: Maps, targets: Maps) -> Maps:
 @contextlib.contextmanager
 def _listening(model: Any, layer: str, change: Callable[[Any], Any]) -> Iterator[None]:
     """A block in which what a layer or an operation of the model returns passes `change`."""
-    (found,) = (op for op in operations(model) if op.name == layer)
-    call = found.call
-    with mock.patch.object(type(found), "call", _for_one(found, call, change)):
+    found = _named(model, layer)
+    with mock.patch.object(type(found), "call", _for_one(found, change)):
         yield
 
 
-def _for_one(found: Any, call: Callable[..., Any], change: Callable[[Any], Any]) -> Any:
+def _for_one(found: Any, change: Callable[[Any], Any]) -> Any:
     original = type(found).call
 
     def changed(self: Any, *inputs: Any, **options: Any) -> Any:
-        if self is found:
-            return change(call(*inputs, **options))
-        return original(self, *inputs, **options)
+        result = original(self, *inputs, **options)
+        return change(result) if self is found else result
 
     return changed
 
 
-def operations(model: Any) -> Iterator[Any]:
-    """Layers and operations, those of nested models too."""
-    for operation in model.operations:
+def _named(model: Any, name: str) -> Any:
+    """A layer, at any depth, or an operation outside of layers by its name in the graph."""
+    found = [layer for layer in model._flatten_layers() if layer.name == name]
+    if found:
+        return found[0]
+    kind, _, place = name.rpartition("/")[2].partition("_")
+    same = [op for op in _operations(model) if type(op).__name__ == kind]
+    return same[int(place or 0)]
+
+
+def _operations(model: Any) -> Iterator[Any]:
+    for operation in getattr(model, "operations", model.layers):
         yield operation
         if isinstance(operation, keras.Model):
-            yield from operations(operation)
+            yield from _operations(operation)
 
 
 def grad_cam(model: Any, images: Maps, targets: Maps, layer: str) -> Maps:
