@@ -16,7 +16,6 @@ from unittest import mock
 
 import keras
 import numpy as np
-from helpers.configured import configured, cut
 from keras.src.applications import (
     convnext,
     densenet,
@@ -27,6 +26,7 @@ from keras.src.applications import (
     resnet,
 )
 
+from helpers.configured import configured, cut
 from saliency_bench.models.saved import read
 
 CLASSES = 4
@@ -65,7 +65,7 @@ def _residual(stack: Callable[..., Any]) -> Callable[[Any], Any]:
 
 
 def _inception_resnet(**options: Any) -> Any:
-    """Keras writes its number of blocks into the code: of every kind the first and the last stay."""
+    """Keras fixes the number of blocks in its code; of every kind the first and the last stay."""
     block = inception_resnet_v2.inception_resnet_block
 
     def few(features: Any, scale: float, block_type: str, block_idx: int, **more: Any) -> Any:
