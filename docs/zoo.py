@@ -1,7 +1,7 @@
-"""Write the table of docs/networks.md: `python docs/zoo.py` (`make zoo-table`).
+"""Write the table of docs/networks.md: `python docs/zoo.py [FAMILY...]` (`make zoo-table`).
 
 Every explainer of conf/ is bound to the networks of the tests' zoo; one that cannot serve a network
-is refused when it is bound.
+is refused when it is bound. With families named, only their columns are made anew.
 """
 
 from __future__ import annotations
@@ -31,18 +31,24 @@ def reason(name: str, model: object) -> str:
     return ""
 
 
-def main() -> None:
-    """Try all, and write the page."""
-    reasons: dict[str, dict[str, str]] = {name: {} for name in NAMES}
-    for family in zoo.FAMILIES:
+def main(families: list[str]) -> None:
+    """Try the families, all of them if none is named, and write the page after each."""
+    reasons = zoo_table.documented()
+    for family in families or zoo.FAMILIES:
         model = zoo.make("plain", family)
-        for name in NAMES:
-            reasons[name][family] = reason(name, model)
+        found = {name: reason(name, model) for name in NAMES}
+        reasons = {
+            name: {
+                each: found[name] if each == family else reasons.get(name, {}).get(each, "?")
+                for each in zoo.FAMILIES
+            }
+            for name in NAMES
+        }
+        page = zoo_table.PAGE.read_text(encoding="utf-8")
+        zoo_table.PAGE.write_text(written(page, "zoo", zoo_table.rendered(reasons)))
         keras.backend.clear_session()
         print(family, flush=True)
-    page = zoo_table.PAGE.read_text(encoding="utf-8")
-    zoo_table.PAGE.write_text(written(page, "zoo", zoo_table.rendered(reasons)))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -42,6 +42,8 @@ def documented() -> dict[str, dict[str, str]]:
         if line.startswith("| ")
     ]
     notes = {RUNS: "", **dict(re.findall(r"^\* \*\*(\w)\*\*: (.*)\.$", page, re.MULTILINE))}
+    if not rows:
+        return {}
     heads, _, *body = rows
     return {
         row[0].strip("`"): dict(zip(heads[1:], (notes[mark] for mark in row[1:]), strict=True))
