@@ -10,7 +10,7 @@ LAUNCHERS := .venv-launchers
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: docs help demo test test-slow test-adapters test-launchers lint types bench bench-peers bench-launchers gallery studies wheel clean
+.PHONY: docs help demo test test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-launchers gallery zoo-table studies wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,7 +22,10 @@ test: $(VENV)/.dev  ## install, then run the unit tests (minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(VENV)/.dev  ## run the tests that train networks (longer)
-	$(BIN)/python -m pytest -m "slow and not launchers"
+	$(BIN)/python -m pytest -m "slow and not launchers" --ignore tests/zoo
+
+test-zoo: $(VENV)/.dev  ## run every explainer on every family of keras.applications (half an hour)
+	$(BIN)/python -m pytest -m slow tests/zoo -n 2 --dist loadgroup
 
 test-adapters: $(ADAPTERS)/.ready  ## install the libraries behind the adapters, run their tests
 	$(ADAPTERS)/bin/python -m pytest -m adapters tests/adapters
@@ -48,6 +51,9 @@ bench-launchers: $(LAUNCHERS)/.ready  ## measure two jobs at a time against one 
 
 gallery: $(VENV)/.runtime  ## draw the figures and tables of docs/explainers.md
 	$(BIN)/python docs/gallery.py
+
+zoo-table: $(VENV)/.dev  ## write the table of docs/networks.md: what runs on which network
+	$(BIN)/python docs/zoo.py
 
 docs: $(VENV)/.dev  ## write the reference of all public names to site/
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[docs]'

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from saliency_bench.network.feature_maps import FeatureMap, FeatureMaps
+from saliency_bench.network.grouped import give_gradients
 from saliency_bench.network.output import ModelOutput, explained, run
 from saliency_bench.network.overrides import Rule
 from saliency_bench.network.path import Path
@@ -129,6 +130,7 @@ def forward_pass(
         made = len(graph.get_operations())
         scores = explained(ModelOutput(value, calls), output, model.name)
     operations = graph.get_operations()[before:]
+    give_gradients(operations)
     require_steady(model, scores, operations, calls, unwritten.updates)
     if rule is None:
         return ForwardPass(scores, calls, made)

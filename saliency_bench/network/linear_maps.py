@@ -39,6 +39,11 @@ class Chain:
         return "shift" if self.core is None else "kernel"
 
     @property
+    def is_rectified(self) -> bool:
+        """Whether only ReLUs read the output."""
+        return _is_rectified(self.path, self.operations[-1])
+
+    @property
     def entry(self) -> Any:
         """The operation at which the signal of the whole chain is sent back."""
         return self.operations[0] if self.core is None else self.core
@@ -175,6 +180,11 @@ class Blend:
         """The output of the operation."""
         return self.entry.outputs[0]
 
+    @property
+    def is_rectified(self) -> bool:
+        """Whether only ReLUs read the output."""
+        return _is_rectified(self.path, self.entry)
+
     @cached_property
     def data(self) -> list[Any]:
         """The inputs that depend on the images; those that it subtracts are negated."""
@@ -207,6 +217,11 @@ class Blend:
 
 
 Linear = Chain | Blend
+
+
+def _is_rectified(path: Path, op: Any) -> bool:
+    consumers = path.consumers(op.outputs[0])
+    return bool(consumers) and all(other.type in {"Relu", "Relu6"} for other in consumers)
 
 
 def linear_maps(path: Path) -> Iterator[Linear]:

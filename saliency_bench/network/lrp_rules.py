@@ -70,7 +70,7 @@ class LayerRule(ABC):
 
     def blend(self, linear: Linear) -> list[Split]:
         """How a sum or a mean sends relevance back: along its positive parts."""
-        return [Split(_terms(linear, tf.nn.relu))]
+        return _along_positive(linear)
 
     def shift(self, linear: Linear) -> list[Split]:
         """How a map without a kernel sends relevance back: all of it to the one input."""
@@ -156,11 +156,14 @@ class AlphaBeta(LayerRule):
 
 @dataclass(frozen=True)
 class ZPlus(LayerRule):
-    """Along the positive parts of z alone: `alpha = 1, beta = 0` (Montavon et al., 2017)."""
+    """Along the positive parts of z alone: `alpha = 1, beta = 0` (Montavon et al., 2017).
+
+    Where all parts are negative they get all relevance, so that it is conserved.
+    """
 
     def splits(self, linear: Linear) -> list[Split]:
         """Along positive terms."""
-        return [Split(_terms(linear, tf.nn.relu), tf.nn.relu(linear.bias))]
+        return _along_positive(linear)
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,22 @@ class ZBox(LayerRule):
                 ]
             )
         ]
+
+
+def _along_positive(linear: Linear) -> list[Split]:
+    """Along the positive parts of each output; of one that has none, along the negative parts.
+
+    An output without a positive part is no larger than 0. If only ReLUs read it, it has no
+    relevance, so its parts are not needed.
+    """
+    positive, bias = _terms(linear, tf.nn.relu), tf.nn.relu(linear.bias)
+    sum_of_positive = linear.kind == "blend" and all(map(_is_positive, linear.data))
+    if linear.is_rectified or sum_of_positive:
+        return [Split(positive, bias)]
+    gain = _total(linear, positive, bias)
+    without = tf.cast(tf.equal(gain, 0), gain.dtype)
+    rest = Split(_terms(linear, _negative), _negative(linear.bias), share=without)
+    return [Split(positive, total=gain), rest]
 
 
 def _total(linear: Linear, terms: Terms, bias: Any) -> Any:

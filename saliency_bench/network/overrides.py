@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from saliency_bench.network.gates import is_gate
+from saliency_bench.network.grouped import give_gradients
 from saliency_bench.network.path import Path
 from saliency_bench.network.trace import innermost
 from saliency_bench.protocols import NotApplicable
@@ -84,6 +85,7 @@ def rerun(op: Any, inputs: Mapping[int, Any]) -> Any:
     copy = graph.create_op(
         op.type, tensors, [out.dtype for out in op.outputs], attrs=settings, op_def=op.op_def
     )
+    give_gradients([copy])
     return copy.outputs[0]
 
 

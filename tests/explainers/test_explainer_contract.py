@@ -1,24 +1,16 @@
 """What every explainer of conf/ promises, on every kind of model: a new file is tested."""
 
-import dataclasses
 import random
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.configured import NAMES, configured, cut
 
 from saliency_bench import explainers as ex
 from saliency_bench import network
-from saliency_bench.cli import objects
-from saliency_bench.cli.request import compose
 from saliency_bench.properties import check_explainer
 from saliency_bench.protocols import Explainer
-
-NAMES = sorted(path.stem for path in Path(objects.config_dir(), "explainer").glob("*.yaml"))
-
-MANY = {"steps": 4, "samples": 8, "count": 4, "segments": 6}
-"""Settings whose number only decides how exact a map is, and what is enough here."""
 
 CHEAP = {"occlusion": {"patch": 5, "stride": 4}, "kernel_shap": {"samples": 64}}
 """What some need for a small image, or more of."""
@@ -36,24 +28,6 @@ KEYED_BY_WEIGHTS = {"random_fresh", "weight_hash", "mixture"}
 """In the order of the model's variables, which is another one in another kind of model."""
 
 every = pytest.mark.parametrize("name", [*NAMES, *VARIANTS])
-
-
-def cut(explainer, own):
-    """The explainer with few samples, and its base too."""
-    changed = {}
-    for field in dataclasses.fields(explainer):
-        value = getattr(explainer, field.name)
-        if dataclasses.is_dataclass(value) and isinstance(value, Explainer):
-            changed[field.name] = cut(value, {})
-        elif field.name in own or (field.name in MANY and value is not None):
-            changed[field.name] = own.get(field.name, MANY.get(field.name))
-    return dataclasses.replace(explainer, **changed)
-
-
-@cache
-def configured():
-    """Every explainer of conf/, composed at once: it takes Hydra as long as one alone."""
-    return objects.build_group(compose(f"explainer=[{','.join(NAMES)}]"), "explainer")
 
 
 @cache
