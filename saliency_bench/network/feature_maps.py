@@ -20,9 +20,11 @@ from saliency_bench.network.geometry.receptive_fields import (
     as_line,
     is_lost,
     is_placed,
+    length,
     lines,
 )
 from saliency_bench.network.geometry.tensors import Geometry
+from saliency_bench.network.geometry.tools import BATCH
 from saliency_bench.network.operations import CORES
 from saliency_bench.network.path import Path
 from saliency_bench.network.placement import Placement
@@ -174,7 +176,7 @@ class FeatureMaps:
             for call in self._path.calls
             if own_variables(call.layer)
             for tensor in tf.nest.flatten(call.output)
-            if tf.is_tensor(tensor)
+            if tf.is_tensor(tensor) and tensor.op.name in places  # not inside of a loop
         ]
         end = min(ends, default=len(places))
         return {name for name, place in places.items() if place < end}
@@ -230,7 +232,7 @@ def _order(axes: Axes) -> tuple[int, ...] | None:
     placed = [place for place, axis in enumerate(axes) if is_placed(axis)]
     others = [place for place in range(1, len(axes)) if place not in placed]
     directions = [line.direction for place in placed for line in _readable(axes[place])]
-    if 0 in placed or len(others) != 1 or len(set(directions)) != len(directions):
+    if length(axes[0]) != BATCH or len(others) != 1 or len(set(directions)) != len(directions):
         return None
     if len(placed) == 2 and len(directions) == 2:
         return 0, *(placed[directions.index(direction)] for direction in (ROWS, COLUMNS)), others[0]

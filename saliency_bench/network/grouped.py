@@ -45,7 +45,7 @@ def _has_gradient(dtype: Any) -> bool:
     return True
 
 
-@tf.RegisterGradient(_GRADIENT)
+@tf.RegisterGradient(_GRADIENT)  # type: ignore[untyped-decorator]
 def _backward(op: Any, signal: Any) -> list[Any]:
     """The signal at the data; at the kernel, which no image changes, none."""
     data, kernel = op.inputs

@@ -69,10 +69,12 @@ class Placement:
 
 
 def _spans(line: Line, size: int) -> bool:
-    """Whether receptive fields reach both borders, and no centre lies far outside of them."""
+    """Whether receptive fields reach both borders, and the positions themselves nearly do."""
     seen = line.seen()
     first = line.centre - line.stride / 2
     last = first + line.stride * line.size
+    if max(line.cut) > line.stride:
+        return False
     reaches = seen.low <= line.stride and seen.high >= size - line.stride
     return reaches and first >= -line.stride and last <= size + line.stride
 

@@ -221,3 +221,46 @@ def test_a_layer_that_lies_nowhere_is_refused():
     )
     with pytest.raises(NotApplicable, match=r"nothing tells where .* of layer 'turned' lies"):
         ex.GradCAM().bind(turned)
+
+
+ORDINARY = {
+    "reversed channels": lambda i: conv(4, 3)(layers.Lambda(lambda x: x[..., ::-1])(i)),
+    "stacked channels": lambda i: conv(4, 3)(
+        layers.Lambda(lambda x: tf.stack([x[:, :, :, 2], x[:, :, :, 0]], axis=-1))(i)
+    ),
+    "preprocessing": lambda i: conv(4, 3)(keras.applications.vgg16.preprocess_input(i)),
+    "pooled image": lambda i: pooled_beside(conv(4, 3, strides=2, padding="same")(i)),
+    "gate by new axes": lambda i: newly_gated(conv(4, 3)(i)),
+}
+
+
+def pooled_beside(x):
+    pooled = conv(4, 1)(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    return layers.Concatenate()([x, layers.UpSampling2D(8, interpolation="bilinear")(pooled)])
+
+
+def newly_gated(x):
+    return x * layers.GlobalAveragePooling2D()(x)[:, None, None, :]
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_ordinary_networks_have_a_feature_map(name):
+    model = classifier((16, 16, 3), ORDINARY[name])
+    assert default(model, (16, 16, 3))[1] == ((8, 8) if name == "pooled image" else (14, 14))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_the_sequence_of_a_loop_has_no_known_place_and_a_layer_before_it_has(kind):
+    images = keras.Input((12, 10, 1))
+    rows = layers.Reshape((12, 40))(conv(4, 3, padding="same", name="features")(images))
+    model = keras.Model(images, layers.Dense(3)(getattr(layers, kind)(5, name="loop")(rows)))
+    with pytest.raises(NotApplicable, match=r"of layer .loop. lies; layer=\.\.\. names another"):
+        ex.GradCAM().bind(model)
+    maps = ex.GradCAM(layer="features", relu=False)(model, pictures(12, 10, 1), TARGETS)
+    assert maps.any()
+
+
+def test_a_rule_that_cannot_read_its_indices_tells_nothing():
+    gathered = layers.Lambda(lambda x: tf.reduce_sum(tf.gather(x, [[0, 1], [2, 3]], axis=3), -1))
+    with pytest.raises(NotApplicable, match="nothing tells where"):
+        ex.GradCAM().bind(classifier((16, 16, 3), lambda i: gathered(conv(4, 3)(i))))

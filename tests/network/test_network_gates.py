@@ -31,7 +31,6 @@ GATES = {
     "product first": lambda_of(lambda x: x * tf.nn.relu6(x + 3.0) / 6.0),
     "slope": lambda_of(lambda x: tf.minimum(tf.nn.relu(0.2 * x + 0.5), 1.0)),
     "minimum first": lambda_of(lambda x: tf.nn.relu(tf.minimum(0.2 * x + 0.5, 1.0))),
-    "clipped factor": lambda_of(lambda x: x * tf.nn.relu6(2.0 * x)),
 }
 RELUS = {
     "relu": lambda: layers.ReLU(),
@@ -39,6 +38,9 @@ RELUS = {
     "normalized": lambda: keras.Sequential([layers.BatchNormalization(), layers.ReLU(6.0)]),
     "threshold": lambda_of(lambda x: tf.nn.relu(x - 0.1)),
     "gated by itself": lambda_of(lambda x: squeezed(tf.nn.relu6(x))),
+    "gated by a hard sigmoid": lambda_of(lambda x: tf.nn.relu6(x) * tf.clip_by_value(x, 0, 1)),
+    "two streams": lambda_of(lambda x: tf.nn.relu6(x) * tf.nn.relu6(2.0 * x)),
+    "shifted input": lambda_of(lambda x: tf.nn.relu6(x + 0.5)),
     "gated by a sigmoid": lambda_of(lambda x: tf.nn.relu6(x) * tf.sigmoid(x)),
 }
 

@@ -7,6 +7,7 @@ from helpers.lazily import keras, layers, tf
 from saliency_bench import explainers as ex
 from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS, Line
 from saliency_bench.network.placement import Placement
+from saliency_bench.protocols import NotApplicable
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -124,3 +125,53 @@ def test_the_masks_of_score_cam_lie_where_the_features_lie():
     image[0, 21, 21] = 1
     found = ex.ScoreCAM()(model, image, np.array([0]))[0, :, :, 0]
     assert found[:14].sum() == found[:, :14].sum() == 0
+
+
+def test_a_slice_behind_a_deep_trunk_lies_where_it_was_cut():
+    """Receptive fields span the picture; of the features the left half stays."""
+    images = keras.Input((24, 24, 1))
+    hidden = images
+    for _ in range(12):
+        hidden = layers.Conv2D(1, 3, padding="same", use_bias=False)(hidden)
+    scores = layers.Dense(3)(layers.GlobalAveragePooling2D()(hidden[:, :, :12]))
+    model = keras.Model(images, scores)
+    centre = np.zeros((3, 3, 1, 1), np.float32)
+    centre[1, 1] = 1
+    model.set_weights([*[centre] * 12, np.ones((1, 3)), np.zeros(3)])
+    picture = np.zeros((1, 24, 24, 1), np.float32)
+    picture[0, 4:8, 8:11] = 1
+    found = ex.HiResCAM()(model, picture, np.array([0]))[0, :, :, 0]
+    np.testing.assert_allclose(found / found.max(), picture[0, :, :, 0], atol=1e-6)
+
+
+PARTS = {
+    "a row": lambda x: x[:, 5],
+    "unstacked": lambda x: tf.unstack(x, axis=1)[3],
+    "a mean of some rows": lambda x: tf.reduce_mean(x[:, 4:8], axis=1),
+    "rows as channels": lambda x: tf.reshape(tf.transpose(x[:, 4:8], [0, 2, 1, 3]), [-1, 24, 16]),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_saw_some_rows_only_is_not_shown_over_all(name):
+    images = keras.Input((24, 24, 1))
+    part = layers.Lambda(PARTS[name])(layers.Conv2D(4, 3, padding="same")(images))
+    moved = layers.Conv1D(4, 3, padding="same")(part)
+    model = keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling1D()(moved)))
+    with pytest.raises(NotApplicable, match="nothing tells where"):
+        ex.EigenCAM().bind(model)
+
+
+def test_pictures_in_the_batch_axis_are_not_taken_for_others():
+    def polyphase(x):
+        parts = tf.transpose(tf.reshape(x, [-1, 12, 2, 12, 2, 3]), [0, 2, 4, 1, 3, 5])
+        return tf.reshape(parts, [-1, 12, 12, 3])
+
+    images = keras.Input((24, 24, 3))
+    hidden = layers.Conv2D(4, 3, padding="same")(layers.Lambda(polyphase)(images))
+    pooled = layers.GlobalAveragePooling2D()(hidden)
+    model = keras.Model(
+        images, layers.Dense(3)(layers.Lambda(lambda x: tf.reshape(x, [-1, 16]))(pooled))
+    )
+    with pytest.raises(NotApplicable, match="nothing tells where"):
+        ex.EigenCAM().bind(model)

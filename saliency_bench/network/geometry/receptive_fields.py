@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isclose, prod
+from math import prod
 
 ROWS, COLUMNS = "rows", "columns"
 
@@ -24,6 +24,7 @@ class Line:
         field: width of a receptive field.
         low: no pixel before this one is seen.
         high: nor this one and those behind it.
+        cut: pixels by which slices moved the first and the last position inwards.
     """
 
     direction: str
@@ -33,6 +34,7 @@ class Line:
     field: float
     low: float
     high: float
+    cut: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def pixels(cls, direction: str, size: int) -> Line:
@@ -56,7 +58,9 @@ class Line:
     def part(self, first: int, size: int, step: int = 1) -> Line:
         """Some of the positions, each `step`-th from `first` on."""
         start = self.start + first * self.stride
-        return replace(self, start=start, size=size, stride=self.stride * step).seen()
+        behind = self.size - 1 - first - (size - 1) * step
+        cut = self.cut[0] + first * self.stride, self.cut[1] + behind * self.stride
+        return replace(self, start=start, size=size, stride=self.stride * step, cut=cut).seen()
 
     def padded(self, before: int, size: int) -> Line:
         """With more positions: `before` of them in front, `size` altogether."""
@@ -103,14 +107,16 @@ class Line:
     def beside(self, other: Line) -> Line | None:
         """Positions that see what both lines see; None if they lie a stride or more apart."""
         alike = (self.direction, self.size) == (other.direction, other.size)
-        if not alike or not isclose(self.stride, other.stride):
+        drift = abs(self.stride - other.stride) * self.size
+        if not alike or drift >= self.stride:
             return None
         if abs(self.centre - other.centre) >= self.stride:
             return None
         start = min(self.start, other.start)
         end = max(self.start + self.field, other.start + other.field)
         low, high = min(self.low, other.low), max(self.high, other.high)
-        return replace(self, start=start, field=end - start, low=low, high=high)
+        cut = min(self.cut[0], other.cut[0]), min(self.cut[1], other.cut[1])
+        return replace(self, start=start, field=end - start, low=low, high=high, cut=cut)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from saliency_bench.network.geometry import windows
 from saliency_bench.network.geometry.receptive_fields import (
@@ -18,6 +19,7 @@ from saliency_bench.network.geometry.receptive_fields import (
     Line,
     is_placed,
     length,
+    lost,
     merged,
     plain,
     regrouped,
@@ -29,6 +31,7 @@ from saliency_bench.network.geometry.tools import (
     Inputs,
     Shape,
     data,
+    gathered,
     moved,
     static,
 )
@@ -65,7 +68,23 @@ def _reduce(op: Any, inputs: Inputs, shape: Shape) -> Axes:
             moved(axis, 1, Line.united) if place in gone else axis
             for place, axis in enumerate(axes)
         )
+    for place in gone:
+        gathered(axes[place])
     return tuple(axis for place, axis in enumerate(axes) if place not in gone)
+
+
+def _reverse(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    axes = data(inputs)
+    turned = {axis % len(axes) for axis in static(op.inputs[1])}
+    return tuple(
+        moved(axis, length(axis)) if place in turned else axis for place, axis in enumerate(axes)
+    )
+
+
+def _pack(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    axes = [merged(own) for own in zip(*inputs.values(), strict=True)]
+    place = op.get_attr("axis") % len(shape)
+    return (*axes[:place], plain(shape[place]), *axes[place:])
 
 
 def _slice(op: Any, inputs: Inputs, shape: Shape) -> Axes:
@@ -83,21 +102,40 @@ def _cut(axes: Axes, parts: Sequence[tuple[int, int]], shape: Shape) -> Axes:
 
 
 def _strided_slice(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    if op.get_attr("ellipsis_mask") or op.get_attr("new_axis_mask"):
+    axes = list(data(inputs))
+    begins, steps = tf.get_static_value(op.inputs[1]), static(op.inputs[3])
+    masks = {
+        name: op.get_attr(f"{name}_mask")
+        for name in ("begin", "ellipsis", "new_axis", "shrink_axis")
+    }
+    has = {name: [bool(mask >> i & 1) for i in range(len(steps))] for name, mask in masks.items()}
+    own = len(steps) - sum(has["new_axis"]) - sum(has["ellipsis"])
+    kept: list[Axis] = []
+    parts: list[tuple[int, int]] = []
+    for i, step in enumerate(steps):
+        if has["new_axis"][i]:
+            kept, parts = [*kept, plain(1)], [*parts, (0, 1)]
+        elif has["ellipsis"][i]:
+            rest = len(axes) - own
+            kept, parts = [*kept, *axes[:rest]], [*parts, *[(0, 1)] * rest]
+            del axes[:rest]
+        else:
+            axis, own = axes.pop(0), own - 1
+            if has["shrink_axis"][i]:
+                _leave(axis)
+                continue
+            known = 0 if has["begin"][i] else None if begins is None else int(begins[i])
+            moves = is_placed(axis) and known is None
+            kept = [*kept, lost(length(axis)) if moves else axis]
+            parts = [*parts, ((known or 0) % max(length(axis), 1), step)]
+    kept, parts = [*kept, *axes], [*parts, *[(0, 1)] * len(axes)]
+    return _cut(tuple(kept), parts, shape)
+
+
+def _leave(axis: Axis) -> None:
+    """Raise `Untold` if one of several places is taken out, of which no axis is left."""
+    if is_placed(axis) and length(axis) > 1:
         raise Untold
-    axes, steps = data(inputs), static(op.inputs[3])
-    given = range(len(steps))
-    kept = [place for place in range(len(axes)) if not op.get_attr("shrink_axis_mask") >> place & 1]
-    open_ = op.get_attr("begin_mask")
-    begins = [0] * len(axes)
-    if any(not open_ >> place & 1 and is_placed(axes[place]) for place in given):
-        found = static(op.inputs[1])
-        begins = [
-            0 if place not in given or open_ >> place & 1 else found[place] % length(axes[place])
-            for place in range(len(axes))
-        ]
-    parts = [(begins[place], steps[place] if place in given else 1) for place in kept]
-    return _cut(tuple(axes[place] for place in kept), parts, shape)
 
 
 def _split(op: Any, inputs: Inputs, shape: Shape) -> Axes:
@@ -119,13 +157,17 @@ def _tile(op: Any, inputs: Inputs, shape: Shape) -> Axes:
 
 def _unpack(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     axes, gone = data(inputs), op.get_attr("axis")
+    _leave(axes[gone])
     return tuple(axis for place, axis in enumerate(axes) if place != gone % len(axes))
 
 
 def _gather(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     axes, indices = data(inputs), np.asarray(static(op.inputs[1]))
     place = static(op.inputs[2]) % len(axes)
+    if indices.ndim > 1 or op.get_attr("batch_dims") or (indices < 0).any():
+        raise Untold
     if indices.ndim == 0:
+        _leave(axes[place])
         return tuple(axis for at, axis in enumerate(axes) if at != place)
     steps = set(np.diff(indices).tolist()) or {1}
     parts = [(0, 1)] * len(axes)
@@ -137,6 +179,9 @@ def _matmul(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     """The rows of the left factor, the columns of the right one."""
     names = ("transpose_a", "transpose_b") if op.type == "MatMul" else ("adj_x", "adj_y")
     left, right = (op.get_attr(name) for name in names)
+    for index, axis in ((0, -2 if left else -1), (1, -1 if right else -2)):
+        if index in inputs:
+            gathered(inputs[index][axis])
     rows = inputs[0][-1 if left else -2] if 0 in inputs else plain(shape[-2])
     columns = inputs[1][-2 if right else -1] if 1 in inputs else plain(shape[-1])
     around = _pointwise(op, {i: axes[:-2] for i, axes in inputs.items()}, shape[:-2])
@@ -152,6 +197,8 @@ def _einsum(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     for index, letters in enumerate(terms.split(",")):
         for letter, axis in zip(letters, inputs.get(index, ()), strict=False):
             named.setdefault(letter, []).append(axis)
+    for letter in named.keys() - set(output):
+        gathered(merged(named[letter]))
     axes = [
         merged(named[letter]) if letter in named else plain(size)
         for letter, size in zip(output, shape, strict=True)
@@ -184,6 +231,8 @@ RULES: Mapping[str, Callable[[Any, Inputs, Shape], Axes]] = {
     "Conv2DBackpropInput": windows.slide_back,
     "Einsum": _einsum,
     "GatherV2": _gather,
+    "Pack": _pack,
+    "ReverseV2": _reverse,
     "Slice": _slice,
     "SpaceToBatchND": windows.to_batch,
     "StridedSlice": _strided_slice,

@@ -12,8 +12,10 @@ from saliency_bench.network.geometry.receptive_fields import (
     Axis,
     Line,
     as_line,
+    is_lost,
     is_placed,
     length,
+    lines,
     lost,
     plain,
 )
@@ -47,6 +49,12 @@ def static(tensor: Any) -> Any:
     if value is None:
         raise Untold
     return value.tolist()
+
+
+def gathered(axis: Axis) -> None:
+    """Raise `Untold` if an axis is summed up that sees a part of the picture only."""
+    if is_lost(axis) or any(max(line.cut) > 0 for line in lines(axis)):
+        raise Untold
 
 
 def attribute(op: Any, name: str, default: Any = None) -> Any:

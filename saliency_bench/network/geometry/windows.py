@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from dataclasses import replace
+from math import ceil, prod
 from typing import Any
 
 from saliency_bench.network.geometry.receptive_fields import Axes, Line, length, plain
@@ -14,6 +15,7 @@ from saliency_bench.network.geometry.tools import (
     Shape,
     attribute,
     data,
+    gathered,
     moved,
     static,
 )
@@ -24,6 +26,7 @@ def slide(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     result = list(data(inputs))
     channel = 1 if op.get_attr("data_format").startswith(b"NC") else len(shape) - 1
     spatial = [place for place in range(1, len(shape)) if place != channel]
+    gathered(result[channel])
     result[channel] = plain(shape[channel])
     for place, width in zip(spatial, _widths(op, spatial), strict=True):
         stride, size = op.get_attr("strides")[place], shape[place]
@@ -77,7 +80,9 @@ def resize(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     result = list(data(inputs))
     for place in (1, 2):
         size = shape[place]
-        result[place] = moved(result[place], size, _resampled, op, size)
+        # One position that sees all is the same everywhere.
+        one = length(result[place]) == 1
+        result[place] = plain(size) if one else moved(result[place], size, _resampled, op, size)
     return tuple(result)
 
 
@@ -91,8 +96,9 @@ def _resampled(line: Line, op: Any, size: int) -> Line:
 
 def to_batch(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     """Each `block`-th position goes into one of several smaller images, as dilation needs it."""
-    result = [plain(BATCH), *data(inputs)[1:]]
-    steps = zip(static(op.inputs[1]), static(op.inputs[2]), strict=True)
+    blocks = static(op.inputs[1])
+    result = [(*plain(BATCH), *plain(prod(blocks))), *data(inputs)[1:]]
+    steps = zip(blocks, static(op.inputs[2]), strict=True)
     for place, (block, (before, after)) in enumerate(steps, 1):
         padded = before + length(result[place]) + after
         result[place] = moved(result[place], ceil(padded / block), _dealt, before, padded, block)
@@ -116,4 +122,5 @@ def _dealt(line: Line, before: int, padded: int, block: int) -> Line:
 
 
 def _collected(line: Line, block: int, size: int, before: int, after: int) -> Line:
-    return line.divided(block, size).part(before, size - before - after)
+    whole = line.divided(block, size)
+    return replace(whole.part(before, size - before - after), cut=line.cut)
