@@ -17,25 +17,34 @@ def is_gate(path: Path, relu: Any) -> bool:
 
     Args:
         path: the path from images to scores.
-        relu: an operation `Relu` or `Relu6`.
+        relu: an operation `Relu` or `Relu6`, or a maximum with 0.
     """
     bound, shift = _bound(path, relu), _shift(path, relu)
     return bound is not None and shift is not None and abs(shift / bound - 0.5) < 1e-3
 
 
+def is_maximum(path: Path, op: Any) -> bool:
+    """Whether an operation is a ReLU that is written as a maximum with 0, and no gate."""
+    return op.type == "Maximum" and _number(path, op) == 0 and not is_gate(path, op)
+
+
 def _bound(path: Path, relu: Any) -> float | None:
     if relu.type == "Relu6":
         return 6.0
-    around = [relu.inputs[0].op, *path.consumers(relu.outputs[0])]
+    around = [_input(path, relu).op, *path.consumers(relu.outputs[0])]
     limits = (_number(path, op) for op in around if op.type == "Minimum")
     return next((limit for limit in limits if limit), None)
 
 
 def _shift(path: Path, relu: Any) -> float | None:
-    op = relu.inputs[0].op
+    op = _input(path, relu).op
     while op.type in {"Identity", "Cast", "Minimum"} and len(path.data(op)) == 1:
         op = op.inputs[path.data(op)[0]].op
     return _number(path, op) if op.type in {"Add", "AddV2"} else None
+
+
+def _input(path: Path, op: Any) -> Any:
+    return op.inputs[next(iter(path.data(op)), 0)]
 
 
 def _number(path: Path, op: Any) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from saliency_bench.network.gates import is_gate
+from saliency_bench.network.gates import is_gate, is_maximum
 from saliency_bench.network.grouped import give_gradients
 from saliency_bench.network.path import Path
 from saliency_bench.network.trace import innermost
@@ -169,6 +169,8 @@ class ReluRule(Rule):
             for node in function.node_def
             if node.op in self.types
         ]
+        # A maximum with 0 is a ReLU too, whose gradient stays the ordinary one.
+        hidden += [op.type for op in path.operations if is_maximum(path, op)]
         if hidden or len(overridden) != len(relus):
             total = len(relus) + len(hidden)
             raise NotApplicable(f"only {len(overridden)} of the {total} ReLUs can be overridden")

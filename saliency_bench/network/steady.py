@@ -29,7 +29,8 @@ _CALLS = frozenset({
 _DRAWS = frozenset({
     "FractionalAvgPool", "FractionalMaxPool", "Multinomial", "NonDeterministicInts",
     "ParameterizedTruncatedNormal", "RandomGamma", "RandomPoisson", "RandomPoissonV2",
-    "RandomShuffle", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "TruncatedNormal",
+    "RandomShuffle", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "Timestamp",
+    "TruncatedNormal",
 })  # fmt: skip
 """Operations that draw other random numbers whenever they run."""
 

@@ -74,6 +74,25 @@ def test_a_network_with_nothing_but_gates_is_refused(kind):
             explainer.bind(model)
 
 
+@pytest.mark.parametrize(
+    "written", [lambda x: tf.maximum(x, 0.0), lambda x: tf.clip_by_value(x, 0.0, 6.0)]
+)
+def test_a_relu_that_is_written_as_a_maximum_is_not_left_out_silently(written):
+    stack = [layers.Conv2D(4, 3, activation="relu"), layers.Lambda(written)]
+    model = keras.Sequential([keras.Input((8, 8, 2)), *stack, layers.Flatten(), layers.Dense(3)])
+    for explainer in GUIDED:
+        with pytest.raises(NotApplicable, match="only 1 of the 2 ReLUs can be overridden"):
+            explainer.bind(model)
+
+
+def test_a_hard_sigmoid_that_is_written_as_a_clip_is_a_gate():
+    clip = layers.Lambda(lambda x: tf.clip_by_value(0.2 * x + 0.5, 0.0, 1.0))
+    stack = [layers.Conv2D(4, 3, activation="relu"), clip, layers.Flatten(), layers.Dense(3)]
+    model = keras.Sequential([keras.Input((8, 8, 2)), *stack])
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 2)).astype(np.float32)
+    assert ex.GuidedBackprop()(model, images, np.array([0, 1])).any()
+
+
 @pytest.mark.parametrize("kind", RELUS)
 def test_a_relu_is_not_taken_for_a_gate(kind):
     assert not any(gates_of(with_middle(RELUS[kind]()), (8, 8, 2)))
