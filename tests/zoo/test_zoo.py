@@ -26,6 +26,9 @@ pytestmark = pytest.mark.slow
 SOME = ("gradient", "guided_backprop", "grad_cam", "deep_lift", "lrp_epsilon", "occlusion")
 """One explainer of every mechanism, for variants of a network."""
 
+ROWS = 4
+"""Rows evaluated at once, as an engine does: an image has the same bits alone and in a batch."""
+
 AXIOMS = (
     axioms.finite, axioms.sign, axioms.batch_independent, axioms.seeded, axioms.class_specific,
     axioms.noise, axioms.weights, axioms.completeness, axioms.conservation,
@@ -64,7 +67,6 @@ class Member:
 
     Attributes:
         tolerance: largest deviation from plain TensorFlow, relative to the largest value.
-        kinks: of what is computed in batches of other sizes; rounding may then turn a ReLU over.
     """
 
     family: str
@@ -73,13 +75,12 @@ class Member:
     targets: np.ndarray
     scores: Any
     tolerance: float
-    kinks: float
 
     def bound(self, name: str) -> tuple[Shared | None, list[str], str]:
         """The explainer bound to the model, the feature maps that it takes, or why it refuses."""
         explainer = zoo.explainer(name)
         try:
-            with network.taking() as taken:
+            with network.taking() as taken, network.evaluating(ROWS):
                 bound = explainer.bind(self.model)
         except NotApplicable as refusal:
             return None, [], refusal.reason
@@ -92,10 +93,9 @@ def member(variant: str, family: str) -> Member:
     keras.backend.clear_session()
     model = zoo.make(variant, family)
     scores = network.Kernel(model, lambda traced: traced.scores, "logit")
-    half = variant == "mixed_float16"
+    tolerance = 0.05 if variant == "mixed_float16" else 1e-4
     images = zoo.images_of(family)
-    tolerance, kinks = (0.05, 0.1) if half else (1e-4, 0.01)
-    return Member(family, model, images, np.array([0, 1]), scores, tolerance, kinks)
+    return Member(family, model, images, np.array([0, 1]), scores, tolerance)
 
 
 @pytest.mark.parametrize(("variant", "family", "name"), CASES)
@@ -112,10 +112,11 @@ def test_an_explainer_is_right_or_refused_for_a_true_reason(variant, family, nam
         claimed = axiom in axioms.UNIVERSAL or axiom.__name__ in subject.axioms
         if claimed and (name, axiom.__name__) not in INEXACT:
             finding = axiom(subject)
-            assert finding.deviation <= max(finding.tolerance, own.kinks), axiom.__name__
+            assert finding.deviation <= max(finding.tolerance, own.tolerance), axiom.__name__
     if name in REFERENCES:
         found, expected = REFERENCES[name](own, subject, taken)
-        tolerance = own.kinks if name == "smoothgrad" else own.tolerance
+        # Rounding in a batch of another size may turn over the ReLU of a noisy copy.
+        tolerance = 0.01 if name == "smoothgrad" else own.tolerance
         np.testing.assert_allclose(found, expected, 0, tolerance * np.abs(expected).max())
 
 
