@@ -234,6 +234,17 @@ ORDINARY = {
 }
 
 
+def gated_when_small(x):
+    small = conv(4, 3, strides=2, name="small")(x)
+    one = conv(4, 7)(small)
+    return one * layers.GlobalAveragePooling2D(keepdims=True)(one)
+
+
+def test_a_gate_on_one_place_is_passed_by():
+    model = classifier((16, 16, 3), lambda images: conv(5, 1)(gated_when_small(images)))
+    assert default(model, (16, 16, 3)) == ("small", (7, 7))
+
+
 def pooled_beside(x):
     pooled = conv(4, 1)(layers.GlobalAveragePooling2D(keepdims=True)(x))
     return layers.Concatenate()([x, layers.UpSampling2D(8, interpolation="bilinear")(pooled)])

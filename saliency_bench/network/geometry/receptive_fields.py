@@ -108,9 +108,8 @@ class Line:
         """Positions that see what both lines see; None if they lie a stride or more apart."""
         alike = (self.direction, self.size) == (other.direction, other.size)
         drift = abs(self.stride - other.stride) * self.size
-        if not alike or drift >= self.stride:
-            return None
-        if abs(self.centre - other.centre) >= self.stride:
+        apart = abs(self.centre - other.centre)
+        if not alike or (self.size > 1 and max(drift, apart) >= self.stride):
             return None
         start = min(self.start, other.start)
         end = max(self.start + self.field, other.start + other.field)
@@ -176,7 +175,7 @@ def plain(width: int) -> Axis:
 
 def lost(width: int) -> Axis:
     """An axis of values of which nothing tells where they lie."""
-    return (Plain(width, lost=True),)
+    return (Plain(width, lost=width > 1),)
 
 
 def merged(axes: Sequence[Axis]) -> Axis:
