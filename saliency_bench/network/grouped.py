@@ -45,7 +45,6 @@ def _has_gradient(dtype: Any) -> bool:
     return True
 
 
-@tf.RegisterGradient(_GRADIENT)  # type: ignore[untyped-decorator]
 def _backward(op: Any, signal: Any) -> list[Any]:
     """The signal at the data; at the kernel, which no image changes, none."""
     data, kernel = op.inputs
@@ -68,3 +67,6 @@ def _backward(op: Any, signal: Any) -> list[Any]:
         for own, part in pairs
     ]
     return [tf.concat(parts, axis=3), None]
+
+
+tf.RegisterGradient(_GRADIENT)(_backward)
