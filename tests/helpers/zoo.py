@@ -211,6 +211,7 @@ VARIANTS = {
 
 def make(variant: str, family: str) -> Any:
     """A network with weights as after training; `saved`: read back from a .keras file."""
+    keras.utils.set_random_seed(0)
     build, dtype = VARIANTS[variant]
     with policy(dtype):
         model = season(build(family), images_of(family, 16))
