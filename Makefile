@@ -24,7 +24,7 @@ test: $(VENV)/.dev  ## install, then run the unit tests (minutes)
 test-slow: $(VENV)/.dev  ## run the tests that train networks (longer)
 	$(BIN)/python -m pytest -m "slow and not launchers" --ignore tests/zoo
 
-test-zoo: $(VENV)/.dev  ## run every explainer on every family of keras.applications (half an hour)
+test-zoo: $(VENV)/.dev  ## run every explainer on every family of keras.applications (long)
 	$(BIN)/python -m pytest -m slow tests/zoo -n 2 --dist loadgroup
 
 test-adapters: $(ADAPTERS)/.ready  ## install the libraries behind the adapters, run their tests

@@ -132,7 +132,8 @@ class Wrapper(Method):
 
     def reach(self, height: int, width: int) -> float:
         """As the base."""
-        return float(getattr(self.base, "reach", Method.reach.__get__(self))(height, width))
+        own = getattr(self.base, "reach", super().reach)
+        return float(own(height, width))
 
 
 @dataclass(frozen=True)

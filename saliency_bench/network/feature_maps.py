@@ -129,10 +129,11 @@ class FeatureMaps:
     def _last(self) -> FeatureMap:
         first, explained = self._first_weights(), self._explained()
         for tensor in reversed(self._path.bottlenecks):
-            if tensor.op.name in first:
+            place, axes = self._places[tensor.op.name], self._geometry.axes(tensor)
+            if place < first:
                 break
-            axes = self._geometry.axes(tensor)
-            if tensor.op.name in explained or tensor.op.type in _SAME or not _has_places(axes):
+            behind = place >= self._made or tensor.op.name in explained
+            if behind or tensor.op.type in _SAME or not _has_places(axes):
                 continue
             if tf.gradients(self._path.scores, tensor)[0] is not None:
                 return self._read(tensor, self._path.layer(tensor.op))
@@ -168,8 +169,8 @@ class FeatureMaps:
         rows, columns = _line(axes, ROWS, height), _line(axes, COLUMNS, width)
         return FeatureMap(tensor, layer, order, Placement(rows, columns, (height, width)))
 
-    def _first_weights(self) -> set[str]:
-        """The operations up to the end of the first layer with weights, except its last one."""
+    def _first_weights(self) -> int:
+        """When the last operation of the first layer with weights was made."""
         places = self._places
         ends = [
             places[tensor.op.name]
@@ -178,8 +179,7 @@ class FeatureMaps:
             for tensor in tf.nest.flatten(call.output)
             if tf.is_tensor(tensor) and tensor.op.name in places  # not inside of a loop
         ]
-        end = min(ends, default=len(places))
-        return {name for name, place in places.items() if place < end}
+        return min(ends, default=len(places))
 
     def _results(self) -> Iterator[Any]:
         """The tensors of the model from which the scores are computed."""
@@ -191,12 +191,9 @@ class FeatureMaps:
                     yield source
 
     def _explained(self) -> set[str]:
-        """The operations that compute what is explained from its last kernel on, if it has places.
-
-        Those that follow the model are among them.
-        """
+        """The operations from the last kernel on to what is explained, if this has places."""
         waiting = [t.op for t in self._results() if _has_places(self._geometry.axes(t))]
-        found = {name for name, place in self._places.items() if place >= self._made}
+        found: set[str] = set()
         while waiting:
             op = waiting.pop()
             if op.name not in found:

@@ -142,25 +142,10 @@ def compile_graph(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
     """Trace a function of tensors once, including any `tf.function` inside the model.
 
     Raises:
-        NotApplicable, ValueError: as the function raises them, without TensorFlow's wrapper.
+        NotApplicable, ValueError: as the function raises them.
     """
-    errors: list[Exception] = []
-
-    def trace(*tensors: Any) -> Any:
-        try:
-            return function(*tensors)
-        except (NotApplicable, ValueError) as error:
-            errors.append(error)
-            raise
-
-    try:
-        with interrupts.kept(), inlined():
-            return tf.function(trace, autograph=False).get_concrete_function(*specs)
-    except Exception:
-        # Autograph wraps what a traced function raises; the caller needs the original error.
-        if errors:
-            raise errors[-1] from None
-        raise
+    with interrupts.kept(), inlined():
+        return tf.function(function, autograph=False).get_concrete_function(*specs)
 
 
 def ends_in_scores(model: Any, output: Output = "logit") -> Any:

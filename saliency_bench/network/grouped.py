@@ -19,8 +19,9 @@ _NAME = tf.compat.v1.AttrValue(s=_GRADIENT.encode())
 def give_gradients(operations: Iterable[Any]) -> None:
     """Give the grouped convolutions without a gradient on this machine one, unless a rule has."""
     for op in operations:
-        ruled = "_gradient_op_type" in op.node_def.attr
-        if _is_grouped(op) and not ruled and not _has_gradient(op.outputs[0].dtype):
+        if not _is_grouped(op) or _has_gradient(op.outputs[0].dtype):
+            continue
+        if "_gradient_op_type" not in op.node_def.attr:
             op._set_attr("_gradient_op_type", _NAME)
 
 

@@ -228,16 +228,16 @@ def confinement(subject: TestedExplainer) -> Finding:
     wide = subject.reach(height + 4 * around, width + 4 * around)
     around = 2 * around if wide >= around else around
     size = height + 2 * around, width + 2 * around
-    frame, reach = (around, around), subject.reach(*size)
+    reach = subject.reach(*size)
     if reach >= around:
         raise NotTestable(f"the map may reach {reach:g} pixels beside what the network sees")
     try:
-        maps = np.abs(subject.behind_a_crop(frame), dtype=np.float64)
+        maps = np.abs(subject.behind_a_crop(around), dtype=np.float64)
     except (NotApplicable, ValueError) as error:
         raise NotTestable(f"behind a crop: {one_line(error, longest=160)}") from None
     if maps.shape[1:3] != size:
         raise NotTestable("the map has not the image's size")
-    sides = [slice(int(f - reach), int(s - f + reach)) for f, s in zip(frame, size, strict=True)]
+    sides = [slice(int(around - reach), int(side - around + reach)) for side in size]
     inside = maps[:, *sides].sum(axis=(1, 2, 3))
     whole = _finite(maps.sum(axis=(1, 2, 3)), "behind a crop")
     leak = 1 - np.divide(inside, whole, out=np.ones_like(whole), where=whole > 0)

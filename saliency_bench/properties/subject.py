@@ -146,20 +146,20 @@ class TestedExplainer:
         targets = (targets + shift) % self.classes if shift else targets
         return self.bound(self.images[rows], targets, keys=self.keys[rows] + keys)
 
-    def behind_a_crop(self, frame: tuple[int, int]) -> Maps:
+    def behind_a_crop(self, frame: int) -> Maps:
         """The maps of the images in a frame of other images, which the network cuts off again.
 
         Args:
-            frame: rows above and below, columns left and right.
+            frame: its width in pixels.
         """
         import keras
 
-        sides = [(0, 0), *((size, size) for size in frame), (0, 0)]
+        sides = [(0, 0), (frame, frame), (frame, frame), (0, 0)]
         framed = np.pad(self.images, sides, mode="constant")
         others = np.pad(np.roll(self.images, 1, axis=0), sides, mode="symmetric")
         hidden = np.pad(np.zeros(self.images.shape, bool), sides, constant_values=True)
         images = np.where(hidden, others, framed)
-        crop = keras.layers.Cropping2D([(size, size) for size in frame])
+        crop = keras.layers.Cropping2D(frame)
         model = keras.Sequential([keras.Input(images.shape[1:]), crop, self.model])
         return self.explainer.bind(model)(images, self.targets, keys=self.keys)
 

@@ -93,6 +93,11 @@ def in_one_line(text: str) -> str:
     return printable(" ".join(message.split()))
 
 
+def nearest(name: object, known: Iterable[object]) -> str:
+    """The three known names that come nearest to a wrong one, for an error message."""
+    return ", ".join(difflib.get_close_matches(str(name), list(map(str, known)), cutoff=0))
+
+
 def known_names(name: object, known: Iterable[object]) -> str:
     """What there is in place of a name that does not exist: the nearest names, all if not many."""
     names = list(map(str, known))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import Any
 
-from saliency_bench.protocols import Preprocessing
+from saliency_bench.protocols import Preprocessing, nearest
 from saliency_bench.study.names import shown
 
 Rule = tuple[str, str, Callable[[Any], bool]]
@@ -28,8 +27,7 @@ def require_known(given: Iterable[str], known: Iterable[str]) -> None:
     names = list(known)
     for name in given:
         if name not in names:
-            near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0))
-            raise TypeError(f"Options has no {name!r}; the nearest are: {near}")
+            raise TypeError(f"Options has no {name!r}; the nearest are: {nearest(name, names)}")
 
 
 def _is_integer(value: Any) -> bool:

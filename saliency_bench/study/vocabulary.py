@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import OmegaConf
+
+from saliency_bench.protocols import nearest
 
 if TYPE_CHECKING:
     from saliency_bench.study.build import Options
@@ -37,8 +38,8 @@ def from_name(group: str, name: str, options: Options) -> Any:
     path = Path(config_dir(), group, f"{name}.yaml")
     known = sorted(path.stem for path in path.parent.glob("*.yaml"))
     if name not in known:
-        nearest = ", ".join(difflib.get_close_matches(name.lower(), known, n=3, cutoff=0))
-        raise ValueError(f"{group} must be a name of conf/{group} ({nearest}); got {name[:80]!r}")
+        near = nearest(name.lower(), known)
+        raise ValueError(f"{group} must be a name of conf/{group} ({near}); got {name[:80]!r}")
     referred = {"draws": options.draws, "output": _OUTPUT}
     config = OmegaConf.to_container(OmegaConf.merge(referred, OmegaConf.load(path)), resolve=True)
     return _built(cast(dict[str, Any], config)[name], options)

@@ -31,8 +31,8 @@ from saliency_bench.network.geometry.tools import (
     Inputs,
     Shape,
     data,
-    gathered,
     moved,
+    require_whole,
     static,
 )
 
@@ -69,7 +69,7 @@ def _reduce(op: Any, inputs: Inputs, shape: Shape) -> Axes:
             for place, axis in enumerate(axes)
         )
     for place in gone:
-        gathered(axes[place])
+        require_whole(axes[place])
     return tuple(axis for place, axis in enumerate(axes) if place not in gone)
 
 
@@ -181,7 +181,7 @@ def _matmul(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     left, right = (op.get_attr(name) for name in names)
     for index, axis in ((0, -2 if left else -1), (1, -1 if right else -2)):
         if index in inputs:
-            gathered(inputs[index][axis])
+            require_whole(inputs[index][axis])
     rows = inputs[0][-1 if left else -2] if 0 in inputs else plain(shape[-2])
     columns = inputs[1][-2 if right else -1] if 1 in inputs else plain(shape[-1])
     around = _pointwise(op, {i: axes[:-2] for i, axes in inputs.items()}, shape[:-2])
@@ -198,7 +198,7 @@ def _einsum(op: Any, inputs: Inputs, shape: Shape) -> Axes:
         for letter, axis in zip(letters, inputs.get(index, ()), strict=False):
             named.setdefault(letter, []).append(axis)
     for letter in named.keys() - set(output):
-        gathered(merged(named[letter]))
+        require_whole(merged(named[letter]))
     axes = [
         merged(named[letter]) if letter in named else plain(size)
         for letter, size in zip(output, shape, strict=True)

@@ -51,7 +51,7 @@ def static(tensor: Any) -> Any:
     return value.tolist()
 
 
-def gathered(axis: Axis) -> None:
+def require_whole(axis: Axis) -> None:
     """Raise `Untold` if an axis is summed up that sees a part of the picture only."""
     if is_lost(axis) or any(max(line.cut) > 0 for line in lines(axis)):
         raise Untold

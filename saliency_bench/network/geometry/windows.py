@@ -15,8 +15,8 @@ from saliency_bench.network.geometry.tools import (
     Shape,
     attribute,
     data,
-    gathered,
     moved,
+    require_whole,
     static,
 )
 
@@ -26,7 +26,7 @@ def slide(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     result = list(data(inputs))
     channel = 1 if op.get_attr("data_format").startswith(b"NC") else len(shape) - 1
     spatial = [place for place in range(1, len(shape)) if place != channel]
-    gathered(result[channel])
+    require_whole(result[channel])
     result[channel] = plain(shape[channel])
     for place, width in zip(spatial, _widths(op, spatial), strict=True):
         stride, size = op.get_attr("strides")[place], shape[place]
