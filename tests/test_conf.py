@@ -122,6 +122,13 @@ def test_every_class_has_an_option(group):
     ] == []
 
 
+@pytest.mark.parametrize("path", sorted((CONF / "explainer").glob("*.yaml")), ids=name)
+def test_our_explainers_may_be_called_by_several_threads(path):
+    assert objects.build_group(composed(f"explainer=[{path.stem}]"), "explainer")[
+        path.stem
+    ].thread_safe
+
+
 @pytest.mark.parametrize("control", CONTROLS)
 def test_every_control_is_an_option(control):
     assert target(CONF / "explainer" / f"{control}.yaml") is CONTROLS[control]

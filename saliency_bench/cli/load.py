@@ -42,7 +42,8 @@ def load(request: Request) -> Job:
     """
     config = request.config
     threading = {"deterministic": config.deterministic, "threads": compute_threads(config)}
-    process.start_tensorflow(**threading)
+    cores = compute_cores(config)
+    process.start_tensorflow(**threading, cores=cores)
     from saliency_bench.study.build import Options, build
 
     inputs = load_inputs(request)
@@ -52,6 +53,7 @@ def load(request: Request) -> Job:
         draws=config.draws,
         target=config.target,
         batch_size=config.batch_size,
+        cores=cores,
         run_dir=request.folder,
         save_maps=config.save_maps,
         preprocessing=dataset.preprocessing,
@@ -123,6 +125,13 @@ def compute_threads(config: DictConfig) -> int:
     if config.threads is not None:
         return int(config.threads)
     return 1 if config.deterministic else 0
+
+
+def compute_cores(config: DictConfig) -> int:
+    """Number of explanations that this process makes at once."""
+    from saliency_bench.engine.cores import available
+
+    return int(config.cores) if config.cores is not None else max(1, available() // config.workers)
 
 
 def tell(line: str) -> None:

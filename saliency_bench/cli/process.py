@@ -21,11 +21,12 @@ def variable(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def start_tensorflow(*, threads: int, deterministic: bool) -> None:
+def start_tensorflow(*, threads: int, cores: int = 1, deterministic: bool) -> None:
     """Import TensorFlow and set what must be set before it computes.
 
     Args:
-        threads: compute threads; 0: TensorFlow chooses.
+        threads: compute threads of an operation; 0: TensorFlow chooses.
+        cores: calls at once.
         deterministic: whether reruns on a GPU must give the same bits, too.
 
     Raises:
@@ -37,9 +38,8 @@ def start_tensorflow(*, threads: int, deterministic: bool) -> None:
         gpus = tf.config.list_physical_devices("GPU")
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        # At least two operations at once: the network's outputs are computed during an explanation.
-        # No sum changes: each operation still adds up within its compute threads.
-        tf.config.threading.set_inter_op_parallelism_threads(threads and max(2, threads))
+        # No sum depends on the second: each operation adds up within its compute threads.
+        tf.config.threading.set_inter_op_parallelism_threads(threads and max(2, threads, cores))
     except RuntimeError:
         used = tf.config.threading.get_intra_op_parallelism_threads()
         raise ValueError(

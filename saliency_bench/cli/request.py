@@ -48,6 +48,7 @@ class Schema:
     draws: int = 5
     deterministic: bool = True
     threads: int | None = None
+    cores: int | None = None
     workers: int = 1
     plan: bool = False
     width: float = 0.1
@@ -63,7 +64,7 @@ class Schema:
 
 
 _DECISIVE = sorted(
-    {f.name for f in fields(Schema)} - {"run_dir", "expected", "workers", "plan", "width"}
+    {f.name for f in fields(Schema)} - {"run_dir", "expected", "cores", "workers", "plan", "width"}
 )
 """Keys that decide the content of a run."""
 
@@ -73,6 +74,7 @@ _RANGES = {
     "draws": (1, 10_000),
     "batch_size": (1, 2**31 - 1),
     "threads": (1, 1024),
+    "cores": (1, 1024),
     "workers": (1, 256),
     "width": (0.001, 2.0),
 }

@@ -16,20 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.engine.background import Background
+from saliency_bench.engine.cores import Cores
+from saliency_bench.engine.explaining import Explaining
 from saliency_bench.engine.locks import Claims
 from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES_ONLY, MapsToSave, Outcome
-from saliency_bench.engine.plan import NETWORK, Step, columns, figure_stages, maps_name, span
-from saliency_bench.engine.references import Maps, Mark, Window, mark_of, require_maps
+from saliency_bench.engine.plan import NETWORK, Step, columns, figure_stages, maps_name
+from saliency_bench.engine.references import Maps, Mark, Window, mark_of
 from saliency_bench.engine.schedule import Task, Unit, remaining_tasks, units
 from saliency_bench.engine.scoring import Scorer
 from saliency_bench.protocols import (
     Bound,
     Condition,
+    Ints,
     Progress,
     ProofError,
     Scene,
     Study,
-    interrupts,
 )
 from saliency_bench.storage.store import Store
 
@@ -73,11 +75,14 @@ class Loop:
         self._complete_keys: set[str] = set()
         self._figure_stages: set[tuple[str, int]] = set()
         self._reference_marks: set[Mark] = set()
-        self._shapes: dict[str, tuple[int, ...]] = {}
         self.outcome = Outcome()
+        self._cores = Cores(study.cores)
+        self._explaining = Explaining(study, bound, self._cores, self.outcome)
 
     def run(self, steps: Sequence[Step]) -> Outcome:
-        """Compute the missing cells of some steps. Scoring and saving overlap with explaining.
+        """Compute the missing cells of some steps.
+
+        Explainers run side by side; scoring and saving overlap with explaining.
 
         Raises:
             ProofError: if a change of the network did not happen or was not undone.
@@ -90,7 +95,7 @@ class Loop:
         missing = self._missing(steps)
         self._progress.start(sum(missing.values()))
         try:
-            with Background(4) as queue, Claims(self._store.folder) as claims:
+            with self._cores, Background(4) as queue, Claims(self._store.folder) as claims:
                 waiting = list(missing)
                 while waiting:
                     others = self._compute_units(waiting, missing, claims, queue)
@@ -155,24 +160,15 @@ class Loop:
         scene = self._study.scene.rows(slice(step.start, step.stop))
         for reference in step.references or (None,):
             self._make_reference(task, reference, scene, window)
-        # The network's own outputs are computed while the first explainer runs.
-        outputs: list[Maps] = []
-        observed: dict[str, NDArray[Any]] = {}
         logits = window.logits(step, scene) if NETWORK in task.names else None
         failed = len(self.outcome.failed)
-        with step.condition.applied(network, scene) as changed, Background() as background:
-            for name in task.names:
-                interrupts.ask()  # one that a destructor lost
-                self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
-                if name == NETWORK:
-                    background.do(self._evaluate_network, changed, outputs)
-                elif name not in self.outcome.unavailable:
-                    self._explain(task, name, scene, changed, window, queue)
-            background.catch_up()
+        observed: dict[str, NDArray[Any]] = {}
+        with step.condition.applied(network, scene) as changed:
+            moved = self._explain(task, scene, changed, window, queue)
             if len(self.outcome.failed) > failed:  # that explainer may have changed the network
-                self._evaluate_network(changed, outputs)
-            if logits is not None:
-                observed = self._observe(step, logits, outputs[-1])
+                moved = network.outputs(changed.images)
+            if logits is not None and moved is not None:
+                observed = self._observe(step, logits, moved)
         if observed:
             queue.do(self._save, step.keys[NETWORK], observed)
 
@@ -189,44 +185,55 @@ class Loop:
         if reference is not None:
             change = reference.applied(self._study.network, scene)
         with change as changed:
-            for name in names:
-                maps = self._maps(name, changed)
-                if maps is None:
-                    continue
+            for name, maps in self._explaining.maps(dict.fromkeys(names, changed)):
                 window.add_reference(step, name, mark, maps)
                 if reference is not None:
                     window.set_aside(step, name, mark, maps)
 
     def _explain(
-        self,
-        task: Task,
-        name: str,
-        scene: Scene,
-        changed: Scene,
-        window: Window,
-        queue: Background,
-    ) -> None:
-        step = task.step
-        mark = mark_of(step.check, step.condition)
-        maps = window.take_early(step, name, mark)
-        if maps is None:
-            if not self._study.explainers[name].stochastic:
-                changed = replace(changed, keys=scene.keys)
-            maps = self._maps(name, changed)
-            if maps is None:
-                return
+        self, task: Task, scene: Scene, changed: Scene, window: Window, queue: Background
+    ) -> Maps | None:
+        """Explain a shard under a condition; returns the network's own outputs, if missing."""
+        step, mark = task.step, mark_of(task.step.check, task.step.condition)
+
+        def begin(name: str) -> None:
+            self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
+
+        same_noise = replace(changed, keys=scene.keys)
+        scenes: dict[str, Scene] = {}
+        moved: Maps | None = None
+        for name in task.names:
+            early = window.take_early(step, name, mark)
+            if early is not None or name in self.outcome.unavailable:
+                begin(name)
+            if early is not None:
+                self._keep(task, name, early, changed, window, queue)
+            if early is not None or name in self.outcome.unavailable:
+                continue
+            stochastic = name == NETWORK or self._study.explainers[name].stochastic
+            scenes[name] = changed if stochastic else same_noise
+        for name, maps in self._explaining.maps(scenes, begin):
+            if name == NETWORK:
+                moved = maps
+                continue
             if mark in self._reference_marks:
                 window.add_reference(step, name, mark, maps)
-        scene = replace(scene, targets=changed.targets)
-        if name in task.missing:
-            queue.do(self._score, step, name, maps, scene, window)
-        else:
-            window.store_for_floor(step, name, maps)
+            self._keep(task, name, maps, changed, window, queue)
+        return moved
 
-    def _score(self, step: Step, name: str, maps: Maps, scene: Scene, window: Window) -> None:
+    def _keep(
+        self, task: Task, name: str, maps: Maps, changed: Scene, window: Window, queue: Background
+    ) -> None:
+        """Score and save maps in the background, or keep them for the floor of the next draw."""
+        if name in task.missing:
+            queue.do(self._score, task.step, name, maps, changed.targets, window)
+        else:
+            window.store_for_floor(task.step, name, maps)
+
+    def _score(self, step: Step, name: str, maps: Maps, targets: Ints, window: Window) -> None:
         marks = [mark_of(step.check, reference) for reference in step.references or (None,)]
         columns = window.columns(step, name, maps, marks)
-        columns["target"] = scene.targets
+        columns["target"] = targets
         if self._is_in_figures(step):
             columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
         if self._maps_to_save.maps:
@@ -241,29 +248,6 @@ class Loop:
     def _save(self, key: str, columns: Mapping[str, NDArray[Any]]) -> None:
         self._store.save_cell(key, columns)
         self.outcome.computed += 1
-
-    def _maps(self, name: str, scene: Scene) -> Maps | None:
-        """Maps of all images of a shard; None if the explainer fails (`outcome` says why)."""
-        with self.outcome.attempt(name), self._study.network.guarded() as taken:
-            maps = np.concatenate([self._call(name, part) for part in self._calls(scene)])
-            self.outcome.note(name, taken)
-            require_maps(maps, len(scene), self._shapes.setdefault(name, maps.shape[1:]))
-            return maps
-        return None
-
-    def _calls(self, scene: Scene) -> list[Scene]:
-        """The images of each call; independent of shards and of what is missing."""
-        size = span(self._study.batch_size)
-        return [scene.rows(slice(start, start + size)) for start in range(0, len(scene), size)]
-
-    def _call(self, name: str, part: Scene) -> Maps:
-        # Copies: an explainer that writes into its arguments must not change those of others.
-        images, targets, keys = part.images.copy(), part.targets.copy(), part.keys.copy()
-        return np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
-
-    def _evaluate_network(self, changed: Scene, outputs: list[Maps]) -> None:
-        """Append the network's own outputs under the condition in force."""
-        outputs.append(self._study.network.outputs(changed.images))
 
     def _observe(self, step: Step, logits: Maps, moved: Maps) -> dict[str, NDArray[Any]]:
         """The network's own cell under a condition.

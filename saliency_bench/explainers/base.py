@@ -41,6 +41,7 @@ class Method(ABC):
         stochastic: whether the map depends on the keys.
         uses_gradients: whether the method needs gradients of the network.
         multiplies_input: whether the map contains the input as a factor.
+        thread_safe: whether several threads may call what `bind` returns at the same time.
         axioms: names of the axioms that the method claims, beside those of every explainer.
     """
 
@@ -49,6 +50,7 @@ class Method(ABC):
     stochastic: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = False
+    thread_safe: ClassVar[bool] = False
     axioms: ClassVar[frozenset[str]] = USUAL
 
     def reach(self, height: int, width: int) -> float:
@@ -124,6 +126,11 @@ class Wrapper(Method):
     def multiplies_input(self) -> bool:  # type: ignore[override]
         """As the base."""
         return self.base.multiplies_input
+
+    @property
+    def thread_safe(self) -> bool:  # type: ignore[override]
+        """As the base."""
+        return getattr(self.base, "thread_safe", False)
 
     @property
     def axioms(self) -> frozenset[str]:  # type: ignore[override]

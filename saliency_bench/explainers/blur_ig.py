@@ -35,6 +35,7 @@ class BlurIG(Method):
         output: what is explained.
     """
 
+    thread_safe: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 

@@ -25,6 +25,7 @@ class _Features(Method):
         output: the output whose classes the targets are; it does not change the map.
     """
 
+    thread_safe: ClassVar[bool] = True
     class_specific: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = False
 
@@ -139,6 +140,7 @@ class ScoreCAM(Method):
     Settings as `GradCAM`'s; masks are always bilinear, as in the paper.
     """
 
+    thread_safe: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False
 
     layer: str | None = None

@@ -18,6 +18,7 @@ from saliency_bench.randomize import image_keys, stream
 class Control(Method):
     """An explainer whose verdict is known beforehand: each check names the expected one."""
 
+    thread_safe: ClassVar[bool] = True
     signed: ClassVar[bool] = False
     class_specific: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = False
@@ -181,6 +182,7 @@ class Mixture(Method):
         seed: of both noises.
     """
 
+    thread_safe: ClassVar[bool] = True
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False

@@ -27,6 +27,7 @@ class DeepLIFT(Method):
         output: what is explained.
     """
 
+    thread_safe: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 

@@ -35,6 +35,7 @@ class ExpectedGradients(Method):
         digest: hash of the references, part of the key of stored results.
     """
 
+    thread_safe: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ class _FeatureGradients(Method):
 
     Settings as `GradCAM`'s.
     """
+
+    thread_safe: ClassVar[bool] = True
 
     layer: str | None = None
     relu: bool = True
@@ -89,6 +91,8 @@ class GuidedGradCAM(Method):
         layer: as in `GradCAM`.
         output: what is explained.
     """
+
+    thread_safe: ClassVar[bool] = True
 
     layer: str | None = None
     output: Output = "logit"

@@ -17,6 +17,7 @@ from saliency_bench.protocols import Bound, Floats, Ints, Output
 class Gradient(Method):
     """Derivative of the target's score with respect to each input value (Simonyan et al., 2014)."""
 
+    thread_safe: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     output: Output = "logit"
@@ -30,6 +31,7 @@ class Gradient(Method):
 class GradientInput(Method):
     """The gradient times the input (Shrikumar et al., 2016)."""
 
+    thread_safe: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 

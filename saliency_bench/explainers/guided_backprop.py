@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from saliency_bench import network
 from saliency_bench.explainers.base import Method
@@ -13,6 +13,8 @@ from saliency_bench.protocols import Bound, Output
 @dataclass(frozen=True)
 class GuidedBackprop(Method):
     """The gradient, with negative signals set to 0 at every ReLU (Springenberg et al., 2015)."""
+
+    thread_safe: ClassVar[bool] = True
 
     output: Output = "logit"
 
@@ -27,6 +29,8 @@ class Deconvnet(Method):
 
     Positive signals pass a ReLU whether its input was positive or not.
     """
+
+    thread_safe: ClassVar[bool] = True
 
     output: Output = "logit"
 

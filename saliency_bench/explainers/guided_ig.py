@@ -35,6 +35,7 @@ class GuidedIG(Method):
         output: what is explained.
     """
 
+    thread_safe: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
 
     steps: int = 50

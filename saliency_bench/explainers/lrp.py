@@ -54,6 +54,8 @@ class LRP(Method):
         output: what is explained.
     """
 
+    thread_safe: ClassVar[bool] = True
+
     rule: str | Mapping[str, str] = "epsilon"
     epsilon: float = 1e-6
     gamma: float = 0.25

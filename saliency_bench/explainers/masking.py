@@ -59,6 +59,7 @@ class Masking(Method):
         output: what is explained.
     """
 
+    thread_safe: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False
     axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"}

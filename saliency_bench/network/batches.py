@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from saliency_bench.network.forward import (
     require_built,
 )
 from saliency_bench.network.overrides import Rule
-from saliency_bench.network.trace import input_shape
-from saliency_bench.protocols import BLOCK, Floats, Ints, Output
+from saliency_bench.network.trace import TRACING, input_shape
+from saliency_bench.protocols import BLOCK, Floats, Ints, Output, interrupts
 
 _ROWS: ContextVar[int] = ContextVar("rows_at_once", default=BLOCK)
 _FILL: ContextVar[bool] = ContextVar("fill", default=False)
@@ -53,6 +54,12 @@ class Evaluations:
 
     def __init__(self) -> None:
         self.rows = 0
+        self._lock = Lock()
+
+    def add(self, rows: int) -> None:
+        """Count so many more; threads may do so at the same time."""
+        with self._lock:
+            self.rows += rows
 
 
 _EVALUATIONS: ContextVar[Evaluations | None] = ContextVar("evaluations", default=None)
@@ -82,10 +89,16 @@ class Batches:
         return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
 
     def count(self, rows: NDArray[Any]) -> None:
-        """Count a batch of these rows, filled up, as evaluated."""
+        """Count a batch of these rows, filled up, as evaluated.
+
+        Raises:
+            KeyboardInterrupt: if an interrupt has arrived; other threads than the main one learn of
+                it here.
+        """
+        interrupts.ask()
         evaluations = _EVALUATIONS.get()
         if evaluations is not None:
-            evaluations.rows += len(rows) + self.missing(rows)
+            evaluations.add(len(rows) + self.missing(rows))
 
     def missing(self, rows: NDArray[Any]) -> int:
         """Number of rows that `rows` lacks to a full batch."""
@@ -125,7 +138,9 @@ class CompiledFunction(ABC):
     def _function(self, shape: tuple[int, ...]) -> Any:
         """The compiled function for images of `shape` `(H, W, C)`."""
         if shape not in self._compiled:
-            self._compiled[shape] = self._trace(shape)
+            with TRACING:
+                if shape not in self._compiled:  # another thread may have been first
+                    self._compiled[shape] = self._trace(shape)
         return self._compiled[shape]
 
     def _forward(self, images: Any, rule: Rule | None = None) -> ForwardPass:

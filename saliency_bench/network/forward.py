@@ -18,7 +18,7 @@ from saliency_bench.network.output import ModelOutput, explained, run
 from saliency_bench.network.overrides import Rule
 from saliency_bench.network.path import Path
 from saliency_bench.network.steady import Unwritten, require_steady
-from saliency_bench.network.trace import Call, inlined, input_names, input_shape, recorded
+from saliency_bench.network.trace import TRACING, Call, inlined, input_names, input_shape, recorded
 from saliency_bench.protocols import NotApplicable, Output, interrupts
 
 
@@ -144,7 +144,7 @@ def compile_graph(function: Callable[..., Any], specs: Sequence[Any]) -> Any:
     Raises:
         NotApplicable, ValueError: as the function raises them.
     """
-    with interrupts.kept(), inlined():
+    with interrupts.kept(), TRACING, inlined():
         return tf.function(function, autograph=False).get_concrete_function(*specs)
 
 

@@ -8,10 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
+from threading import RLock
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+TRACING = RLock()
+"""Held while a model is traced: its layers are patched, and TensorFlow is set to inline, then."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def layer_calls(model: Any) -> list[Call]:
             f"{model.name!r} has input shape {getattr(model, 'input_shape', None)}"
         )
     spec = tf.TensorSpec([None, *shape], tf.float32)
-    with inlined(), recorded(model) as calls:
+    with TRACING, inlined(), recorded(model) as calls:
         tf.function(
             lambda images: model(images, training=False), autograph=False
         ).get_concrete_function(spec)

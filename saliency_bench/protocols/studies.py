@@ -147,6 +147,7 @@ class Study:
         draws: redraws per stage, unless a check has its own number.
         target: how the explained class is chosen.
         batch_size: rows evaluated at once.
+        cores: explanations made at once; no number depends on it.
         weights: trains or finds networks by name, before the loop.
         settings: what else affects the numbers (threads, versions); part of the key of each cell.
         remarks: what weakens the study, a line each.
@@ -165,6 +166,7 @@ class Study:
     draws: int = 5
     target: TargetMode = "label"
     batch_size: int = BLOCK
+    cores: int = 1
     weights: Networks = field(default_factory=Untrainable)
     settings: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()

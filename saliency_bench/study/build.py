@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network, randomize
+from saliency_bench.engine.cores import available
 from saliency_bench.explainers import Control
 from saliency_bench.protocols import (
     BLOCK,
@@ -47,6 +48,8 @@ class Options:
         target: `label` explains the given targets, `predicted` the class the untouched model
             predicts, `repredict` what each changed model predicts (the code of 2018).
         batch_size: images, or image-sample pairs, evaluated at once.
+        cores: explanations made at once; None: as many as this process has cores. No number depends
+            on it. An explainer of your own is called alone, unless its `thread_safe` is True.
         run_dir: where cells and results are kept, so that a study can be resumed and
             `Results.load` reads it; default: nowhere.
         save_maps: whether the raw maps are kept too.
@@ -60,6 +63,7 @@ class Options:
     draws: int = 5
     target: TargetMode = "label"
     batch_size: int = BLOCK
+    cores: int | None = None
     run_dir: str | Path | None = None
     save_maps: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -131,6 +135,7 @@ def build(
         draws=options.draws,
         target=options.target,
         batch_size=options.batch_size,
+        cores=available() if options.cores is None else options.cores,
         weights=options.weights,
         settings=source.numerics() | _own_output(options.output),
         remarks=() if weak is None else (weak.line,),

@@ -34,6 +34,10 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
+def _is_count_or_none(value: Any) -> bool:
+    return value is None or (_is_integer(value) and value >= 1)
+
+
 def _is_function(value: Any) -> bool:
     return callable(value) and not isinstance(value, type)
 
@@ -46,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     *((name, "an integer", _is_integer) for name in ("seed", "draws", "batch_size")),
     ("seed", "at least 0", lambda value: value >= 0),
     *((name, "at least 1", lambda value: value >= 1) for name in ("draws", "batch_size")),
+    ("cores", "an integer of at least 1, or None", _is_count_or_none),
     ("save_maps", "true or false", lambda value: isinstance(value, bool)),
     ("run_dir", "a folder or None", lambda v: v is None or isinstance(v, str | os.PathLike)),
     ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),
