@@ -92,8 +92,33 @@ class Method(ABC):
         return self.bind(model)(images, targets, keys=seeds)
 
 
+class Compiled(Method):
+    """A method whose settings alone decide what it does with a model: equal ones share the result.
+
+    What `compile` returns must keep nothing of a call, so that threads and callers can share it.
+    """
+
+    thread_safe: ClassVar[bool] = True
+
+    def bind(self, model: Any) -> Bound:
+        """Compile for `model`, once for equal settings; a model that was altered is noticed.
+
+        Raises:
+            NotApplicable: if the method cannot serve the model.
+            ValueError: if the model has no output that can be explained.
+        """
+        if not self.thread_safe:
+            return self.compile(model)
+        network.require_built(model)
+        return network.once(model, (self, network.Batches()), self.compile)
+
+    @abstractmethod
+    def compile(self, model: Any) -> Bound:
+        """As `bind`, anew in each call."""
+
+
 @dataclass(frozen=True)
-class Wrapper(Method):
+class Wrapper(Compiled):
     """A method made of another explainer's maps, with that explainer's class attributes.
 
     Attributes:

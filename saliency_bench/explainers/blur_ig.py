@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.explainers.base import USUAL, Compiled
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 REACH = 4
@@ -20,7 +20,7 @@ LEAST = 0.3
 
 
 @dataclass(frozen=True)
-class BlurIG(Method):
+class BlurIG(Compiled):
     """Integrated gradients along a path from a blurred image to the sharp one (Xu et al., 2020).
 
     The path joins images, blurred with falling standard deviations, by straight pieces. Each piece
@@ -35,7 +35,6 @@ class BlurIG(Method):
         output: what is explained.
     """
 
-    thread_safe: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 
@@ -64,22 +63,19 @@ class BlurIG(Method):
         blurred = np.einsum("vh,nhwc,uw->nvuc", down, images, across, optimize=True)
         return np.asarray(blurred, np.float32)
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`."""
         path = _Path(self.sigmas())
-
-        def attribute(variants: network.Sampled) -> Any:
-            gradients = network.derivative(variants.target_scores, variants.images)
-            return variants.total(gradients * path.piece)
-
-        kernel = network.SampleKernel(model, attribute, path.middle, ranks=(0,), output=self.output)
+        gradients = network.Samples(
+            network.input_gradient(model, self.output), path.middle, ranks=(0,)
+        )
 
         def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             maps = np.zeros(images.shape)
-            for batch in network.pairs(len(images), self.steps, kernel.batch):
-                maps[batch.images] += kernel(images, targets, batch, batch.sample)
+            for batch in network.pairs(len(images), self.steps, gradients.batch):
+                maps[batch.images] += gradients.sums(images, targets, batch, batch.sample)
             return maps.astype(np.float32)
 
         return explain
@@ -94,17 +90,14 @@ class _Path:
 
     def __init__(self, sigmas: NDArray[np.float64]) -> None:
         self._sigmas = sigmas
-        self.piece: Any = None
-        """`[P, H, W, C]` end minus start of each piece, of the last call of `middle`."""
 
-    def middle(self, images: Any, pieces: Any) -> Any:
-        """The middle of one piece of each image's path."""
+    def middle(self, images: Any, pieces: Any) -> tuple[Any, Any]:
+        """The middle of one piece of each image's path, and its end minus its start."""
         import tensorflow as tf
 
         first, transposed = tf.cast(pieces, tf.int32), _transpose(images)
         start, stop = self._blur(transposed, first), self._blur(transposed, first + 1)
-        self.piece = stop - start
-        return (start + stop) / 2
+        return (start + stop) / 2, stop - start
 
     def _blur(self, transposed: Any, places: Any) -> Any:
         """Blur transposed images `[P, W, H, C]`; the result is `[P, H, W, C]`."""

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method, Upsample, require_upsample
+from saliency_bench.explainers.base import Compiled, Upsample, require_upsample
 from saliency_bench.protocols import Bound, Floats, Ints, NotApplicable, Output
 
 
 @dataclass(frozen=True)
-class _Features(Method):
+class _Features(Compiled):
     """A map that depends on a layer's output alone, not on the target.
 
     Attributes:
@@ -25,7 +25,6 @@ class _Features(Method):
         output: the output whose classes the targets are; it does not change the map.
     """
 
-    thread_safe: ClassVar[bool] = True
     class_specific: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = False
 
@@ -40,7 +39,7 @@ class _Features(Method):
     def combine(self, features: Any) -> Any:
         """Features `[N, h, w, K]` to maps `[N, h, w, 1]`, in a graph; both float64."""
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no feature map."""
         import tensorflow as tf
 
@@ -128,7 +127,7 @@ class FEM(_Features):
 
 
 @dataclass(frozen=True)
-class ScoreCAM(Method):
+class ScoreCAM(Compiled):
     """Feature maps weighted by the score of the image that each map masks (Wang et al., 2020).
 
     Channel k, resized to the image and stretched to [0, 1], is multiplied with the image, in model
@@ -140,7 +139,6 @@ class ScoreCAM(Method):
     Settings as `GradCAM`'s; masks are always bilinear, as in the paper.
     """
 
-    thread_safe: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False
 
     layer: str | None = None
@@ -156,7 +154,7 @@ class ScoreCAM(Method):
         """Only without the ReLU."""
         return not self.relu
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no feature map."""
         places: dict[tuple[int, ...], network.Placement] = {}
 
@@ -169,16 +167,14 @@ class ScoreCAM(Method):
             return _mask(images, channels, places[tuple(images.shape[1:3])])
 
         features_of = network.Kernel(model, values, self.output)
-        score = network.SampleKernel(
-            model, lambda traced: traced.target_scores, mask, ranks=[2], output=self.output
-        )
+        score = network.Samples(network.target_score(model, self.output), mask, ranks=(2,))
 
         def explain_batch(images: Floats, targets: Ints) -> NDArray[np.float32]:
             features = features_of(images, targets)
             scores = np.empty((len(features), features.shape[-1]))
             for batch in network.pairs(len(features), features.shape[-1], score.batch):
                 masks = features[batch.image, :, :, batch.sample]
-                scores[batch.image, batch.sample] = score(images, targets, batch, masks)
+                scores[batch.image, batch.sample] = score.rows(images, targets, batch, masks)
             varies = features.max(axis=(1, 2)) != features.min(axis=(1, 2))
             weights = channel_weights(scores, varies)
             maps = np.einsum("nhwk,nk->nhw", features, weights).astype(np.float32)[..., None]

@@ -18,10 +18,10 @@ from saliency_bench.randomize import image_keys, stream
 class Control(Method):
     """An explainer whose verdict is known beforehand: each check names the expected one."""
 
-    thread_safe: ClassVar[bool] = True
     signed: ClassVar[bool] = False
     class_specific: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = False
+    thread_safe: ClassVar[bool] = True
 
 
 class _ImageOnly(Control):
@@ -182,10 +182,10 @@ class Mixture(Method):
         seed: of both noises.
     """
 
-    thread_safe: ClassVar[bool] = True
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False
+    thread_safe: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights"})
 
     share: float = 0.5

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method, as_tuples, fit_baseline
+from saliency_bench.explainers.base import USUAL, Compiled, as_tuples, fit_baseline
 from saliency_bench.protocols import Bound, Floats, Output
 
 
 @dataclass(frozen=True)
-class DeepLIFT(Method):
+class DeepLIFT(Compiled):
     """Contribution of each input to the difference of the score from that of a baseline.
 
     (Shrikumar et al., 2017, rescale rule.) The map sums to the difference of the output between
@@ -27,7 +27,6 @@ class DeepLIFT(Method):
         output: what is explained.
     """
 
-    thread_safe: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 
@@ -37,7 +36,7 @@ class DeepLIFT(Method):
     def __post_init__(self) -> None:
         object.__setattr__(self, "baseline", as_tuples(self.baseline))
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`.
 
         Raises:

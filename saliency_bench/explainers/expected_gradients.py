@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.explainers.base import USUAL, Compiled
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 from saliency_bench.randomize import image_keys, stream
 
 
 @dataclass(frozen=True)
-class ExpectedGradients(Method):
+class ExpectedGradients(Compiled):
     """Mean of gradient times difference, at random points between references and the image.
 
     (Erion et al., 2021; GradientSHAP in Lundberg & Lee, 2017.) For each sample a reference r and a
@@ -35,7 +35,6 @@ class ExpectedGradients(Method):
         digest: hash of the references, part of the key of stored results.
     """
 
-    thread_safe: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
@@ -62,7 +61,7 @@ class ExpectedGradients(Method):
         content = repr(images.shape).encode() + images.tobytes()
         object.__setattr__(self, "digest", hashlib.blake2b(content, digest_size=8).hexdigest())
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`.
 
         Raises:
@@ -70,13 +69,8 @@ class ExpectedGradients(Method):
         """
         lines = _Lines(self.references)
 
-        def attribute(variants: network.Sampled) -> Any:
-            return variants.total(
-                network.derivative(variants.target_scores, variants.images) * lines.difference
-            )
-
-        kernel = network.SampleKernel(
-            model, attribute, lines.place, ranks=(lines.rank, 0), output=self.output
+        gradients = network.Samples(
+            network.input_gradient(model, self.output), lines.place, ranks=(lines.rank, 0)
         )
 
         def explain(
@@ -85,9 +79,9 @@ class ExpectedGradients(Method):
             seeds = image_keys(images) if keys is None else keys
             randoms = [stream("expected_gradients", self.seed, int(key)) for key in seeds]
             maps = np.zeros(images.shape)
-            for batch in network.pairs(len(images), self.samples, kernel.batch):
+            for batch in network.pairs(len(images), self.samples, gradients.batch):
                 draws = self._draw([randoms[image] for image in batch.image], images.shape[1:])
-                maps[batch.images] += kernel(images, targets, batch, *draws)
+                maps[batch.images] += gradients.sums(images, targets, batch, *draws)
             return np.asarray(maps / self.samples, np.float32)
 
         return explain
@@ -117,24 +111,22 @@ class _Lines:
 
     def __init__(self, references: Any) -> None:
         self._references = references
-        self.difference: Any = None
-        """`[P, H, W, C]` image minus reference, of the last call of `place`."""
 
     @property
     def rank(self) -> int:
         """Rank of a setting that selects one reference: noise `[H, W, C]` or an index."""
         return 3 if self._references is None else 0
 
-    def place(self, images: Any, which: Any, places: Any) -> Any:
-        """The point of each variant on its line.
+    def place(self, images: Any, which: Any, places: Any) -> tuple[Any, Any]:
+        """The point of each variant on its line, and its image minus its reference.
 
         Args:
             images: `[P, H, W, C]`.
             which: noise `[P, H, W, C]` or indices `[P]`: each variant's reference.
             places: `[P]` in [0, 1): 0 the reference, 1 the image.
         """
-        self.difference = images - self._choose(images, which)
-        return images - (1 - places)[:, None, None, None] * self.difference
+        difference = images - self._choose(images, which)
+        return images - (1 - places)[:, None, None, None] * difference, difference
 
     def _choose(self, images: Any, which: Any) -> Any:
         import tensorflow as tf

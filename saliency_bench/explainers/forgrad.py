@@ -42,7 +42,7 @@ class ForGrad(Wrapper):
         """Infinite: a low-pass filter spreads each value over the map."""
         return math.inf
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile the base for `model`."""
         base = self.base.bind(model)
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import TINY, Method, Upsample, require_upsample
+from saliency_bench.explainers.base import TINY, Compiled, Upsample, require_upsample
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 
 @dataclass(frozen=True)
-class _FeatureGradients(Method):
+class _FeatureGradients(Compiled):
     """A sum over feature maps, weighted by gradients; a subclass says how they are weighted.
 
     Settings as `GradCAM`'s.
     """
-
-    thread_safe: ClassVar[bool] = True
 
     layer: str | None = None
     relu: bool = True
@@ -48,7 +46,7 @@ class _FeatureGradients(Method):
             `[N, h, w, K]`.
         """
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no feature map."""
         return network.feature_gradient(
             model, self._combine, self.layer, self.output, upsample=self.upsample
@@ -81,7 +79,7 @@ class GradCAM(_FeatureGradients):
 
 
 @dataclass(frozen=True)
-class GuidedGradCAM(Method):
+class GuidedGradCAM(Compiled):
     """Guided backpropagation times the upsampled GradCAM (Selvaraju et al., 2017).
 
     A map too small for float32 is divided by its largest absolute value: after a reset of BatchNorm
@@ -92,12 +90,10 @@ class GuidedGradCAM(Method):
         output: what is explained.
     """
 
-    thread_safe: ClassVar[bool] = True
-
     layer: str | None = None
     output: Output = "logit"
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile both parts for `model`; `NotApplicable` if one of them cannot serve it."""
         guided = network.input_gradient(model, self.output, rule=network.GuidedRelu())
         cam = GradCAM(layer=self.layer, output=self.output).bind(model)

@@ -9,35 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.explainers.base import USUAL, Compiled
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 
 @dataclass(frozen=True)
-class Gradient(Method):
+class Gradient(Compiled):
     """Derivative of the target's score with respect to each input value (Simonyan et al., 2014)."""
 
-    thread_safe: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     output: Output = "logit"
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`."""
         return network.input_gradient(model, self.output)
 
 
 @dataclass(frozen=True)
-class GradientInput(Method):
+class GradientInput(Compiled):
     """The gradient times the input (Shrikumar et al., 2016)."""
 
-    thread_safe: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     output: Output = "logit"
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`."""
         kernel = network.input_gradient(model, self.output)
 

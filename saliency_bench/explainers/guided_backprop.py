@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.base import Compiled
 from saliency_bench.protocols import Bound, Output
 
 
 @dataclass(frozen=True)
-class GuidedBackprop(Method):
+class GuidedBackprop(Compiled):
     """The gradient, with negative signals set to 0 at every ReLU (Springenberg et al., 2015)."""
-
-    thread_safe: ClassVar[bool] = True
 
     output: Output = "logit"
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no ReLU or one that cannot be changed."""
         return network.input_gradient(model, self.output, rule=network.GuidedRelu())
 
 
 @dataclass(frozen=True)
-class Deconvnet(Method):
+class Deconvnet(Compiled):
     """The gradient, with ReLUs applied to the backward signal (Zeiler & Fergus, 2014).
 
     Positive signals pass a ReLU whether its input was positive or not.
     """
 
-    thread_safe: ClassVar[bool] = True
-
     output: Output = "logit"
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no ReLU or one that cannot be changed."""
         return network.input_gradient(model, self.output, rule=network.DeconvRelu())

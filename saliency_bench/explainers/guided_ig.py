@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.base import Compiled
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 
 @dataclass(frozen=True)
-class GuidedIG(Method):
+class GuidedIG(Compiled):
     """Gradients times the steps of a path that moves the inputs of small gradient first.
 
     (Kapishnikov et al., 2021.) The path leads from the baseline to the image. Every step covers the
@@ -35,7 +35,6 @@ class GuidedIG(Method):
         output: what is explained.
     """
 
-    thread_safe: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
 
     steps: int = 50
@@ -54,7 +53,7 @@ class GuidedIG(Method):
         if not np.isfinite(self.baseline):
             raise ValueError(f"baseline must be finite; got {self.baseline}")
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`."""
         kernel = network.input_gradient(model, self.output)
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method, as_tuples, fit_baseline
+from saliency_bench.explainers.base import USUAL, Compiled, as_tuples, fit_baseline
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 Rule = Literal["midpoint", "left", "right", "trapezoid"]
 
 
 @dataclass(frozen=True)
-class IntegratedGradients(Method):
+class IntegratedGradients(Compiled):
     """Mean gradient between a baseline and the image, times their difference.
 
     (Sundararajan et al., 2017.) With `multiply_by_inputs` the map sums to the difference of the
@@ -30,8 +30,6 @@ class IntegratedGradients(Method):
         multiply_by_inputs: False returns the mean gradient alone (Kokhlikyan et al., 2021).
         output: what is explained.
     """
-
-    thread_safe: ClassVar[bool] = True
 
     steps: int = 50
     baseline: ArrayLike = 0.0
@@ -72,7 +70,7 @@ class IntegratedGradients(Method):
         shift = {"left": 0.0, "midpoint": 0.5, "right": 1.0}[self.rule]
         return ((np.arange(n) + shift) / n).astype(np.float32), np.full(n, 1 / n)
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`.
 
         Raises:
@@ -83,19 +81,16 @@ class IntegratedGradients(Method):
             start = fit_baseline(self.baseline, tuple(images.shape[1:]))
             return start + places[:, None, None, None] * (images - start)
 
-        def attribute(variants: network.Sampled) -> Any:
-            return variants.total(network.derivative(variants.target_scores, variants.images))
-
-        kernel = network.SampleKernel(model, attribute, along, ranks=(0,), output=self.output)
+        gradients = network.Samples(network.input_gradient(model, self.output), along, ranks=(0,))
         places, weights = self.path()
 
         def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
         ) -> NDArray[np.float32]:
             maps = np.zeros(images.shape)
-            for batch in network.pairs(len(images), len(places), kernel.batch):
+            for batch in network.pairs(len(images), len(places), gradients.batch):
                 own = batch.sample
-                maps[batch.images] += kernel(
+                maps[batch.images] += gradients.sums(
                     images, targets, batch, places[own], weights=weights[own]
                 )
             if self.multiply_by_inputs:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.base import Compiled
 from saliency_bench.protocols import Bound, Floats, Output
 
 RULES = ("epsilon", "gamma", "z_plus", "alpha_beta", "w_square", "flat", "z_box")
@@ -31,7 +31,7 @@ UNSIGNED = {"z_plus", "w_square", "flat", "z_box"}
 
 
 @dataclass(frozen=True)
-class LRP(Method):
+class LRP(Compiled):
     """Relevance: the logit, propagated back through each layer to its inputs (Bach et al., 2015).
 
     A convolution or dense layer is one linear map, with a BatchNorm next to it folded in. Sums,
@@ -53,8 +53,6 @@ class LRP(Method):
         high: for z_box, the largest value.
         output: what is explained.
     """
-
-    thread_safe: ClassVar[bool] = True
 
     rule: str | Mapping[str, str] = "epsilon"
     epsilon: float = 1e-6
@@ -92,7 +90,7 @@ class LRP(Method):
         """Unless no rule changes a sign."""
         return not set(self.by_place.values()) <= UNSIGNED
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if a layer has no rule."""
         return network.relevance(
             model, self._choose, self.output, magnitude=self._propagates_magnitude

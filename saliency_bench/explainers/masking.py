@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.explainers.base import USUAL, Compiled
 from saliency_bench.protocols import Bound, Floats, Ints, Output, SettingError
 from saliency_bench.randomize import image_keys
 
@@ -49,7 +49,7 @@ class Probe(ABC):
 
 
 @dataclass(frozen=True)
-class Masking(Method):
+class Masking(Compiled):
     """A method that needs nothing but the scores of masked images.
 
     Where a mask is 0 the image has the value `fill`; between 0 and 1 the two are blended.
@@ -59,7 +59,6 @@ class Masking(Method):
         output: what is explained.
     """
 
-    thread_safe: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False
     axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"}
@@ -79,16 +78,14 @@ class Masking(Method):
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
         """A probe of one image `[H, W, C]`; `key` seeds its masks."""
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile the forward pass of masked images for `model`."""
 
         def variant(images: Any, masks: Any) -> Any:
             shown = images * masks[..., None]
             return shown + self.fill * (1 - masks[..., None]) if self.fill else shown
 
-        kernel = network.SampleKernel(
-            model, lambda variants: variants.target_scores, variant, ranks=(2,), output=self.output
-        )
+        scores = network.Samples(network.target_score(model, self.output), variant, ranks=(2,))
 
         def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None
@@ -97,7 +94,7 @@ class Masking(Method):
             seeds = image_keys(images) if keys is None else keys
             probes = (self.probe(image, int(key)) for image, key in zip(images, seeds, strict=True))
             maps = np.empty((*images.shape[:3], 1), np.float32)
-            for index, probe in _evaluate(kernel, images, targets, probes):
+            for index, probe in _evaluate(scores, images, targets, probes):
                 maps[index, ..., 0] = probe.map()
             return maps
 
@@ -115,17 +112,17 @@ class _Part:
 
 
 def _evaluate(
-    kernel: network.SampleKernel, images: Floats, targets: Ints, probes: Iterator[Probe]
+    score: network.Samples, images: Floats, targets: Ints, probes: Iterator[Probe]
 ) -> Iterator[tuple[int, Probe]]:
     """Yield each image's number and probe as soon as the probe has all its scores."""
-    for parts in _batches(probes, kernel.batch):
+    for parts in _batches(probes, score.batch):
         masks = [part.probe.masks(part.start, part.stop) for part in parts]
         sizes = [len(part_masks) for part_masks in masks]
         batch = network.SampleBatch(
             np.repeat([part.index for part in parts], sizes),
             np.concatenate([np.arange(part.start, part.stop) for part in parts]),
         )
-        scores = kernel(images, targets, batch, np.concatenate(masks))
+        scores = score.rows(images, targets, batch, np.concatenate(masks))
         part_scores = np.split(scores, np.cumsum(sizes)[:-1])
         for part, *own in zip(parts, masks, part_scores, strict=True):
             part.probe.add(part.start, *own)

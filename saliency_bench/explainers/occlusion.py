@@ -41,7 +41,7 @@ class Occlusion(Masking):
         if self.patch is not None and self.stride is not None:
             _require_cover(self.patch, self.stride)
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile for `model`.
 
         Raises:
@@ -50,7 +50,7 @@ class Occlusion(Masking):
         height, width = (network.input_shape(model) or (None, None))[:2]
         if height is not None and width is not None:
             self.patches(height, width)
-        return super().bind(model)
+        return super().compile(model)
 
     def probe(self, image: NDArray[np.float32], key: int) -> Probe:
         """Masks that cover nothing, then each patch."""

@@ -56,7 +56,7 @@ class _Noisy(Wrapper):
             images: number of images.
         """
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile the base for `model`."""
         base = self.base.bind(model)
         rows = network.rows_at_once()

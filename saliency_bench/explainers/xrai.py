@@ -65,7 +65,7 @@ class XRAI(Wrapper):
         """Infinite: a segment may lie partly beside what the network sees."""
         return math.inf
 
-    def bind(self, model: Any) -> Bound:
+    def compile(self, model: Any) -> Bound:
         """Compile the base for `model`."""
         base = self.base.bind(model)
         segments_of = _SegmentCache(self.scales, self.margin)

@@ -1,3 +1,4 @@
+from .batches import Batches as Batches
 from .batches import Kernel as Kernel
 from .batches import counting as counting
 from .batches import evaluating as evaluating
@@ -10,6 +11,7 @@ from .fit import misfit as misfit
 from .fit import require_fit as require_fit
 from .forward import Traced as Traced
 from .forward import ends_in_scores as ends_in_scores
+from .forward import require_built as require_built
 from .forward import require_model as require_model
 from .gradients import derivative as derivative
 from .gradients import feature_gradient as feature_gradient
@@ -17,6 +19,7 @@ from .gradients import input_gradient as input_gradient
 from .gradients import target_score as target_score
 from .grids import Grids as Grids
 from .initializers import made_with as made_with
+from .kept import once as once
 from .keras_network import KerasNetwork as KerasNetwork
 from .layer_settings import OF_TRAINING as OF_TRAINING
 from .lrp import relevance as relevance
@@ -37,8 +40,7 @@ from .overrides import Rule as Rule
 from .path import Path as Path
 from .placement import Placement as Placement
 from .sampling import SampleBatch as SampleBatch
-from .sampling import Sampled as Sampled
-from .sampling import SampleKernel as SampleKernel
+from .sampling import Samples as Samples
 from .sampling import pairs as pairs
 from .trace import Call as Call
 from .trace import inlined as inlined

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from saliency_bench.network.forward import (
     Body,
-    ForwardPass,
     Traced,
     compile_graph,
     forward_pass,
@@ -76,20 +75,25 @@ def counting() -> Iterator[Evaluations]:
         _EVALUATIONS.reset(before)
 
 
+@dataclass(frozen=True)
 class Batches:
-    """The batch size of `evaluating`, as it is when this object is made."""
+    """The batch size of `evaluating`, as it is when this object is made.
 
-    def __init__(self) -> None:
-        self.rows = rows_at_once()
-        self._fill = _FILL.get()
+    Attributes:
+        rows: evaluated at once.
+        full: whether a smaller batch is filled up.
+    """
+
+    rows: int = field(default_factory=rows_at_once)
+    full: bool = field(default_factory=_FILL.get)
 
     def fill(self, rows: NDArray[Any]) -> NDArray[Any]:
         """A full batch: `rows`, then as many copies of the last row as are missing."""
         missing = self.missing(rows)
         return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
 
-    def count(self, rows: NDArray[Any]) -> None:
-        """Count a batch of these rows, filled up, as evaluated.
+    def count(self, rows: int) -> None:
+        """Count so many rows as evaluated.
 
         Raises:
             KeyboardInterrupt: if an interrupt has arrived; other threads than the main one learn of
@@ -98,64 +102,18 @@ class Batches:
         interrupts.ask()
         evaluations = _EVALUATIONS.get()
         if evaluations is not None:
-            evaluations.add(len(rows) + self.missing(rows))
+            evaluations.add(rows)
 
     def missing(self, rows: NDArray[Any]) -> int:
         """Number of rows that `rows` lacks to a full batch."""
-        return self.rows - len(rows) if self._fill else 0
+        return self.rows - len(rows) if self.full else 0
 
 
-class CompiledFunction(ABC):
-    """A function of rows, traced once per image size; it reads the model's current weights.
+class Kernel:
+    """A function of images and targets, compiled once for a model; it reads the current weights.
 
-    It is traced in the constructor if the model states its input shape, otherwise on the first
-    call. A subclass sets what `_trace` reads before it calls this constructor.
-
-    Args:
-        model: any built Keras model.
-        output: which output of the model is scored.
-
-    Raises:
-        ValueError: if the model is not built, or has no output that can be explained.
-    """
-
-    def __init__(self, model: Any, output: Output) -> None:
-        require_built(model)
-        self._model = model
-        self._output: Output = output
-        self._batches = Batches()
-        self._classes = 0
-        self._compiled: dict[tuple[int, ...], Any] = {}
-        shape = input_shape(model)
-        if shape is not None and None not in shape:
-            self._function(tuple(size for size in shape if size is not None))
-
-    @property
-    def batch(self) -> int:
-        """Rows that are evaluated at once."""
-        return self._batches.rows
-
-    def _function(self, shape: tuple[int, ...]) -> Any:
-        """The compiled function for images of `shape` `(H, W, C)`."""
-        if shape not in self._compiled:
-            with TRACING:
-                if shape not in self._compiled:  # another thread may have been first
-                    self._compiled[shape] = self._trace(shape)
-        return self._compiled[shape]
-
-    def _forward(self, images: Any, rule: Rule | None = None) -> ForwardPass:
-        """One forward pass inside the graph; it sets the number of classes."""
-        result = forward_pass(self._model, images, self._output, rule)
-        self._classes = result.scores.shape[1]
-        return result
-
-    @abstractmethod
-    def _trace(self, shape: tuple[int, ...]) -> Any:
-        """Compile the function for images of `shape` `(H, W, C)`."""
-
-
-class Kernel(CompiledFunction):
-    """A function of images and targets, compiled once for a model.
+    It is traced in the constructor if the model states its input shape; else on the first call, and
+    once for each size of images.
 
     Args:
         model: any built Keras model.
@@ -163,7 +121,8 @@ class Kernel(CompiledFunction):
         output: which output of the model is scored.
         rule: a change of the forward or backward pass while the model is traced.
 
-    A model without a fixed image size is compiled once per size.
+    Attributes:
+        batches: how rows are divided into batches.
 
     Raises:
         NotApplicable: if the rule cannot serve the model.
@@ -173,8 +132,25 @@ class Kernel(CompiledFunction):
     def __init__(
         self, model: Any, body: Body, output: Output = "logit", *, rule: Rule | None = None
     ) -> None:
-        self._body, self._rule = body, rule
-        super().__init__(model, output)
+        require_built(model)
+        self._model, self._body, self._rule = model, body, rule
+        self._output: Output = output
+        self._classes = 0
+        self._compiled: dict[tuple[int, ...], Any] = {}
+        self.batches = Batches()
+        shape = input_shape(model)
+        if shape is not None and None not in shape:
+            self._function(tuple(size for size in shape if size is not None))
+
+    @property
+    def batch(self) -> int:
+        """Rows that are evaluated at once."""
+        return self.batches.rows
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """`(H, W, C)` of images for which it is compiled."""
+        return tuple(self._compiled)
 
     def __call__(
         self, images: Floats, targets: Ints | None = None, *, keys: Ints | None = None
@@ -189,29 +165,46 @@ class Kernel(CompiledFunction):
         Raises:
             ValueError: if a target is not one of the model's classes.
         """
-        function = self._function(images.shape[1:])
         columns = np.zeros(len(images)) if targets is None else np.asarray(targets)
-        require_classes(columns, self._classes)
         chunks = [
-            self._evaluate(function, images[start : start + self.batch], columns[start:])
+            self._evaluate(images[start : start + self.batch], columns[start : start + self.batch])
             for start in range(0, len(images), self.batch)
         ]
         rows: NDArray[np.float32] = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
         return rows[: len(images)]
 
-    def _evaluate(
-        self, function: Any, images: Floats, columns: NDArray[Any]
-    ) -> NDArray[np.float32]:
-        self._batches.count(images)
-        pixels, targets = map(self._batches.fill, (images, columns[: len(images)]))
-        rows: NDArray[np.float32] = function(
-            tf.constant(pixels, tf.float32), tf.constant(targets, tf.int32)
-        ).numpy()
+    def at(self, inputs: Any, targets: Ints) -> Any:
+        """The rows of one batch of inputs that is full already, a tensor.
+
+        Args:
+            inputs: `[B, H, W, C]`.
+            targets: at most B; as many copies of the last one as are missing are added.
+
+        Raises:
+            ValueError: if a target is not one of the model's classes.
+        """
+        self.batches.count(len(inputs))
+        function = self._function(tuple(inputs.shape[1:]))
+        require_classes(targets, self._classes)
+        return function(inputs, tf.constant(self.batches.fill(targets), tf.int32))
+
+    def _evaluate(self, images: Floats, targets: NDArray[Any]) -> NDArray[np.float32]:
+        pixels = tf.constant(self.batches.fill(images), tf.float32)
+        rows: NDArray[np.float32] = self.at(pixels, targets).numpy()
         return rows
+
+    def _function(self, shape: tuple[int, ...]) -> Any:
+        """The compiled function for images of `shape` `(H, W, C)`."""
+        if shape not in self._compiled:
+            with TRACING:
+                if shape not in self._compiled:  # another thread may have been first
+                    self._compiled[shape] = self._trace(shape)
+        return self._compiled[shape]
 
     def _trace(self, shape: tuple[int, ...]) -> Any:
         def trace(images: Any, targets: Any) -> Any:
-            result = self._forward(images, self._rule)
+            result = forward_pass(self._model, images, self._output, self._rule)
+            self._classes = result.scores.shape[1]
             with result.in_force():
                 rows = self._body(Traced(images, targets, result))
             return tf.cast(rows, tf.float32)

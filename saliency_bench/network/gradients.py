@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.batches import Kernel
+from saliency_bench.network.batches import Batches, Kernel
 from saliency_bench.network.forward import Traced
+from saliency_bench.network.kept import once
 from saliency_bench.network.overrides import Rule
 from saliency_bench.protocols import NotApplicable, Output
 
 
 def target_score(model: Any, output: Output = "logit") -> Kernel:
     """A kernel from images `[N, H, W, C]` and targets `[N]` to the targets' scores `[N]`."""
+    return once(model, ("target_score", output, Batches()), partial(_target_score, output=output))
+
+
+def _target_score(model: Any, output: Output) -> Kernel:
     return Kernel(model, lambda traced: traced.target_scores, output)
 
 
@@ -34,7 +40,11 @@ def input_gradient(
     Raises:
         NotApplicable: if the output does not depend on the input by differentiable steps.
     """
+    key = ("input_gradient", output, type(rule), Batches())
+    return once(model, key, partial(_input_gradient, output=output, rule=rule))
 
+
+def _input_gradient(model: Any, output: Output, rule: Rule | None) -> Kernel:
     def body(traced: Traced) -> Any:
         return derivative(traced.target_scores, traced.images)
 

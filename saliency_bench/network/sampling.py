@@ -1,4 +1,4 @@
-"""Compiled functions of many variants of each image, which are computed inside the graph."""
+"""Kernels at many variants of each image."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from saliency_bench.network.batches import CompiledFunction, require_classes
-from saliency_bench.network.forward import Traced, compile_graph
-from saliency_bench.protocols import Floats, Ints, Output
+from saliency_bench.network.batches import Kernel
+from saliency_bench.network.forward import compile_graph
+from saliency_bench.protocols import Floats, Ints
 
 Variant = Callable[..., Any]
-"""From images `[P, H, W, C]` and settings `[P, ...]` to the model's input, inside a graph."""
+"""From images `[P, H, W, C]` and settings `[P, ...]` to the model's input, inside a graph, alone or
+with a factor of each row."""
 
 
 @dataclass(frozen=True)
@@ -59,56 +60,52 @@ def pairs(images: int, samples: int, batch: int) -> Iterator[SampleBatch]:
         yield SampleBatch(index // samples, index % samples)
 
 
-@dataclass(frozen=True)
-class Sampled(Traced):
-    """The tensors of one traced forward pass of variants, which are its `images`.
-
-    Attributes:
-        index: `[P]` the index of each variant's image within the batch.
-        weights: `[P]` the weight of each variant in a sum.
-        settings: `[P, ...]` each, the settings of each variant.
-    """
-
-    index: Any
-    weights: Any
-    settings: tuple[Any, ...]
-
-    def total(self, rows: Any) -> Any:
-        """The weighted sum of rows `[P, ...]` for each image of the batch, `[images, ...]`."""
-        weights = tf.reshape(self.weights, [-1, *[1] * (rows.shape.rank - 1)])
-        return tf.math.segment_sum(rows * weights, self.index)
-
-
-class SampleKernel(CompiledFunction):
-    """A function of variants of images, compiled once for a model.
+class Samples:
+    """A kernel at variants of images.
 
     A batch consists of its images, each once, and the settings of their variants. The variants
-    exist only inside the graph, so memory does not grow with the number of samples.
+    exist only while the kernel runs, so memory does not grow with the number of samples. They are
+    made, and their rows are summed, by small graphs of their own: the model is compiled in the
+    kernel alone, which may serve several methods.
 
     Args:
-        model: any built Keras model.
-        body: what is computed from P variants: P rows, or `Sampled.total` of them.
-        variant: from images `[P, H, W, C]` and settings to the model's input, inside the graph.
+        kernel: from variants `[P, H, W, C]` and targets `[P]` to P rows.
+        variant: from images `[P, H, W, C]` and settings `[P, ...]` to the model's input, inside a
+            graph; or to that and a factor of each row.
         ranks: rank of each setting, without its first axis.
-        output: which output of the model is scored.
-
-    Raises:
-        ValueError: if the model is not built, or has no output that can be explained.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        body: Callable[[Sampled], Any],
-        variant: Variant,
-        *,
-        ranks: Sequence[int],
-        output: Output = "logit",
-    ) -> None:
-        self._body, self._variant, self._ranks = body, variant, tuple(ranks)
-        super().__init__(model, output)
+    def __init__(self, kernel: Kernel, variant: Variant, *, ranks: Sequence[int]) -> None:
+        self._kernel, self._variant = kernel, variant
+        self._types = (tf.int32, *(tf.float32 for _ in ranks))
+        self._ranks = (0, *ranks)
+        self._made: dict[tuple[int, ...], Any] = {}
+        for shape in kernel.shapes:
+            self._make(shape)
 
-    def __call__(
+    @property
+    def batch(self) -> int:
+        """Variants that are evaluated at once."""
+        return self._kernel.batch
+
+    def rows(
+        self, images: Floats, targets: Ints, batch: SampleBatch, *settings: NDArray[Any]
+    ) -> NDArray[np.float32]:
+        """The kernel's rows `[P, ...]` of one batch of variants.
+
+        Args:
+            images: `[N, H, W, C]`, all images, model units.
+            targets: `[N]` the class to explain in each image.
+            batch: which variants; at most `self.batch`.
+            settings: `[P, ...]` each, the settings of each variant.
+
+        Raises:
+            ValueError: if a target is not one of the model's classes.
+        """
+        rows, *_ = self._evaluate(images, targets, batch, settings)
+        return np.asarray(rows.numpy()[: len(batch)])
+
+    def sums(
         self,
         images: Floats,
         targets: Ints,
@@ -116,50 +113,57 @@ class SampleKernel(CompiledFunction):
         *settings: NDArray[Any],
         weights: Floats | None = None,
     ) -> NDArray[np.float32]:
-        """Evaluate the body on one batch of variants.
+        """Weighted sums of the rows, times their factors, of each image of `batch.images`.
 
         Args:
             images: `[N, H, W, C]`, all images, model units.
             targets: `[N]` the class to explain in each image.
             batch: which variants; at most `self.batch`.
             settings: `[P, ...]` each, the settings of each variant.
-            weights: `[P]` the weight of each variant in a sum; default: 1.
+            weights: `[P]` the weight of each variant; default: 1.
 
         Raises:
             ValueError: if a target is not one of the model's classes.
         """
+        rows, index, *factors = self._evaluate(images, targets, batch, settings)
+        shares = np.zeros(len(rows), np.float32)
+        shares[: len(batch)] = 1 if weights is None else weights
+        sums: NDArray[np.float32] = _sums(rows, tf.constant(shares), index, *factors).numpy()
+        return sums
+
+    def _evaluate(
+        self, images: Floats, targets: Ints, batch: SampleBatch, settings: Sequence[NDArray[Any]]
+    ) -> tuple[Any, ...]:
+        """The rows, the index of each row's image within the batch, and the factors if any."""
         own = batch.images
-        function = self._function(images.shape[1:])
-        require_classes(targets[own], self._classes)
-        shares = np.ones(len(batch)) if weights is None else weights
-        self._batches.count(shares)
-        rows = (batch.image - own.start, targets[batch.image], *settings)
-        result = function(
-            tf.constant(images[own], tf.float32),
-            tf.constant(np.append(shares, np.zeros(self._batches.missing(shares))), tf.float32),
-            *(
-                tf.constant(self._batches.fill(values), dtype)
-                for values, dtype in zip(rows, self._types, strict=True)
-            ),
+        fill = self._kernel.batches.fill
+        index, *values = (
+            tf.constant(fill(column), dtype)
+            for column, dtype in zip((batch.image - own.start, *settings), self._types, strict=True)
         )
-        return np.asarray(result.numpy()[: len(batch)])
+        made = self._make(images.shape[1:])(tf.constant(images[own], tf.float32), index, *values)
+        points, *factors = made if isinstance(made, list | tuple) else (made,)
+        return self._kernel.at(points, targets[batch.image]), index, *factors
 
-    @property
-    def _types(self) -> tuple[Any, ...]:
-        return tf.int32, tf.int32, *(tf.float32 for _ in self._ranks)
+    def _make(self, shape: tuple[int, ...]) -> Any:
+        """The graph that makes variants of images of `shape` `(H, W, C)`."""
+        if shape not in self._made:
 
-    def _trace(self, shape: tuple[int, ...]) -> Any:
-        def trace(images: Any, weights: Any, index: Any, targets: Any, *settings: Any) -> Any:
-            variants = self._variant(tf.gather(images, index), *settings)
-            variants.set_shape([None, *shape])
-            result = self._forward(variants)
-            sampled = Sampled(variants, targets, result, index, weights, settings)
-            return tf.cast(self._body(sampled), tf.float32)
+            def make(images: Any, index: Any, *settings: Any) -> Any:
+                return self._variant(tf.gather(images, index), *settings)
 
-        each = tf.TensorSpec([None], tf.int32)
-        free = (tf.TensorSpec([None] * (1 + rank), tf.float32) for rank in self._ranks)
-        images, weights = (
-            tf.TensorSpec([None, *shape], tf.float32),
-            tf.TensorSpec([None], tf.float32),
-        )
-        return compile_graph(trace, (images, weights, each, each, *free))
+            specs = [
+                tf.TensorSpec([None] * (1 + rank), dtype)
+                for rank, dtype in zip(self._ranks, self._types, strict=True)
+            ]
+            self._made[shape] = compile_graph(make, (tf.TensorSpec([None, *shape]), *specs))
+        return self._made[shape]
+
+
+def _sums(rows: Any, weights: Any, index: Any, *factors: Any) -> Any:
+    """The weighted sum of rows `[P, ...]` for each image, `[images, ...]`."""
+    for factor in factors:
+        rows *= factor
+    return tf.math.segment_sum(
+        rows * tf.reshape(weights, [-1, *[1] * (rows.shape.rank - 1)]), index
+    )
