@@ -44,7 +44,7 @@ class Schema:
     run_dir: str | None = None
     target: str = "label"
     n_images: int = 64
-    batch_size: int = 32
+    batch_size: int | None = None
     draws: int = 5
     deterministic: bool = True
     threads: int | None = None

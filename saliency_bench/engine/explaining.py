@@ -12,7 +12,7 @@ import numpy as np
 
 from saliency_bench.engine.cores import Cores
 from saliency_bench.engine.outcome import Outcome
-from saliency_bench.engine.plan import NETWORK, span
+from saliency_bench.engine.plan import NETWORK
 from saliency_bench.engine.references import Maps, require_maps
 from saliency_bench.protocols import Bound, Scene, Study, interrupts
 
@@ -76,7 +76,7 @@ class Explaining:
 
     def _calls(self, name: str, scene: Scene, begin: Begin) -> Iterator[Call]:
         """The calls of an explainer; their images do not depend on shards or what is missing."""
-        size = len(scene) if name == NETWORK else span(self._study.batch_size)
+        size = len(scene) if name == NETWORK else self._study.batch_size
         for place, start in enumerate(range(0, len(scene), size)):
             part = scene.rows(slice(start, start + size))
             yield (name, place), partial(self._call, name, part, begin if place == 0 else None)

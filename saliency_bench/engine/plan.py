@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -158,18 +159,17 @@ def columns(study: Study) -> dict[str, Any]:
 
 
 def shards(scene: Scene, batch_size: int) -> list[tuple[int, int]]:
-    """Split images into shards: whole blocks and whole batches; `(start, stop)` of each."""
+    """Split images into shards; `(start, stop)` of each.
+
+    A shard holds whole batches, and whole blocks too if that many images are not too many.
+    """
     count, pixels = len(scene), int(np.prod(scene.images.shape[1:3]))
-    whole = span(batch_size)
-    size = min(SHARD, max(BLOCK, SHARD_PIXELS // pixels))
-    size = max(whole, size // whole * whole)
+    most = min(SHARD, max(BLOCK, SHARD_PIXELS // pixels))
+    both = math.lcm(batch_size, BLOCK)
+    whole = both if both <= most else batch_size
+    size = max(whole, most // whole * whole)
     starts = [start for start in range(0, count, size) if start == 0 or count - start > PARTNERS]
     return list(zip(starts, [*starts[1:], count], strict=True))
-
-
-def span(batch_size: int) -> int:
-    """Number of images explained in one call: whole blocks that hold at least a batch."""
-    return -(-batch_size // BLOCK) * BLOCK
 
 
 def _require_settings(names: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from .gradients import input_gradient as input_gradient
 from .gradients import target_score as target_score
 from .grids import Grids as Grids
 from .initializers import made_with as made_with
+from .kept import KEPT as KEPT
 from .kept import once as once
 from .keras_network import KerasNetwork as KerasNetwork
 from .layer_settings import OF_TRAINING as OF_TRAINING

@@ -152,6 +152,10 @@ class Kernel:
         """`(H, W, C)` of images for which it is compiled."""
         return tuple(self._compiled)
 
+    def graph(self, shape: tuple[int, ...]) -> Any:
+        """The graph for images of `shape` `(H, W, C)`."""
+        return self._function(shape).graph
+
     def __call__(
         self, images: Floats, targets: Ints | None = None, *, keys: Ints | None = None
     ) -> NDArray[np.float32]:

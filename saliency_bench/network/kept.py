@@ -14,7 +14,9 @@ T = TypeVar("T")
 MOST = 64
 """Most things that are kept for one model; the one that was not used for longest is dropped."""
 
-_NAME = "_saliency_bench"
+KEPT = "_saliency_bench"
+"""The attribute of a model that holds what was made for it: nothing else is freed with a model."""
+
 _PASSING = OF_TRAINING | {"compiled", "history", "optimizer"}
 
 
@@ -35,9 +37,9 @@ def once(model: Any, key: Hashable, make: Callable[[Any], T]) -> T:
     except TypeError:
         return make(model)
     with TRACING:
-        kept = vars(model).get(_NAME)
+        kept = vars(model).get(KEPT)
         if kept is None or not kept.serves(model):
-            kept = vars(model)[_NAME] = _Kept()
+            kept = vars(model)[KEPT] = _Kept()
         if key not in kept.things:
             kept.add(key, make(model), model)
         kept.things.move_to_end(key)

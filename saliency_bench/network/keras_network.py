@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from saliency_bench.network.batches import Kernel, evaluating
+from saliency_bench.network.batch_size import batch_size, largest_row
+from saliency_bench.network.batches import Batches, Kernel, evaluating
 from saliency_bench.network.feature_maps import taking
 from saliency_bench.network.forward import Traced, require_model
 from saliency_bench.network.model_state import ModelState
@@ -27,6 +28,9 @@ class KerasNetwork:
         batch_size: rows evaluated at once.
         output: what is explained.
 
+    Attributes:
+        batch_size: rows evaluated at once.
+
     Raises:
         ValueError: if the model has no logit that can be explained, or no weights.
     """
@@ -38,6 +42,7 @@ class KerasNetwork:
         self.model = model
         self._change = (0, 0)
         self._drawn: tuple[Hashable, dict[int, NDArray[Any]]] = (None, {})
+        self.batch_size = batch_size
         with evaluating(batch_size):
             self._outputs = Kernel(model, _logits if output == "logit" else _scores, output)
         self._state = ModelState(model)
@@ -45,6 +50,13 @@ class KerasNetwork:
     def outputs(self, images: Floats) -> NDArray[np.float32]:
         """The explained output `[N, K]` of images `[N, H, W, C]`, with the current weights."""
         return self._outputs(images)
+
+    def fit_batches(self, shape: tuple[int, ...]) -> None:
+        """Choose the batch size for images of `shape` `(N, H, W, C)`."""
+        graph = self._outputs.graph(shape[1:])
+        self.batch_size = batch_size(largest_row(graph), shape[0])
+        with evaluating(self.batch_size):
+            self._outputs.batches = Batches()
 
     def fingerprint(self) -> str:
         """Hash of the current weights."""

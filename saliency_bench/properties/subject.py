@@ -266,7 +266,7 @@ def _snapshot(model: Any, images: Maps, targets: NDArray[np.int64]) -> dict[str,
 
 
 def _names(layer: Any) -> list[str]:
-    return sorted(vars(layer).keys() - network.OF_TRAINING)
+    return sorted(vars(layer).keys() - network.OF_TRAINING - {network.KEPT})
 
 
 def _settings(layer: Any) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Options:
         draws: redraws per stage.
         target: `label` explains the given targets, `predicted` the class the untouched model
             predicts, `repredict` what each changed model predicts (the code of 2018).
-        batch_size: images, or image-sample pairs, evaluated at once.
+        batch_size: images, or image-sample pairs, evaluated at once; None: what suits the network
+            and the number of images.
         cores: explanations made at once; None: as many as this process has cores. No number depends
             on it. An explainer of your own is called alone, unless its `thread_safe` is True.
         run_dir: where cells and results are kept, so that a study can be resumed and
@@ -62,7 +63,7 @@ class Options:
     seed: int = 0
     draws: int = 5
     target: TargetMode = "label"
-    batch_size: int = BLOCK
+    batch_size: int | None = None
     cores: int | None = None
     run_dir: str | Path | None = None
     save_maps: bool = False
@@ -109,7 +110,9 @@ def build(
         raise ValueError("checks must name at least one; got none")
     network.require_model(model)
     rows, labels = _read_inputs(model, images, targets)
-    net = network.KerasNetwork(model, batch_size=options.batch_size, output=options.output)
+    net = network.KerasNetwork(model, batch_size=options.batch_size or BLOCK, output=options.output)
+    if options.batch_size is None:
+        net.fit_batches(rows.shape)
     _require_weights(model)
     outputs = _finite_outputs(net, rows)
     if options.output == "logit":
@@ -134,7 +137,7 @@ def build(
         seed=options.seed,
         draws=options.draws,
         target=options.target,
-        batch_size=options.batch_size,
+        batch_size=net.batch_size,
         cores=available() if options.cores is None else options.cores,
         weights=options.weights,
         settings=source.numerics() | _own_output(options.output),

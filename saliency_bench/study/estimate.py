@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from saliency_bench import engine, network
-from saliency_bench.engine.plan import NETWORK, Step, columns, span
+from saliency_bench.engine.plan import NETWORK, Step, columns
 from saliency_bench.engine.references import Maps
 from saliency_bench.engine.schedule import units
 from saliency_bench.engine.scoring import PAIR, Scorer
@@ -97,7 +97,7 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     names = [NETWORK, *bound]
     missing = {s: [n for n in names if store.columns(s.keys[n]) is None] for s in steps}
     images = _images(missing)
-    block = study.scene.rows(slice(0, min(span(study.batch_size), len(study.scene))))
+    block = study.scene.rows(slice(0, min(study.batch_size, len(study.scene))))
     methods = tuple(
         _time_explainer(study, name, bound[name], block, images[name]) for name in bound
     )

@@ -47,10 +47,10 @@ def _is_output(value: Any) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    *((name, "an integer", _is_integer) for name in ("seed", "draws", "batch_size")),
+    *((name, "an integer", _is_integer) for name in ("seed", "draws")),
     ("seed", "at least 0", lambda value: value >= 0),
-    *((name, "at least 1", lambda value: value >= 1) for name in ("draws", "batch_size")),
-    ("cores", "an integer of at least 1, or None", _is_count_or_none),
+    ("draws", "at least 1", lambda value: value >= 1),
+    *((n, "at least 1", _is_count_or_none) for n in ("batch_size", "cores")),
     ("save_maps", "true or false", lambda value: isinstance(value, bool)),
     ("run_dir", "a folder or None", lambda v: v is None or isinstance(v, str | os.PathLike)),
     ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),

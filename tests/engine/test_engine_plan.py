@@ -27,13 +27,18 @@ def keys(a_study):
         (36, 32, 32, [(0, 36)]),
         (37, 32, 32, [(0, 32), (32, 37)]),
         (100, 64, 32, [(0, 64), (64, 100)]),
-        (100, 64, 48, [(0, 64), (64, 100)]),
+        (100, 64, 48, [(0, 48), (48, 100)]),
+        (100, 64, 50, [(0, 50), (50, 100)]),
+        (100, 64, 16, [(0, 64), (64, 100)]),
+        (300, 128, 24, [(0, 96), (96, 192), (192, 288), (288, 300)]),
         (200, 32, 96, [(0, 96), (96, 192), (192, 200)]),
         (1100, 1024, 32, [(0, 1024), (1024, 1100)]),
         (1028, 1024, 32, [(0, 1028)]),
     ],
 )
-def test_shards_are_whole_blocks_and_batches(monkeypatch, count, size, batch_size, expected):
+def test_shards_are_whole_batches_and_whole_blocks_where_these_fit(
+    monkeypatch, count, size, batch_size, expected
+):
     monkeypatch.setattr(planning, "SHARD", size)
     assert shards(numpy_study.scene(count), batch_size) == expected
 
