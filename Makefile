@@ -10,7 +10,7 @@ LAUNCHERS := .venv-launchers
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: docs help demo test test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-launchers gallery zoo-table studies wheel clean
+.PHONY: docs help demo test test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-gpu bench-launchers gallery zoo-table studies wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ bench: $(VENV)/.runtime  ## measure speed; writes results/reference/benchmarks.m
 
 bench-peers: $(ADAPTERS)/.peers  ## install other libraries, measure them beside ours (half an hour)
 	$(ADAPTERS)/bin/python -m benchmarks peers
+
+bench-gpu: $(VENV)/.runtime  ## measure what a GPU brings, where TensorFlow finds one (minutes)
+	$(BIN)/python -m benchmarks gpu
 
 bench-launchers: $(LAUNCHERS)/.ready  ## measure two jobs at a time against one after the other
 	$(LAUNCHERS)/bin/python -m benchmarks launchers

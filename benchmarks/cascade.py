@@ -13,15 +13,18 @@ from benchmarks.timing import alternate
 from saliency_bench import checks, engine, network, randomize
 from saliency_bench import explainers as ex
 from saliency_bench import similarities as sim
+from saliency_bench.engine.cores import available
 from saliency_bench.protocols import Scene, Silent, Study
 from saliency_bench.storage.store import Store
 
 IMAGES = 16
-WANTED = 1.25
+WANTED = {"M1": ("2.5", ""), "M2": ("1.8", "1.1")}
+"""CPU and wall, by network."""
 
 TITLE = "Cascade"
 ABOUT = f"""One draw of the whole top-down cascade with the gradient on {IMAGES} images, scored by
-Spearman and SSIM, proven and saved, over (stages + 1) compiled gradient batches."""
+Spearman and SSIM, proven and saved, over (stages + 1) compiled gradient batches. The loop may use
+all cores, so its wall time can fall below that of the batches."""
 PACKAGES = ("tensorflow", "keras", "numpy")
 
 
@@ -42,7 +45,8 @@ def _row(name: str, model: Any, runs: int) -> Row:
         "wall": ratio.wall,
         "cpu": ratio.cpu,
         "seconds": ratio.seconds,
-        "wanted": WANTED,
+        "wanted cpu": WANTED[name][0],
+        "wanted wall": WANTED[name][1],
     }
 
 
@@ -69,4 +73,5 @@ def _study(model: Any, images: Any, targets: Any) -> Study:
         checks={"param_randomization": checks.ParameterRandomization()},
         draws=1,
         batch_size=IMAGES,
+        cores=available(),
     )

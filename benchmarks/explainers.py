@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -60,22 +60,34 @@ MASKED = 4
 """Images that are seen through masks."""
 
 
-def rows(quick: bool) -> Iterator[Row]:
-    """A row per network and method: CPU and wall ratio to the limit, and the target."""
+QUICK = ("gradient", "integrated gradients, 50 steps", "occlusion")
+"""Methods to try out."""
+
+
+def rows(quick: bool, methods: Sequence[str] = ()) -> Iterator[Row]:
+    """A row per network and method: CPU and wall ratio to the limit, and the target.
+
+    Args:
+        quick: whether this is to try out.
+        methods: names of methods; default: all, or a few to try out.
+    """
     for name, build in NETWORKS.items():
-        yield from _of(name, build(), quick)
+        yield from _of(name, build(), methods or (QUICK if quick else ()))
 
 
-def _of(name: str, model: Any, quick: bool) -> Iterator[Row]:
+def _of(name: str, model: Any, methods: Sequence[str]) -> Iterator[Row]:
     images, targets = data(model, BATCH)
     gradient = gradient_limit(model)
-    for method, explainer, evaluations, wanted in GRADIENTS[:2] if quick else GRADIENTS:
+    for method, explainer, evaluations, wanted in GRADIENTS:
+        if methods and method not in methods:
+            continue
         with network.evaluating(BATCH):
             work = partial(explainer.bind(model), images, targets)
         limit = evaluated(gradient, images, targets, BATCH * evaluations)
         yield _row(name, method, (work, limit), wanted, 15 if evaluations == 1 else 5)
-    for of in MASKS[:1] if quick else MASKS:
-        yield _masking(name, model, *of)
+    for of in MASKS:
+        if not methods or of[0] in methods:
+            yield _masking(name, model, *of)
 
 
 def _masking(name: str, model: Any, method: str, explainer: Any, wanted: float) -> Row:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from saliency_bench.cli import process
+from saliency_bench.engine.cores import available
 
-process.start_tensorflow(threads=1, deterministic=True)
+process.start_tensorflow(threads=1, cores=available(), deterministic=True)
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -52,7 +53,7 @@ def data(model: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
     return images, random.integers(0, model.output_shape[-1], count)
 
 
-def gradient_limit(model: Any) -> Compiled:
+def gradient_limit(model: Any) -> Any:
     """One compiled forward and input gradient, written by hand: the limit."""
 
     @tf.function

@@ -27,6 +27,10 @@ def write(folder: Path) -> Path:
     if figure.draw(found, picture):
         sections.append(f"![Ours and others over the limit; how a run scales]({picture.name})")
     sections += [_section(name, one) for name, one in found.items()]
+    if "gpu" not in found:
+        sections.append(
+            "## On an accelerator\n\nNot measured: no GPU was at hand. `make bench-gpu`."
+        )
     write_atomic(page, ("\n\n".join([*sections, _measured_on(found)]) + "\n").encode())
     return page
 

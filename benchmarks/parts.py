@@ -17,11 +17,11 @@ from saliency_bench.storage.store import write_atomic
 Row = Mapping[str, str | int | float | None]
 """A line of a table; None where there is nothing to say."""
 
-HERE = ("explainers", "cascade", "kernels", "training", "overhead", "scaling")
+HERE = ("waiting", "explainers", "cascade", "kernels", "training", "overhead", "scaling")
 """Parts for which the environment of the package is enough."""
 
-ELSEWHERE = ("peers", "launchers")
-"""Parts that need other libraries: `make bench-peers` and `make bench-launchers`."""
+ELSEWHERE = ("peers", "launchers", "gpu")
+"""Parts that need other libraries or an accelerator: `make bench-peers`, and so on."""
 
 
 class Part(Protocol):
