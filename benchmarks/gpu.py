@@ -16,9 +16,9 @@ from benchmarks.parts import Row
 from benchmarks.timing import timed
 
 TITLE = "On an accelerator"
-ABOUT = """The default run with its training; the cascade and methods over their limits, as above; the
-compiled gradient with XLA, and with deterministic operations, over the plain one. Each row names
-the device."""
+ABOUT = """The default run with its training; the cascade and methods over their limits, as above;
+the compiled gradient with XLA, and with deterministic operations, over the plain one. Each row
+names the device."""
 PACKAGES = ("tensorflow", "keras", "numpy")
 
 METHODS = ("integrated gradients, 50 steps", "SmoothGrad, 50 samples", "RISE, 512 masks")

@@ -16,6 +16,8 @@ Ratios to a limit measured in the same process, in turn; medians. CPU seconds ar
 cores, and one compute thread is used, as the command line's default. `make bench`,
 `make bench-peers` and `make bench-launchers` measure it, `python -m benchmarks PART` one part."""
 
+NOT_MEASURED = "Not measured: no GPU was at hand. `make bench-gpu` measures it."
+
 
 def write(folder: Path) -> Path:
     """Compose `FOLDER.md` and `FOLDER.png` beside the folder of the parts' files."""
@@ -28,9 +30,7 @@ def write(folder: Path) -> Path:
         sections.append(f"![Ours and others over the limit; how a run scales]({picture.name})")
     sections += [_section(name, one) for name, one in found.items()]
     if "gpu" not in found:
-        sections.append(
-            "## On an accelerator\n\nNot measured: no GPU was at hand. `make bench-gpu`."
-        )
+        sections.append(f"## On an accelerator\n\n{NOT_MEASURED}")
     write_atomic(page, ("\n\n".join([*sections, _measured_on(found)]) + "\n").encode())
     return page
 

@@ -1,4 +1,4 @@
-"""`workers=n`: processes that share the cells of one run."""
+"""`workers=n`: processes that share the cells of one run; `cores=n`: threads that do."""
 
 import subprocess
 import sys
@@ -22,6 +22,16 @@ def test_two_workers_give_the_bits_of_one(command, small, tmp_path):
         sorted(p.name for p in (tmp_path / name / "cells").iterdir()) for name in ("one", "two")
     ]
     assert cells[0] == cells[1]
+
+
+def test_three_cores_give_the_bits_of_one(command, small, tmp_path):
+    one = command(*small, "run_dir=one", "cores=1")
+    three = command(*small, "run_dir=three", "cores=3")
+    assert (three.status, three.err) == (one.status, "") == (0, "")
+    tables = [(tmp_path / name / "scores.parquet").read_bytes() for name in ("one", "three")]
+    assert tables[0] == tables[1]
+    again = command(*small, "run_dir=one", "cores=2")
+    assert (again.status, again.out) == (one.status, one.out)
 
 
 def test_the_number_of_workers_makes_no_other_run_of_it(command, small):

@@ -14,7 +14,7 @@ CONF = Path(objects.config_dir())
 ONE = ("dataset", "model")
 MANY = objects.PICK_MANY
 TOP = sorted(request.Schema.__dataclass_fields__)
-NUMBERS = ("seed", "n_images", "batch_size", "draws", "threads", "workers")
+NUMBERS = ("seed", "n_images", "batch_size", "draws", "threads", "cores", "workers")
 
 PLACES = (
     *(
