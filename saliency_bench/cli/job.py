@@ -118,6 +118,7 @@ def _compute_results(request: Request) -> Results:
         maps_to_save=_maps_to_save(request),
         progress=bar,
         beside=workers.helpers(partial(join, request), request.config.workers - 1),
+        workers=request.config.workers,
     )
     results = replace(results, provenance={**results.provenance, **job.facts})
     results.report(request.folder)

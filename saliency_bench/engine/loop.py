@@ -163,7 +163,9 @@ class Loop:
         with step.condition.applied(network, scene) as changed, Background() as background:
             for name in task.names:
                 interrupts.ask()  # one that a destructor lost
-                self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
+                self._progress.step(
+                    f"{step.check}: {step.condition.name}, {name or 'network'}", name
+                )
                 if name == NETWORK:
                     background.do(self._evaluate_network, changed, outputs)
                 elif name not in self.outcome.unavailable:

@@ -15,7 +15,7 @@ from saliency_bench.protocols.errors import (
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
-from saliency_bench.protocols.progress import Progress, Silent
+from saliency_bench.protocols.progress import Progress, Silent, duration
 from saliency_bench.protocols.scenes import (
     BLOCK,
     Dataset,
@@ -97,6 +97,7 @@ __all__ = [
     "Values",
     "Words",
     "command",
+    "duration",
     "interrupts",
     "known_names",
     "nearest",

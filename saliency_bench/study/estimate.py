@@ -96,7 +96,7 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
         bound, _ = engine.bind(study)
     names = [NETWORK, *bound]
     missing = {s: [n for n in names if store.columns(s.keys[n]) is None] for s in steps}
-    images = _images(missing)
+    images = images_explained(missing)
     block = study.scene.rows(slice(0, min(span(study.batch_size), len(study.scene))))
     methods = tuple(
         _time_explainer(study, name, bound[name], block, images[name]) for name in bound
@@ -118,7 +118,7 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     )
 
 
-def _images(missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
+def images_explained(missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
     """How often each explainer explains an image, references included."""
     images = Counter[str]()
     shards = set()
