@@ -45,6 +45,7 @@ from saliency_bench.protocols.trained_networks import (
     LabelStream,
     NetworkName,
     Networks,
+    Outstanding,
     TrainedNetwork,
     Untrainable,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "NotApplicable",
     "OK",
     "Output",
+    "Outstanding",
     "Place",
     "Prepared",
     "Preprocessing",

@@ -51,5 +51,38 @@ def test_a_plan_knows_what_is_there_and_how_much_it_varies(command, small):
     assert f"cells    {4 * (1 + CONTROLS + 1)} to compute" in more.out
 
 
+LEARNING = [
+    "check=[param_randomization,data_randomization]",
+    "explainer=[gradient]",
+    "similarity=[spearman_abs]",
+    "n_images=8",
+    "draws=3",
+    "model.filters=[2]",
+    "model.units=16",
+    "model.training.epochs=7",
+]
+
+
+def test_a_plan_trains_nothing_and_says_what_training_takes(command, tmp_path):
+    done = command(*LEARNING, "plan=true")
+    assert done.status == 0
+    assert list(tmp_path.iterdir()) == []
+    said = re.search(r"training (\d+) to do first, each of at most (\d+) epochs of ", done.out)
+    assert said.groups() == ("6", "7")
+    assert "not better than chance" not in done.err  # what is not trained guesses
+    assert "trained" not in done.err
+    # The repeats, three draws of three layers; twins and networks of permuted labels.
+    assert f"cells    {(1 + 3 * 3 + 1 + 3 + 3) * (1 + CONTROLS + 1)} to compute" in done.out
+
+
+def test_networks_that_are_trained_are_not_to_be_trained(command, tmp_path):
+    assert command(*LEARNING[1:], "run_dir=run").status in (0, 1)
+    done = command(*LEARNING[1:], "run_dir=run", "plan=true")
+    assert "training" not in done.out
+    assert "cells    0 to compute" in done.out
+    done = command(*LEARNING, "plan=true")
+    assert "training 5 to do first" in done.out
+
+
 def test_a_width_that_is_none_is_refused(refused, small):
     assert "width must be at least 0.001; got -1" in refused(*small, "plan=true", "width=-1")
