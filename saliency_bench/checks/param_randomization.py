@@ -192,14 +192,18 @@ class ParameterRandomization:
 
     def expectation(self, study: Study) -> Expectation:
         """A verdict on the area for an even top-down cascade with reset statistics; else none."""
-        reason = ""
+        blocks = self._ordered_blocks(study.network.model)
+        reason, words = "", self.declares.words
+        if (run := len(self._stages_to_run(blocks))) < len(blocks):
+            compared = f"maps are compared at {run} of {len(blocks)} stages"
+            words = replace(words, breaks=f"{words.breaks}; {compared}")
         if self.order != "top_down":
             reason = f"the order {self.order} is descriptive: a network that still works keeps maps"
         elif self.batch_norm != "reset":
             reason = "batch_norm=keep leaks trained scales: descriptive"
-        elif not self._evenly_spaced(self._ordered_blocks(study.network.model)):
+        elif not self._evenly_spaced(blocks):
             reason = f"the stages are not all layers, nor {MIN_STAGES} spaced evenly by layer"
-        return replace(self.declares, no_verdict=reason)
+        return replace(self.declares, words=words, no_verdict=reason)
 
     def _ordered_blocks(self, model: Any) -> list[Block]:
         blocks = networks.blocks(model, self.blocks, exclude=self.exclude)
