@@ -18,7 +18,7 @@ MOST_OF = 0.5
 """Share of the evaluations from which an explainer is named."""
 
 ENOUGH_DRAWS = 3
-"""Fewest draws for a verdict."""
+"""Fewest redraws for a verdict."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -140,21 +140,27 @@ class Meter:
         parts = [
             f"this run takes about {total:,.0f} evaluations of the network and "
             f"{duration(seconds)}, compilation apart",
-            shorter(self._study),
+            shorter(self._study, self._steps),
         ]
         if len(rows) > 1 and rows[most] > MOST_OF * total:
             parts.append(f"{rows[most] / total:.0%} of them are for {most}")
         return "; ".join(filter(None, parts))
 
 
-def shorter(study: Study) -> str:
-    """The setting that makes a run about half as long, in words; empty if there is none.
+def shorter(study: Study, steps: Sequence[Step]) -> str:
+    """The setting that makes a run shorter, about half as long, in words; empty if there is none.
 
     Images of one call are filled up to a batch, so fewer of them would not take less.
+
+    Args:
+        study: what is run.
+        steps: of its plan.
     """
     images = len(study.scene)
     if images > span(study.batch_size):
         return f"n_images={images // 2} halves that"
-    if study.draws > ENOUGH_DRAWS:
-        return f"draws={ENOUGH_DRAWS} takes {ENOUGH_DRAWS / study.draws:.0%} of that"
+    # Trained networks are counted as draws, but are no redraws.
+    kept = [s for s in steps if study.checks[s.check].trains or s.condition.draw < ENOUGH_DRAWS]
+    if len(kept) < len(steps):
+        return f"draws={ENOUGH_DRAWS} takes {len(kept) / len(steps):.0%} of that"
     return ""

@@ -170,6 +170,8 @@ def test_areas_over_other_stages_are_not_compared():
     line = r"must average redraw over stages that are the same; got 2 \(1, 2\) and 1 \(2\)"
     with pytest.raises(ValueError, match=line):
         compare(*sides)
+    none = made(noisy(0.02), networks=networks().query("stage == 0"))
+    assert compare(made(), none).rows
 
 
 def test_what_is_missing_closes_the_gate_and_what_is_new_does_not():

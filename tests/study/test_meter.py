@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ class Change:
 class Part:
     """One shard of a plan."""
 
+    check: str = "redraw"
     start: int = 0
     stop: int = IMAGES
     condition: Change = Change()
@@ -69,7 +71,8 @@ def clock(monkeypatch):
 
 def study(images=IMAGES, **settings):
     scene = Scene(np.zeros((images, 2, 2, 1)), np.zeros(images, int), np.arange(images))
-    return Study(None, scene, {}, {}, {}, **settings)
+    checks = {"redraw": SimpleNamespace(trains=False), "train": SimpleNamespace(trains=True)}
+    return Study(None, scene, {}, {}, checks, **settings)
 
 
 def metered(bound, steps, *, of=None, workers=1):
@@ -142,14 +145,20 @@ def test_a_run_is_told_as_the_study_says(clock):
     assert (told.steps, told.lines, told.total) == (["what"], ["a line"], 20)
 
 
+def drawn(count, check="redraw"):
+    return [Part(condition=Change(draw=draw), check=check) for draw in range(count)]
+
+
 @pytest.mark.parametrize(
-    ("images", "settings", "text"),
+    ("images", "batch", "steps", "text"),
     [
-        (100, {}, "n_images=50 halves that"),
-        (32, {"draws": 5}, "draws=3 takes 60% of that"),  # fewer images fill as many batches
-        (32, {"draws": 3}, ""),
-        (32, {"draws": 5, "batch_size": 16}, "draws=3 takes 60% of that"),
+        (100, 32, drawn(5), "n_images=50 halves that"),
+        (32, 32, drawn(5), "draws=3 takes 60% of that"),  # fewer images fill as many batches
+        (32, 16, drawn(5), "draws=3 takes 60% of that"),
+        (32, 32, drawn(3), ""),
+        (32, 32, drawn(5, "train"), ""),
+        (32, 32, [*drawn(6), *drawn(6, "train")], "draws=3 takes 75% of that"),
     ],
 )
-def test_the_setting_that_makes_it_shorter(images, settings, text):
-    assert meter.shorter(study(images, **settings)) == text
+def test_the_setting_that_makes_it_shorter(images, batch, steps, text):
+    assert meter.shorter(study(images, batch_size=batch), steps) == text
