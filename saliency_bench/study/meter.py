@@ -17,6 +17,9 @@ from saliency_bench.study.estimate import images_explained
 MOST_OF = 0.5
 """Share of the evaluations from which an explainer is named."""
 
+SHORT = 30
+"""Seconds of a run that is over before its cost matters."""
+
 ENOUGH_DRAWS = 3
 """Fewest redraws for a verdict."""
 
@@ -123,12 +126,10 @@ class Meter:
         self._calls.setdefault(name, call)
         if self._calls.keys() >= self._images.keys():
             self._told = True
-            line = self._line(time.perf_counter() - self._warm)
-            self._progress.tell(line)
-            _LOG.info(line)
+            self._announce(time.perf_counter() - self._warm)
 
-    def _line(self, elapsed: float) -> str:
-        """What the whole run takes, in one line.
+    def _announce(self, elapsed: float) -> None:
+        """Tell what the whole run takes, in one line, unless it is soon over.
 
         Args:
             elapsed: seconds in which the calls that are counted ran.
@@ -136,15 +137,19 @@ class Meter:
         rows = {n: self._images[n] * call.rows * self._missing for n, call in self._calls.items()}
         alone = sum(self._images[n] * call.seconds for n, call in self._calls.items())
         seconds = alone * self._missing * elapsed / max(self._busy, 1e-9) / self._workers
+        if seconds < SHORT:
+            return
         total, most = sum(rows.values()), max(rows, key=lambda name: rows[name])
         parts = [
             f"this run takes about {total:,.0f} evaluations of the network and "
             f"{duration(seconds)}, compilation apart",
             shorter(self._study, self._steps),
         ]
-        if len(rows) > 1 and rows[most] > MOST_OF * total:
+        if MOST_OF * total < rows[most] < total:
             parts.append(f"{rows[most] / total:.0%} of them are for {most}")
-        return "; ".join(filter(None, parts))
+        line = "; ".join(filter(None, parts))
+        self._progress.tell(line)
+        _LOG.info(line)
 
 
 def shorter(study: Study, steps: Sequence[Step]) -> str:

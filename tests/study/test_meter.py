@@ -119,18 +119,25 @@ def test_what_runs_beside_the_calls_counts(clock, caplog):
 
 
 def test_what_is_there_is_not_done_again_and_workers_share(clock):
-    watched, watching, told = metered({"only": Method(clock, 1.0, 32)}, STEPS, workers=2)
+    watched, watching, told = metered({"only": Method(clock, 10.0, 32)}, STEPS, workers=2)
     watching.start(10)  # half of 20 cells
     call(watched["only"])
     call(watched["only"])
-    assert "352 evaluations of the network and 6 s" in told.lines[0]
+    assert "352 evaluations of the network and 55 s" in told.lines[0]
+
+
+def test_a_short_run_needs_no_announcement(clock):
+    watched, _, told = metered({"only": Method(clock, 1.0, 32)}, STEPS)
+    call(watched["only"])
+    call(watched["only"])  # 22 calls in all
+    assert told.lines == []
 
 
 def test_an_explainer_that_fails_is_not_waited_for(clock):
     def broken(images, targets, *, keys=None):
         raise protocols.NotApplicable("no layer")
 
-    watched, _, told = metered({"only": Method(clock, 1.0, 32), "broken": broken}, STEPS)
+    watched, _, told = metered({"only": Method(clock, 9.0, 32), "broken": broken}, STEPS)
     call(watched["only"])
     with pytest.raises(protocols.NotApplicable):
         call(watched["broken"])
