@@ -70,7 +70,7 @@ def _study(model: Any, images: Any, targets: Any) -> Study:
         scene=Scene(images, targets, randomize.image_keys(images)),
         explainers={"gradient": ex.Gradient()},
         similarities={"spearman_abs": sim.Spearman(), "ssim": sim.SSIM()},
-        checks={"param_randomization": checks.ParameterRandomization()},
+        checks={"param_randomization": checks.ParameterRandomization(stages="all")},
         draws=1,
         batch_size=IMAGES,
         cores=available(),

@@ -89,7 +89,7 @@ def _explainers_alone(study: Any, calls: list[_Call]) -> Callable[[], None]:
     """The same calls and nothing else; what they cost does not depend on the weights."""
 
     def run() -> None:
-        with network.evaluating(study.batch_size):
+        with network.evaluating(study.batch_size, full=study.full):
             bound, _ = engine.bind(study)
         for name, given, keys in calls:
             bound[name](*given, keys=keys)

@@ -97,11 +97,12 @@ def _deep_cascade(model: Any) -> Row:
     images, targets = data(model, IMAGES)
     check = checks.ParameterRandomization(stages=STAGES)
     run = partial(evaluate, model, images, targets, explainers=own, checks=check)
-    kernels = network.KerasNetwork(model)
-    kernels.fit_batches(images.shape)
-    with network.evaluating(kernels.batch_size):
+    suited = network.KerasNetwork(model)
+    suited.suit(images.shape[1:])
+    rows = suited.batch_size
+    with network.evaluating(rows, full=False):
         bound = [explainer.bind(model) for explainer in own.values()]
-    parts = [slice(s, s + kernels.batch_size) for s in range(0, IMAGES, kernels.batch_size)]
+    parts = [slice(start, start + rows) for start in range(0, IMAGES, rows)]
     calls = [((b, p), partial(bound[b], images[p], targets[p])) for b in range(3) for p in parts]
 
     def limit() -> None:

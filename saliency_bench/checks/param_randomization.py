@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saliency_bench import network as networks
 from saliency_bench import randomize
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 Order = Literal["top_down", "bottom_up", "independent"]
 MIN_STAGES = 4
 """Fewest evenly spaced stages for a verdict if the stages are not all layers."""
+
+MANY_BLOCKS, FEW_STAGES = 12, 8
+"""By default, a cascade of more blocks than the first number has as many stages as the second."""
 
 DECLARED = Expectation(
     Words(
@@ -127,8 +131,9 @@ class ParameterRandomization:
             default each stage draws all its weights anew (the code of 2018).
         blocks: layer-name patterns by block name; default: a block per layer with weights.
         exclude: patterns of layers that are never redrawn.
-        stages: how many stages, evenly spaced with the first and the last, or which ones
-            (from 1); default all.
+        stages: None takes all blocks if there are at most 12, else 8 stages, spaced evenly by
+            layer with the first and the last; `all` takes every block; a number takes so many,
+            spaced evenly by block; a list says which ones (from 1).
     """
 
     declares: ClassVar[Expectation] = DECLARED
@@ -141,7 +146,7 @@ class ParameterRandomization:
     nested: bool = False
     blocks: Mapping[str, Sequence[str]] | None = None
     exclude: Sequence[str] = ()
-    stages: int | Sequence[int] | None = None
+    stages: int | Sequence[int] | Literal["all"] | None = None
 
     def __post_init__(self) -> None:
         require_one_of("order", self.order, get_args(Order))
@@ -151,6 +156,11 @@ class ParameterRandomization:
             raise ValueError(f"draws must be at least 1; got {self.draws}")
         if isinstance(self.exclude, str):
             raise ValueError(f"exclude must be a list of layer names; got {self.exclude!r}")
+        known = self.stages is None or self.stages == "all"
+        if not known and any(type(number) is not int for number in _numbers(self.stages)):
+            raise ValueError(
+                f"stages must be null, all, a number or a list of numbers; got {self.stages!r}"
+            )
 
     def conditions(self, study: Study) -> tuple[Condition, ...]:
         """The repeat at stage 0, then every draw of every stage.
@@ -163,7 +173,7 @@ class ParameterRandomization:
         positions = {id(v): position for position, v in enumerate(model.variables)}
         layers = [0, *accumulate(block.layers for block in blocks)]
         conditions: list[Condition] = [Repeated()]
-        for stage in self._stages_to_run(len(blocks)):
+        for stage in self._stages_to_run(blocks):
             first = stage - 1 if self.order == "independent" else 0
             redrawn = tuple(
                 (positions[id(variable)], place + 1 if self.nested else stage)
@@ -182,14 +192,18 @@ class ParameterRandomization:
 
     def expectation(self, study: Study) -> Expectation:
         """A verdict on the area for an even top-down cascade with reset statistics; else none."""
-        reason = ""
+        blocks = self._ordered_blocks(study.network.model)
+        reason, words = "", self.declares.words
+        if (run := len(self._stages_to_run(blocks))) < len(blocks):
+            compared = f"maps are compared at {run} of {len(blocks)} stages"
+            words = replace(words, breaks=f"{words.breaks}; {compared}")
         if self.order != "top_down":
             reason = f"the order {self.order} is descriptive: a network that still works keeps maps"
         elif self.batch_norm != "reset":
             reason = "batch_norm=keep leaks trained scales: descriptive"
-        elif not self._evenly_spaced(self._ordered_blocks(study.network.model)):
+        elif not self._evenly_spaced(blocks):
             reason = f"the stages are not all layers, nor {MIN_STAGES} spaced evenly by layer"
-        return replace(self.declares, no_verdict=reason)
+        return replace(self.declares, words=words, no_verdict=reason)
 
     def _ordered_blocks(self, model: Any) -> list[Block]:
         blocks = networks.blocks(model, self.blocks, exclude=self.exclude)
@@ -199,31 +213,46 @@ class ParameterRandomization:
             )
         return list(reversed(blocks)) if self.order == "bottom_up" else list(blocks)
 
-    def _stages_to_run(self, count: int) -> list[int]:
-        """Stages to run, of 1..count."""
-        if self.stages is None:
+    def _stages_to_run(self, blocks: Sequence[Block]) -> list[int]:
+        """Stages to run, of 1 to the number of blocks."""
+        count = len(blocks)
+        if self.stages is None and count > MANY_BLOCKS:
+            return _even_by_layer(FEW_STAGES, _depths(blocks))
+        if self.stages is None or self.stages == "all":
             return list(range(1, count + 1))
-        if isinstance(self.stages, int):
-            if not 1 <= self.stages <= count:
-                raise ValueError(f"stages must be in 1..{count}; got {self.stages}")
-            return _even_stages(self.stages, count)
-        stages = sorted(set(self.stages))
-        if not stages or stages[0] < 1 or stages[-1] > count:
-            raise ValueError(f"stages must be in 1..{count}; got {list(self.stages)}")
-        return stages
+        chosen = sorted(set(_numbers(self.stages)))
+        if not chosen or chosen[0] < 1 or chosen[-1] > count:
+            raise ValueError(f"stages must be in 1..{count}; got {self.stages}")
+        return _even_by_block(chosen[0], count) if isinstance(self.stages, int) else chosen
 
     def _evenly_spaced(self, blocks: Sequence[Block]) -> bool:
         """Whether the stages are spaced evenly over the layers, as far as whole blocks allow."""
-        stages = self._stages_to_run(len(blocks))
-        depths = np.cumsum([block.layers for block in blocks])
-        reached = depths[np.array(stages) - 1]
+        stages, depths = self._stages_to_run(blocks), _depths(blocks)
         if len(stages) == len(blocks) == depths[-1]:
             return True
         if len(stages) < MIN_STAGES or stages[0] != 1 or stages[-1] != len(blocks):
             return False
+        reached = depths[np.array(stages) - 1]
         ideal = np.linspace(reached[0], reached[-1], len(stages))
-        return bool(np.abs(reached - ideal).max() <= 1)
+        apart, largest = ideal[1] - ideal[0], max(block.layers for block in blocks)
+        return bool(np.abs(reached - ideal).max() <= max(1, min(apart / 3, largest / 2)))
 
 
-def _even_stages(number: int, count: int) -> list[int]:
+def _numbers(stages: Any) -> list[Any]:
+    """The numbers in a setting of stages; a number stands for itself."""
+    return list(stages) if isinstance(stages, Sequence) else [stages]
+
+
+def _depths(blocks: Sequence[Block]) -> NDArray[np.int64]:
+    """Number of layers that are redrawn after each block of a cascade."""
+    return np.cumsum([block.layers for block in blocks])
+
+
+def _even_by_block(number: int, count: int) -> list[int]:
     return sorted({int(stage) for stage in np.linspace(1, count, number).round()})
+
+
+def _even_by_layer(number: int, depths: NDArray[np.int64]) -> list[int]:
+    """The stages whose depths are nearest to evenly spaced ones; fewer if one is nearest twice."""
+    ideal = np.linspace(depths[0], depths[-1], number)
+    return sorted({int(np.abs(depths - depth).argmin()) + 1 for depth in ideal})

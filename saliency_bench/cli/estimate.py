@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saliency_bench.inference import Components
+from saliency_bench.protocols import duration
 from saliency_bench.report.text.console import shown
 from saliency_bench.study.estimate import Forecast
 
@@ -62,7 +63,14 @@ def _totals(forecast: Forecast) -> Iterator[str]:
     existing = f", {forecast.there:,} exist" if forecast.there else ""
     yield f"cells    {forecast.cells:,} to compute{existing}"
     yield f"weights  changed {forecast.changes:,} times, {1000 * forecast.change:.0f} ms each"
-    yield f"time     about {_hms(forecast.seconds)} with workers={forecast.workers}, no training"
+    if (todo := forecast.outstanding) is not None:
+        most = todo.networks * todo.epochs * todo.seconds
+        yield (
+            f"training {todo.networks} to do first, each of at most {todo.epochs} epochs of "
+            f"{_hms(todo.seconds)}: at most {duration(most)}"
+        )
+    yield f"compile  about {duration(forecast.compiling)} in each process"
+    yield f"time     about {duration(forecast.seconds)} then, with workers={forecast.workers}"
     yield f"disk     about {forecast.disk / 1e6:,.1f} MB"
     if forecast.memory:
         each = " each" if forecast.workers > 1 else ""

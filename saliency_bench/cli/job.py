@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -69,18 +70,19 @@ def _advice(error: BaseException, folder: Path) -> str:
 
 
 def _plan(request: Request) -> int:
-    """Print the remaining work and its cost; only trained networks are written."""
-    job = load.load(request)
-    from saliency_bench.cli.estimate import costs
-    from saliency_bench.report.text.console import stdout_console
-    from saliency_bench.study.compute import plan_steps
-    from saliency_bench.study.estimate import forecast
-    from saliency_bench.study.run import variance_components
-
+    """Print the remaining work and its cost; nothing is trained or written."""
     config = request.config
-    steps, _ = plan_steps(job.study)
-    expected_cost = forecast(job.study, Store(request.folder), steps, workers=config.workers)
-    variances = variance_components(job.study, request.folder)
+    with TemporaryDirectory() as rehearsal:
+        job = load.load(request, Path(rehearsal))
+        from saliency_bench.cli.estimate import costs
+        from saliency_bench.report.text.console import stdout_console
+        from saliency_bench.study.compute import plan_steps
+        from saliency_bench.study.estimate import forecast
+        from saliency_bench.study.run import variance_components
+
+        steps, _ = plan_steps(job.study)
+        expected_cost = forecast(job.study, Store(request.folder), steps, workers=config.workers)
+        variances = variance_components(job.study, request.folder)
     stdout_console().print(costs(expected_cost, variances, config.width))
     return Exit.FINISHED
 
@@ -118,6 +120,7 @@ def _compute_results(request: Request) -> Results:
         maps_to_save=_maps_to_save(request),
         progress=bar,
         beside=workers.helpers(partial(join, request), request.config.workers - 1),
+        workers=request.config.workers,
     )
     results = replace(results, provenance={**results.provenance, **job.facts})
     results.report(request.folder)

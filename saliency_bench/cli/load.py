@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
@@ -34,8 +35,12 @@ class Job:
     facts: Mapping[str, Any]
 
 
-def load(request: Request) -> Job:
-    """Start TensorFlow, load images and model, train networks if needed, and build the study.
+def load(request: Request, rehearsal: Path | None = None) -> Job:
+    """Start TensorFlow, load images and model, train it if needed, and build the study.
+
+    Args:
+        request: the request.
+        rehearsal: train nothing: this folder keeps the untrained networks of a plan.
 
     Raises:
         ValueError: in one line, if the parts cannot be loaded or do not fit each other.
@@ -46,7 +51,7 @@ def load(request: Request) -> Job:
     process.start_tensorflow(**threading, cores=cores)
     from saliency_bench.study.build import Options, build
 
-    inputs = load_inputs(request)
+    inputs = load_inputs(request, rehearsal)
     dataset, model = inputs.dataset, inputs.model
     options = Options(
         seed=config.seed,
@@ -69,10 +74,11 @@ def load(request: Request) -> Job:
         similarities=request.parts["similarity"],
         options=options,
     )
-    if study.misfit:
-        raise ValueError(study.misfit)
-    for line in study.remarks:
-        tell(line)
+    if inputs.weights.outstanding is None:  # an untrained network guesses
+        if study.misfit:
+            raise ValueError(study.misfit)
+        for line in study.remarks:
+            tell(line)
     remarks = (*filter(None, [inputs.fit]), *study.remarks)
     study = replace(study, settings={**study.settings, **threading}, remarks=remarks)
     facts = {
@@ -84,8 +90,13 @@ def load(request: Request) -> Job:
     return Job(study, dataset.preprocessing, facts)
 
 
-def load_inputs(request: Request) -> Inputs:
-    """The images to explain, the model under test, and further networks that checks train."""
+def load_inputs(request: Request, rehearsal: Path | None = None) -> Inputs:
+    """The images to explain, the model under test, and further networks that checks train.
+
+    Args:
+        request: the request.
+        rehearsal: see `load`.
+    """
     from saliency_bench.cli.progress import Bar
     from saliency_bench.study import inputs as study_inputs
 
@@ -101,6 +112,7 @@ def load_inputs(request: Request) -> Inputs:
         seed=config.seed,
         cache=RESULTS / "cache",
         output=request.output,
+        rehearsal=rehearsal,
     )
     inputs = study_inputs.load_inputs(wanted, Bar(progress_console()))
     for line in filter(None, (*inputs.remarks, inputs.fit)):

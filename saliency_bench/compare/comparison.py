@@ -74,6 +74,10 @@ def _choose(checks: Collection[str], before: Side, after: Side) -> set[str]:
         sides = [side.expectations[check] for side in (before, after)]
         texts = [f"{e.expects} {e.ceiling.name} {e.statistic}" for e in sides]
         _require_same(f"expect of {check}", *texts)
+        if before.expectations[check].statistic == "area":
+            stages = [side.stages(check) for side in (before, after)]
+            if all(stages):  # a side without any has no verdict either
+                _require_same(f"average {check} over stages that are", *stages)
     old, new = (side.evidence.thresholds for side in (before, after))
     for name in sorted(old.keys() & new.keys()):
         _require_same(f"have as the threshold of {name}", old[name], new[name])

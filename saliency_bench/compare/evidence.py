@@ -107,6 +107,12 @@ class Side:
         trained = self.expectations[check].learned is not None
         return dict(self.facts.get("checks", {})).get(check), self.trainings if trained else None
 
+    def stages(self, check: str) -> str:
+        """The stages over which a check's area is averaged: how many, and which; empty if none."""
+        networks = self.results.networks
+        numbers = sorted({int(n) for n in networks.loc[networks["check"] == check, "stage"] if n})
+        return f"{len(numbers)} ({', '.join(map(str, numbers))})" if numbers else ""
+
     def problems(self, checks: Collection[str]) -> Iterator[str]:
         """Why these checks are not valid: a line for each control or guard that failed."""
         named = tuple(f"{check}: " for check in checks)

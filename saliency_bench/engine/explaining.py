@@ -76,7 +76,7 @@ class Explaining:
 
     def _calls(self, name: str, scene: Scene, begin: Begin) -> Iterator[Call]:
         """The calls of an explainer; their images do not depend on shards or what is missing."""
-        size = len(scene) if name == NETWORK else self._study.batch_size
+        size = len(scene) if name == NETWORK else self._study.images_at_once
         for place, start in enumerate(range(0, len(scene), size)):
             part = scene.rows(slice(start, start + size))
             yield (name, place), partial(self._call, name, part, begin if place == 0 else None)

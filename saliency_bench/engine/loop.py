@@ -197,7 +197,8 @@ class Loop:
         step, mark = task.step, mark_of(task.step.check, task.step.condition)
 
         def begin(name: str) -> None:
-            self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
+            what = f"{step.check}: {step.condition.name}, {name or 'network'}"
+            self._progress.step(what, name)
 
         same_noise = replace(changed, keys=scene.keys)
         scenes: dict[str, Scene] = {}

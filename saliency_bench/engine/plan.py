@@ -119,11 +119,11 @@ def make_steps(
     common = {
         "schema": SCHEMA_VERSION,
         "weights": study.network.fingerprint(),
-        "batch_size": study.batch_size,
+        "batch_size": study.batch_size if study.full else f"at most {study.batch_size}",
         "settings": dict(study.settings),
     }
     steps = []
-    for start, stop in shards(study.scene, study.batch_size):
+    for start, stop in shards(study.scene, study.images_at_once):
         data = content_key({"common": common, "data": scene_digest(study.scene, start, stop)})
         for check, family in changes.items():
             for change in family:
@@ -158,15 +158,19 @@ def columns(study: Study) -> dict[str, Any]:
     return {column(similarity): similarity for similarity in study.similarities.values()}
 
 
-def shards(scene: Scene, batch_size: int) -> list[tuple[int, int]]:
+def shards(scene: Scene, together: int) -> list[tuple[int, int]]:
     """Split images into shards; `(start, stop)` of each.
 
-    A shard holds whole batches, and whole blocks too if that many images are not too many.
+    A shard holds whole calls, and whole blocks too if that many images are not too many.
+
+    Args:
+        scene: all images.
+        together: images of one call.
     """
     count, pixels = len(scene), int(np.prod(scene.images.shape[1:3]))
     most = min(SHARD, max(BLOCK, SHARD_PIXELS // pixels))
-    both = math.lcm(batch_size, BLOCK)
-    whole = both if both <= most else batch_size
+    both = math.lcm(together, BLOCK)
+    whole = both if both <= most else together
     size = max(whole, most // whole * whole)
     starts = [start for start in range(0, count, size) if start == 0 or count - start > PARTNERS]
     return list(zip(starts, [*starts[1:], count], strict=True))

@@ -4,8 +4,9 @@ from saliency_bench.models.adebayo2018 import CNN, MLP
 from saliency_bench.models.application import Application
 from saliency_bench.models.base import LoadedModel, Model, as_loaded
 from saliency_bench.models.function import Function
+from saliency_bench.models.others import with_others
 from saliency_bench.models.saved import Saved
-from saliency_bench.models.trainer import Trainer, with_others
+from saliency_bench.models.trainer import Trainer
 from saliency_bench.models.training import Training
 
 __all__ = [

@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 
 from saliency_bench import randomize
 from saliency_bench.models import fingerprint, regularizers, weights_file
-from saliency_bench.models.base import LoadedModel, as_loaded, check_fit
+from saliency_bench.models.base import LoadedModel, check_fit
 from saliency_bench.models.cache_keys import CacheKeys
+from saliency_bench.models.rehearsal import Rehearsal
 from saliency_bench.models.seeding import fresh_keras
 from saliency_bench.models.training import Training, accuracy, fit, optimizer_of, scores
 from saliency_bench.models.weights_file import StoredWeights
 from saliency_bench.protocols import (
     Dataset,
     NetworkName,
-    Networks,
+    Outstanding,
     Progress,
     Rows,
     Silent,
     TrainedNetwork,
-    Untrainable,
 )
 from saliency_bench.storage.store import remove_partial_files
 
@@ -68,6 +68,7 @@ class Trainer:
         seed: of the network under test; seeds of other networks follow from it and their names.
         cache: the folder of trained networks, which all runs share.
         progress: shows the training; default: nothing is shown.
+        rehearsal: train nothing: this folder keeps the untrained networks of a plan.
 
     Raises:
         ValueError: if the dataset has no labelled images to train on.
@@ -81,6 +82,7 @@ class Trainer:
         seed: int,
         cache: Path,
         progress: Progress | None = None,
+        rehearsal: Path | None = None,
     ) -> None:
         if dataset.train_pixels is None or dataset.train_labels is None:
             raise ValueError(
@@ -94,6 +96,7 @@ class Trainer:
         self._seed = seed
         self._cache = Path(cache)
         self._progress = progress or Silent()
+        self._rehearsal = None if rehearsal is None else Rehearsal(settings.training, rehearsal)
         self._keys = CacheKeys(dataset, settings.training)
         self._starts: dict[str, NetworkName] = {}
         self._alike: dict[str, None] = {}
@@ -118,6 +121,11 @@ class Trainer:
     def alike(self) -> tuple[str, ...]:
         """Paths of variables with the same initial values, not constant, in several networks."""
         return tuple(self._alike)
+
+    @property
+    def outstanding(self) -> Outstanding | None:
+        """What a rehearsal leaves to be trained; None if nothing is."""
+        return None if self._rehearsal is None else self._rehearsal.outstanding
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
         """Train the network of this name, or read it from the cache.
@@ -154,6 +162,8 @@ class Trainer:
         file = self._cache / f"{key}.npz"
         remove_partial_files(self._cache)
         stored = self._read_stored(file)
+        if stored is None and self._rehearsal is not None:
+            return self._rehearsal(network, self._images, labels)
         if stored is None:
             stored = self._train(network, labels, name)
             weights_file.save(stored, file)
@@ -214,7 +224,7 @@ class Trainer:
     def _train(self, network: Any, labels: NDArray[np.int64], name: NetworkName) -> StoredWeights:
         history, final_accuracy = fit(
             network,
-            Rows(self._pixels, self._dataset.preprocessing),
+            self._images,
             labels,
             self._settings.training,
             seed=self._seed_of(name),
@@ -242,6 +252,11 @@ class Trainer:
             weights_file.save_accuracy(test_accuracy, result_file)
         return test_accuracy, chance
 
+    @property
+    def _images(self) -> Rows:
+        """The images to train on, model units."""
+        return Rows(self._pixels, self._dataset.preprocessing)
+
     @cached_property
     def _overlap(self) -> float:
         """Share of the images to explain that are also training images."""
@@ -258,26 +273,3 @@ class Trainer:
 def _most_frequent(labels: NDArray[np.int64]) -> float:
     """Share of the most frequent label."""
     return float(np.bincount(labels).max() / len(labels))
-
-
-def with_others(
-    model: Any, dataset: Dataset, *, seed: int, cache: Path, progress: Progress | None = None
-) -> tuple[LoadedModel, Networks]:
-    """Load the model under test, and the trainer of further networks of its architecture.
-
-    Args:
-        model: a model of this package, or a Keras model that a user's function returned.
-        dataset: the whole dataset, not only the images to explain.
-        seed: of the model; seeds of further networks follow from it.
-        cache: the folder of trained networks.
-        progress: shows the training; default: nothing is shown.
-
-    Raises:
-        TypeError: if it is neither.
-        ValueError: if it cannot be loaded or does not fit the dataset.
-    """
-    if not isinstance(model, Trainable):
-        why = "it needs training data and a way to train on it; this model is already trained"
-        return as_loaded(model, dataset, seed=seed, cache=cache), Untrainable(why)
-    trainer = Trainer(model, dataset, seed=seed, cache=cache, progress=progress)
-    return trainer.load(), trainer

@@ -113,7 +113,7 @@ def fit(
         wrapper.compile(optimizer=optimizer_of(training), loss=loss, metrics=[metric])
         watch = _Watch(wrapper, images, labels, training, name, progress)
         steps = -(-len(images) // training.batch_size)
-        progress.start(training.epochs * steps)
+        progress.start(training.epochs * steps, at_most=training.stop_accuracy is not None)
         try:
             wrapper.fit(
                 batches(images, labels, training, seed=seed),

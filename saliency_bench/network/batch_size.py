@@ -11,25 +11,14 @@ VALUES = 2**22
 FEWEST, MOST = 8, 128
 """Rows of a batch, from the largest networks to the smallest."""
 
-FILLING = 0.1
-"""Largest share of rows that only fill up the last batch."""
 
+def suitable_rows(graph: Any) -> int:
+    """The rows that suit a network: many of a small one, few of a large one.
 
-def batch_size(row: int, images: int) -> int:
-    """The rows evaluated at once: equal batches, as few as the size of the network allows.
-
-    It depends on nothing but its arguments: sums round differently in batches of other sizes, so
-    the same study must have the same batches on every machine.
-
-    Args:
-        row: values of the largest tensor that the network makes of one image.
-        images: number of images.
+    It depends on the traced model and the size of its images alone: sums round differently in
+    batches of other sizes, so the same study must have the same batches on every machine.
     """
-    limit = min(MOST, max(FEWEST, VALUES // row))
-    batches = -(-images // limit)
-    while -(-images // batches) * batches > (1 + FILLING) * images:
-        batches += 1
-    return -(-images // batches)
+    return min(MOST, max(FEWEST, VALUES // largest_row(graph)))
 
 
 def largest_row(graph: Any) -> int:

@@ -34,13 +34,15 @@ def rows_at_once() -> int:
 
 
 @contextmanager
-def evaluating(batch_size: int) -> Iterator[None]:
-    """Explainers bound inside the block evaluate exactly `batch_size` rows at once.
+def evaluating(batch_size: int, *, full: bool = True) -> Iterator[None]:
+    """Explainers bound inside the block evaluate `batch_size` rows at once.
 
-    A smaller batch is filled up with copies of its last row, because sums round differently in
-    batches of different size. Outside the block, fewer rows make a smaller batch.
+    Args:
+        batch_size: most rows.
+        full: whether fewer rows are filled up with copies of the last one, because sums round
+            differently in batches of different size. Outside the block they are not.
     """
-    rows, fill = _ROWS.set(batch_size), _FILL.set(True)
+    rows, fill = _ROWS.set(batch_size), _FILL.set(full)
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from saliency_bench.network.batch_size import batch_size, largest_row
+from saliency_bench.network.batch_size import suitable_rows
 from saliency_bench.network.batches import Batches, Kernel, evaluating
 from saliency_bench.network.feature_maps import taking
 from saliency_bench.network.forward import Traced, require_model
@@ -25,11 +25,12 @@ class KerasNetwork:
 
     Args:
         model: any built Keras model; its weights are the same afterwards, bit for bit.
-        batch_size: rows evaluated at once.
+        batch_size: rows evaluated at once; fewer are filled up.
         output: what is explained.
 
     Attributes:
-        batch_size: rows evaluated at once.
+        batch_size: most rows evaluated at once.
+        full: whether fewer are filled up.
 
     Raises:
         ValueError: if the model has no logit that can be explained, or no weights.
@@ -42,7 +43,7 @@ class KerasNetwork:
         self.model = model
         self._change = (0, 0)
         self._drawn: tuple[Hashable, dict[int, NDArray[Any]]] = (None, {})
-        self.batch_size = batch_size
+        self.batch_size, self.full = batch_size, True
         with evaluating(batch_size):
             self._outputs = Kernel(model, _logits if output == "logit" else _scores, output)
         self._state = ModelState(model)
@@ -51,12 +52,10 @@ class KerasNetwork:
         """The explained output `[N, K]` of images `[N, H, W, C]`, with the current weights."""
         return self._outputs(images)
 
-    def fit_batches(self, shape: tuple[int, ...]) -> None:
-        """Choose the batch size for images of `shape` `(N, H, W, C)`."""
-        graph = self._outputs.graph(shape[1:])
-        self.batch_size = batch_size(largest_row(graph), shape[0])
-        with evaluating(self.batch_size):
-            self._outputs.batches = Batches()
+    def suit(self, shape: tuple[int, ...]) -> None:
+        """Take the batch size that suits the network at images of `shape` `(H, W, C)`."""
+        self.batch_size, self.full = suitable_rows(self._outputs.graph(shape)), False
+        self._outputs.batches = Batches(self.batch_size, self.full)
 
     def fingerprint(self) -> str:
         """Hash of the current weights."""

@@ -15,7 +15,7 @@ from saliency_bench.protocols.errors import (
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
-from saliency_bench.protocols.progress import Progress, Silent
+from saliency_bench.protocols.progress import Progress, Silent, duration
 from saliency_bench.protocols.scenes import (
     BLOCK,
     Dataset,
@@ -45,6 +45,7 @@ from saliency_bench.protocols.trained_networks import (
     LabelStream,
     NetworkName,
     Networks,
+    Outstanding,
     TrainedNetwork,
     Untrainable,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "NotApplicable",
     "OK",
     "Output",
+    "Outstanding",
     "Place",
     "Prepared",
     "Preprocessing",
@@ -97,6 +99,7 @@ __all__ = [
     "Values",
     "Words",
     "command",
+    "duration",
     "interrupts",
     "known_names",
     "nearest",

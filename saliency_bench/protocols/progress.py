@@ -8,12 +8,12 @@ from typing import Protocol
 class Progress(Protocol):
     """Receives the progress of a run."""
 
-    def start(self, total: int) -> None:
-        """The run has `total` steps."""
+    def start(self, total: int, *, at_most: bool = False) -> None:
+        """The run has `total` steps, or perhaps fewer if `at_most`."""
         ...
 
-    def step(self, what: str) -> None:
-        """One step, `what`, begins."""
+    def step(self, what: str, kind: str = "") -> None:
+        """One step, `what`, begins; steps of a kind take as long, but the first may compile."""
         ...
 
     def skip(self, count: int) -> None:
@@ -32,10 +32,10 @@ class Progress(Protocol):
 class Silent:
     """Ignores the progress."""
 
-    def start(self, total: int) -> None:
+    def start(self, total: int, *, at_most: bool = False) -> None:
         """Nothing."""
 
-    def step(self, what: str) -> None:
+    def step(self, what: str, kind: str = "") -> None:
         """Nothing."""
 
     def skip(self, count: int) -> None:
@@ -46,3 +46,11 @@ class Silent:
 
     def tell(self, line: str) -> None:
         """Nothing."""
+
+
+def duration(seconds: float) -> str:
+    """A time in words, about as exact as an estimate is: "41 s", "12 min", "3.4 h"."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 99.5 else f"{minutes / 60:.1f} h"

@@ -146,7 +146,8 @@ class Study:
         seed: the root of every random stream of the run.
         draws: redraws per stage, unless a check has its own number.
         target: how the explained class is chosen.
-        batch_size: rows evaluated at once.
+        batch_size: most rows evaluated at once.
+        full: whether fewer are filled up.
         cores: explanations made at once; no number depends on it.
         weights: trains or finds networks by name, before the loop.
         settings: what else affects the numbers (threads, versions); part of the key of each cell.
@@ -166,8 +167,14 @@ class Study:
     draws: int = 5
     target: TargetMode = "label"
     batch_size: int = BLOCK
+    full: bool = True
     cores: int = 1
     weights: Networks = field(default_factory=Untrainable)
     settings: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     misfit: str = ""
+
+    @property
+    def images_at_once(self) -> int:
+        """Images of one call of an explainer: a batch, or a block if batches are not filled up."""
+        return self.batch_size if self.full else min(BLOCK, self.batch_size)

@@ -67,6 +67,21 @@ class TrainedNetwork:
     history: tuple[Epoch, ...] = field(default=(), repr=False, compare=False)
 
 
+@dataclass(frozen=True)
+class Outstanding:
+    """Trainings that a plan leaves to be done.
+
+    Attributes:
+        networks: how many are not trained.
+        epochs: most epochs of each.
+        seconds: of one epoch, compilation apart.
+    """
+
+    networks: int
+    epochs: int
+    seconds: float
+
+
 class Networks(Protocol):
     """Trains networks of one architecture, or loads them from a cache."""
 
@@ -83,6 +98,11 @@ class Networks(Protocol):
     @property
     def alike(self) -> tuple[str, ...]:
         """Variables that start equal in several networks, e.g. those of a pretrained part."""
+        ...
+
+    @property
+    def outstanding(self) -> Outstanding | None:
+        """Trainings of requested networks that a plan leaves to be done; None if there are none."""
         ...
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
@@ -118,6 +138,10 @@ class Untrainable:
     def alike(self) -> tuple[str, ...]:
         """None."""
         return ()
+
+    @property
+    def outstanding(self) -> None:
+        """None."""
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
         """Raises `NotApplicable` for every name."""

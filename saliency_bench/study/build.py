@@ -47,8 +47,8 @@ class Options:
         draws: redraws per stage.
         target: `label` explains the given targets, `predicted` the class the untouched model
             predicts, `repredict` what each changed model predicts (the code of 2018).
-        batch_size: images, or image-sample pairs, evaluated at once; None: what suits the network
-            and the number of images.
+        batch_size: images, or image-sample pairs, evaluated at once; fewer are filled up. None: at
+            most as many as suit the network, and none are filled up.
         cores: explanations made at once; None: as many as this process has cores. No number depends
             on it. An explainer of your own is called alone, unless its `thread_safe` is True.
         run_dir: where cells and results are kept, so that a study can be resumed and
@@ -112,7 +112,7 @@ def build(
     rows, labels = _read_inputs(model, images, targets)
     net = network.KerasNetwork(model, batch_size=options.batch_size or BLOCK, output=options.output)
     if options.batch_size is None:
-        net.fit_batches(rows.shape)
+        net.suit(rows.shape[1:])
     _require_weights(model)
     outputs = _finite_outputs(net, rows)
     if options.output == "logit":
@@ -138,6 +138,7 @@ def build(
         draws=options.draws,
         target=options.target,
         batch_size=net.batch_size,
+        full=net.full,
         cores=available() if options.cores is None else options.cores,
         weights=options.weights,
         settings=source.numerics() | _own_output(options.output),

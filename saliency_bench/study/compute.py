@@ -9,6 +9,7 @@ from saliency_bench import engine, network
 from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
 from saliency_bench.protocols import Progress, Study
 from saliency_bench.storage.store import Store, write_json
+from saliency_bench.study.meter import Meter
 
 LONGEST = 290
 """Most characters of a message."""
@@ -35,6 +36,7 @@ def compute(
     *,
     maps_to_save: MapsToSave = EXAMPLES_ONLY,
     place: float = 0.0,
+    workers: int = 1,
 ) -> engine.Outcome:
     """Compute the cells that are missing in `store`; other processes may do the same.
 
@@ -45,14 +47,18 @@ def compute(
         progress: is informed of every step.
         maps_to_save: which maps are saved beside their scores.
         place: see `engine.Loop`.
+        workers: how many processes share the work, for the estimate of its time.
 
     Raises:
         ValueError: if no explainer applies.
     """
-    with network.evaluating(study.batch_size):
+    with network.evaluating(study.batch_size, full=study.full):
         bound, lost = engine.bind(study)
     _require_explainers(study, lost)
-    loop = engine.Loop(study, store, bound, progress, maps_to_save=maps_to_save, place=place)
+    meter = Meter(progress, study, steps, workers=workers)
+    loop = engine.Loop(
+        study, store, meter.watch(bound), meter, maps_to_save=maps_to_save, place=place
+    )
     outcome = loop.run(steps)
     outcome.add(lost)
     _require_explainers(study, outcome)

@@ -18,7 +18,7 @@ from saliency_bench.engine.references import Maps
 from saliency_bench.engine.schedule import units
 from saliency_bench.engine.scoring import PAIR, Scorer
 from saliency_bench.engine.spill import ROOM
-from saliency_bench.protocols import Bound, Scene, Study, interrupts
+from saliency_bench.protocols import Bound, Outstanding, Scene, Study, interrupts
 from saliency_bench.storage.store import Store
 
 T = TypeVar("T")
@@ -63,6 +63,9 @@ class Forecast:
         disk: bytes of the cells and tables that are missing.
         memory: bytes of one process; 0 if that cannot be known here.
         workers: how many processes share the work.
+        cores: how many explanations a process makes at once.
+        compiling: seconds in which each process compiles the explainers.
+        outstanding: trainings to be done first; None if there are none.
     """
 
     cells: int
@@ -74,13 +77,17 @@ class Forecast:
     disk: int
     memory: int
     workers: int
+    cores: int = 1
+    compiling: float = 0.0
+    outstanding: Outstanding | None = None
 
     @property
     def seconds(self) -> float:
-        """Seconds of the whole run; scoring runs in parallel with explaining."""
-        explaining = sum(method.images * method.seconds for method in self.methods)
+        """Seconds without compiling and training; one thread scores beside the explanations."""
+        explaining = sum(method.images * method.seconds for method in self.methods) + self.own
         scoring = sum(method.images * method.scoring for method in self.methods)
-        return max(explaining + self.own + self.changes * self.change, scoring) / self.workers
+        shared = max((explaining + scoring) / self.cores, scoring)
+        return (shared + self.changes * self.change) / self.workers
 
 
 def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int = 1) -> Forecast:
@@ -92,15 +99,13 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
         steps: of its plan.
         workers: how many processes share the work.
     """
-    with network.evaluating(study.batch_size):
-        bound, _ = engine.bind(study)
+    with network.evaluating(study.batch_size, full=study.full):
+        (bound, _), binding = _clock(lambda: engine.bind(study))
     names = [NETWORK, *bound]
     missing = {s: [n for n in names if store.columns(s.keys[n]) is None] for s in steps}
-    images = _images(missing)
-    block = study.scene.rows(slice(0, min(study.batch_size, len(study.scene))))
-    methods = tuple(
-        _time_explainer(study, name, bound[name], block, images[name]) for name in bound
-    )
+    images = images_explained(missing)
+    block = study.scene.rows(slice(0, min(study.images_at_once, len(study.scene))))
+    timed = [_time_explainer(study, name, bound[name], block, images[name]) for name in bound]
     remaining = [step for step in steps if missing[step]]
     change, own = _time_change(study, remaining, block)
     cells = sum(map(len, missing.values()))
@@ -108,17 +113,20 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     return Forecast(
         cells=cells,
         there=len(steps) * len(names) - cells,
-        methods=methods,
+        methods=tuple(method for method, _ in timed),
         changes=_changes(remaining, int(np.prod(study.scene.images.shape[1:3])) * len(bound)),
         change=change,
         own=own * images[NETWORK],
         disk=cells * CELL_BYTES + rows * len(columns(study)) * (PAIR.itemsize + ROW_BYTES),
         memory=_memory(),
         workers=workers,
+        cores=study.cores,
+        compiling=binding + sum(compiling for _, compiling in timed),
+        outstanding=study.weights.outstanding,
     )
 
 
-def _images(missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
+def images_explained(missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
     """How often each explainer explains an image, references included."""
     images = Counter[str]()
     shards = set()
@@ -137,24 +145,27 @@ def _changes(steps: Sequence[Step], pixels: int) -> int:
     return len([condition for condition, _ in groupby(ordered) if condition.stage > 0])
 
 
-def _time_explainer(study: Study, name: str, bound: Bound, block: Scene, images: int) -> Method:
-    """Time one explainer on its second call, as the first one may compile."""
+def _time_explainer(
+    study: Study, name: str, bound: Bound, block: Scene, images: int
+) -> tuple[Method, float]:
+    """One explainer, timed on its second call; and what the first took longer, as it compiles."""
 
     def explain() -> Maps:
         return np.asarray(bound(block.images, block.targets, keys=block.keys), np.float32)
 
     try:
         with network.counting() as counted, study.network.guarded():
-            explain()
+            _, first = _clock(explain)
         maps, seconds = _clock(explain)
     except Exception:  # an explainer that fails costs nothing; the run reports why
         interrupts.ask()
-        return Method(name, images, 0.0, 0.0, 0.0)
+        return Method(name, images, 0.0, 0.0, 0.0), 0.0
     scorer = Scorer(columns(study))
     ready = scorer.prepare(maps)
     _, scoring = _clock(lambda: scorer.columns(scorer.prepare(maps), [ready], ready))
     count = len(block)
-    return Method(name, images, counted.rows / count, seconds / count, scoring / count)
+    method = Method(name, images, counted.rows / count, seconds / count, scoring / count)
+    return method, max(0.0, first - seconds)
 
 
 def _time_change(study: Study, steps: Sequence[Step], block: Scene) -> tuple[float, float]:

@@ -28,6 +28,7 @@ class InputRequest:
         seed: of the network under test.
         cache: the folder of trained networks.
         output: what is explained.
+        rehearsal: train nothing: this folder keeps the untrained networks of a plan.
     """
 
     dataset: Source
@@ -39,6 +40,7 @@ class InputRequest:
     seed: int
     cache: Path
     output: Output = "logit"
+    rehearsal: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def load_inputs(asked: InputRequest, progress: Progress | None = None) -> Inputs
     if dataset.labels is None and asked.target == "label":
         raise ValueError(f"target=label needs labels; {dataset.name} has none: target=predicted")
     loaded, weights = models.with_others(
-        model, dataset, seed=asked.seed, cache=asked.cache, progress=progress
-    )
+        model, dataset, seed=asked.seed, cache=asked.cache, progress=progress,
+        rehearsal=asked.rehearsal,
+    )  # fmt: skip
     remarks = tuple(_remarks(asked, dataset, weights))
     dataset, units = dataset.first(asked.n_images), loaded.preprocessing or dataset.preprocessing
     line = ""

@@ -29,6 +29,7 @@ def run_study(
     maps_to_save: MapsToSave = EXAMPLES_ONLY,
     progress: Progress | None = None,
     beside: AbstractContextManager[Any] | None = None,
+    workers: int = 1,
 ) -> Results:
     """Compute the missing cells in `store`, and draw the conclusions.
 
@@ -39,6 +40,7 @@ def run_study(
         maps_to_save: which maps are saved; without examples the results have none.
         progress: is informed of every step.
         beside: a context that is open while cells are computed, e.g. further worker processes.
+        workers: how many processes share the work.
 
     Raises:
         ValueError: if no explainer applies.
@@ -47,7 +49,9 @@ def run_study(
     remove_partial_files(store.folder)
     write_plan(store, steps)
     with beside or nullcontext():
-        outcome = compute(study, store, steps, progress or Silent(), maps_to_save=maps_to_save)
+        outcome = compute(
+            study, store, steps, progress or Silent(), maps_to_save=maps_to_save, workers=workers
+        )
     outcome.checks.update(refused)
     long = tables.scores(study, store, steps, outcome)
     evidence = _evidence(study, outcome, long, tables.networks(study, store, steps))

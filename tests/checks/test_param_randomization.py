@@ -3,6 +3,7 @@
 import itertools
 import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,19 @@ def study_of(model_of, images, targets):
 @pytest.fixture(scope="module")
 def study(study_of):
     return study_of("functional")
+
+
+@pytest.fixture(scope="module")
+def deep_study():
+    """A study of a network of so many layers with weights, `layer_0` at the input; not to run."""
+    import keras
+
+    def make(count):
+        layers = [keras.layers.Dense(2, name=f"layer_{number}") for number in range(count)]
+        model = keras.Sequential([keras.Input((1, 4, 1)), keras.layers.Flatten(), *layers])
+        return Study(SimpleNamespace(model=model), None, {}, {}, {}, draws=2)
+
+    return make
 
 
 def redrawn(study, **settings):
@@ -164,6 +178,66 @@ def test_chosen_stages_are_those_of_the_whole_cascade(study):
     assert redrawn(study, stages=2) == whole[:2] + whole[6:8]
 
 
+@pytest.mark.parametrize("settings", [{}, {"stages": None}, {"stages": "all"}])
+def test_every_layer_of_a_shallow_network_has_a_stage(study, settings):
+    assert redrawn(study, **settings) == redrawn(study, stages=[1, 2, 3, 4])
+
+
+def stages_of(study, **settings):
+    return [condition.stage for condition in redrawn(study, draws=1, **settings)]
+
+
+@pytest.mark.parametrize(
+    ("layers", "stages"),
+    [
+        (12, [*range(1, 13)]),
+        (13, [1, 3, 4, 6, 8, 10, 11, 13]),
+        (15, [1, 3, 5, 7, 9, 11, 13, 15]),
+        (57, [1, 9, 17, 25, 33, 41, 49, 57]),
+    ],
+)
+def test_a_deep_network_has_eight_stages_unless_all_are_asked_for(deep_study, layers, stages):
+    study = deep_study(layers)
+    assert stages_of(study) == stages
+    assert stages_of(study, stages="all") == [*range(1, layers + 1)]
+    for settings, count in (({}, len(stages)), ({"stages": "all"}, layers)):
+        expectation = ParameterRandomization(**settings).expectation(study)
+        assert not expectation.no_verdict
+        said = f"; maps are compared at {count} of {layers} stages"
+        assert expectation.words.breaks.endswith(said) == (count < layers)
+
+
+def test_the_default_of_blocks_is_spaced_by_layer(deep_study):
+    study = deep_study(57)
+    # 27 blocks of one layer at the output, then 15 of two: depths 1 to 27, 29, 31, ... 57.
+    single = {f"single_{number}": [f"layer_{number}"] for number in range(30, 57)}
+    pairs = {f"pair_{n}": [f"layer_{2 * n}", f"layer_{2 * n + 1}"] for n in range(15)}
+    conditions = redrawn(study, draws=1, blocks={**single, **pairs})
+    depths = [round(57 * condition.depth) for condition in conditions]
+    assert depths == [1, 9, 17, 25, 33, 41, 49, 57]
+    assert not ParameterRandomization(blocks={**single, **pairs}).expectation(study).no_verdict
+
+
+@pytest.mark.parametrize(
+    ("size", "stages", "reason"),
+    [
+        (4, None, ""),  # the nearest of 14 blocks
+        (4, [1, 3, 5, 7, 9, 11, 13, 14], "stages are not all"),  # three layers from even
+        (4, [1, 2, 3, 4, 5, 6, 7, 14], "stages are not all"),
+        (28, None, "stages are not all"),  # two blocks
+    ],
+)
+def test_whole_blocks_may_be_half_a_block_from_even(deep_study, size, stages, reason):
+    blocks = {
+        f"block_{start}": [f"layer_{number}" for number in range(start, start + size)]
+        for start in range(0, 56, size)
+    }
+    check = ParameterRandomization(blocks=blocks, stages=stages)
+    said = check.expectation(deep_study(56)).no_verdict
+    assert reason in said
+    assert bool(said) == bool(reason)
+
+
 # ---------------------------------------------------------------- draws
 
 
@@ -266,6 +340,9 @@ def test_a_verdict_needs_an_even_top_down_cascade(study, settings, reason):
         ({"batch_norm": "recalibrate"}, "batch_norm must be one of"),
         ({"draws": 0}, "draws must be at least 1; got 0"),
         ({"exclude": "head"}, "exclude must be a list of layer names; got 'head'"),
+        ({"stages": "most"}, "stages must be null, all, a number or a list of numbers; got 'most'"),
+        ({"stages": True}, "stages must be null, all, a number or a list"),
+        ({"stages": [1, 2.5]}, "stages must be null, all, a number or a list"),
     ],
 )
 def test_settings_are_checked_when_made(settings, rule):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.evidence import ABSOLUTE, CHECK, EXPECTED, MEASURED, SIGNED, scored
+from helpers.evidence import ABSOLUTE, CHECK, EXPECTED, MEASURED, SIGNED, networks, scored
 from helpers.runs import made, noisy
 
 from saliency_bench.compare import compare
@@ -163,6 +163,15 @@ def test_where_maps_must_keep_a_lower_score_is_the_regression():
     assert float(row.baseline.value) == pytest.approx(0.97, abs=0.03)
     better = made(noisy(0.97), facts=OTHER_NETWORK, **KEEP)
     assert only(made(noisy(0.6), **KEEP), better)[0].outcome == "improved"
+
+
+def test_areas_over_other_stages_are_not_compared():
+    sides = made(), made(networks=networks().query("stage != 1"))
+    line = r"must average redraw over stages that are the same; got 2 \(1, 2\) and 1 \(2\)"
+    with pytest.raises(ValueError, match=line):
+        compare(*sides)
+    none = made(noisy(0.02), networks=networks().query("stage == 0"))
+    assert compare(made(), none).rows
 
 
 def test_what_is_missing_closes_the_gate_and_what_is_new_does_not():

@@ -15,10 +15,10 @@ class Listener:
     lines: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
 
-    def start(self, total):
+    def start(self, total, *, at_most=False):
         self.total = total
 
-    def step(self, what):
+    def step(self, what, kind=""):
         self.steps.append(what)
 
     def skip(self, count):

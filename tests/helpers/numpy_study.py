@@ -217,10 +217,10 @@ class Counter:
     total = steps = skipped = 0
     ended = False
 
-    def start(self, total):
+    def start(self, total, *, at_most=False):
         self.total = total
 
-    def step(self, what):
+    def step(self, what, kind=""):
         self.steps += 1
 
     def skip(self, count):

@@ -293,3 +293,31 @@ def test_the_paper_network_learns_digits_and_random_labels_by_heart(tmp_path, se
     random = made(PERMUTED)
     assert random.train_accuracy >= 0.99
     assert random.test_accuracy < random.chance + 0.1
+
+
+# ---------------------------------------------------------------- a rehearsal
+
+
+def test_a_rehearsal_trains_nothing_and_counts_what_is_left(stripes, tmp_path):
+    cache, kept = tmp_path / "cache", tmp_path / "kept"
+    settings = replace(TINY, training=replace(TINY.training, epochs=7))
+    planned = Trainer(settings, stripes, seed=0, cache=cache, rehearsal=kept)
+    assert planned.outstanding is None
+    first = planned(NAMES[0])
+    assert planned(NAMES[1]).fingerprint != first.fingerprint
+    assert np.isnan([first.train_accuracy, first.test_accuracy]).all()
+    left = planned.outstanding
+    assert (left.networks, left.epochs) == (2, 7)
+    assert 0 < left.seconds < 60
+    assert networks.fingerprint(planned.load().model) == first.fingerprint
+    assert files(cache) == []
+
+
+def test_a_rehearsal_takes_what_the_cache_has(stripes, tmp_path):
+    cache = tmp_path / "cache"
+    trained = Trainer(TINY, stripes, seed=0, cache=cache)(NAMES[0])
+    planned = Trainer(TINY, stripes, seed=0, cache=cache, rehearsal=tmp_path / "kept")
+    assert planned(NAMES[0]) == trained
+    assert planned.outstanding is None
+    planned(NAMES[1])
+    assert planned.outstanding.networks == 1

@@ -1,60 +1,45 @@
-"""The number of rows evaluated at once: full batches, small ones for large networks."""
+"""The number of rows evaluated at once: small batches for large networks, and none filled up."""
 
 import keras
 import numpy as np
 import pytest
 
 from saliency_bench import network
-from saliency_bench.network.batch_size import batch_size, largest_row
+from saliency_bench.network import batch_size
 
 
-def filling(rows, images):
-    return -(-images // rows) * rows / images - 1
+def convolution(side, filters):
+    layers = [
+        keras.layers.Conv2D(filters, 3, padding="same", name="conv"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(3),
+    ]
+    return keras.Sequential([keras.Input((side, side, 3)), *layers])
 
 
-@pytest.mark.parametrize("row", [1, 25_088, 131_072, 802_816, 10**8])
-def test_no_more_than_a_tenth_of_the_rows_fill_up_a_batch(row):
-    for images in range(1, 700):
-        rows = batch_size(row, images)
-        assert 1 <= rows <= 128
-        assert filling(rows, images) <= 0.1, images
+def graph(model, side):
+    return network.Kernel(model, lambda traced: traced.scores).graph((side, side, 3))
+
+
+@pytest.mark.parametrize("given", [10, None], ids=["fixed", "any size"])
+def test_the_largest_tensor_of_a_network_is_found(given):
+    assert batch_size.largest_row(graph(convolution(given, 4), 10)) == 10 * 10 * 4
 
 
 @pytest.mark.parametrize(
-    ("row", "images", "expected"),
-    [
-        (25_088, 64, 64),  # 28x28 with 32 channels
-        (25_088, 4096, 128),
-        (25_088, 100, 100),
-        (25_088, 130, 65),
-        (131_072, 16, 16),  # MobileNet 0.5 at 128x128
-        (131_072, 64, 32),
-        (802_816, 16, 8),  # ResNet-50 at 224x224
-        (802_816, 9, 3),
-        (802_816, 1, 1),
-    ],
+    ("side", "filters", "rows"), [(28, 32, 128), (64, 32, 32), (112, 64, 8), (224, 8, 10)]
 )
-def test_small_images_make_large_batches(row, images, expected):
-    assert batch_size(row, images) == expected
+def test_small_networks_get_large_batches(side, filters, rows):
+    assert batch_size.suitable_rows(graph(convolution(side, filters), side)) == rows
 
 
-def test_the_largest_tensor_of_a_network_is_found():
-    layers = [keras.layers.Conv2D(4, 3, padding="same"), keras.layers.GlobalAveragePooling2D()]
-    model = keras.Sequential([keras.Input((10, 6, 3)), *layers, keras.layers.Dense(3)])
-    kernel = network.Kernel(model, lambda traced: traced.scores)
-    assert largest_row(kernel.graph((10, 6, 3))) == 10 * 6 * 4
-
-
-@pytest.mark.parametrize("side", [8, None])
-def test_a_network_takes_the_batches_that_suit_it(side):
-    layers = [keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()]
-    model = keras.Sequential([keras.Input((side, side, 1)), *layers, keras.layers.Dense(3)])
-    own = network.KerasNetwork(model)
-    assert own.batch_size == 32
-    images = np.random.default_rng(0).random((200, 8, 8, 1)).astype(np.float32)
+@pytest.mark.parametrize("given", [8, None], ids=["fixed", "any size"])
+def test_a_network_takes_the_rows_that_suit_it_and_fills_none_up(given):
+    own = network.KerasNetwork(convolution(given, 4), batch_size=5)
+    images = np.random.default_rng(0).random((200, 8, 8, 3)).astype(np.float32)
     before = own.outputs(images)
-    own.fit_batches(images.shape)
-    assert own.batch_size == 100
+    own.suit((8, 8, 3))
+    assert (own.batch_size, own.full) == (128, False)
     with network.counting() as counted:
         np.testing.assert_allclose(own.outputs(images), before, atol=1e-6)
     assert counted.rows == 200

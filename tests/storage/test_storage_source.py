@@ -46,7 +46,7 @@ def test_nothing_that_the_computing_of_a_cell_reaches_is_left_out():
     known = {target for target in targets() if target.split(".")[0] != "cli"}
     assert len(known) > 40
     reached = source.reachable([*COMPUTING, *map(defined_in, known)])
-    assert {"engine.loop", "engine.scoring", "network.lrp_rules", "randomize"} <= reached
+    assert {"engine.loop", "engine.scoring", "network.lrp_rules", "randomize.weights"} <= reached
     assert not {name for name in reached if name.split(".")[0] in source.AROUND}
 
 
@@ -101,7 +101,7 @@ def test_the_hash_is_the_same_in_every_process():
 
 def test_a_cached_network_knows_what_training_reaches_and_no_more(copy):
     reached = source.reachable([source.TRAINING])
-    assert {"models.training", "models.seeding", "randomize"} <= reached
+    assert {"models.training", "models.seeding", "randomize.streams"} <= reached
     assert not {n for n in reached if n.split(".")[0] in ("explainers", "similarities", "engine")}
     before = source.of_training.__wrapped__(copy)
     for name in ("explainers/cam.py", "engine/loop.py", "network/lrp_rules.py"):

@@ -1,0 +1,1 @@
+"""Do eight stages of a deep cascade say what all of its layers say?"""
