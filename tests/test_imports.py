@@ -21,7 +21,7 @@ METHODS = {"network", "protocols", "randomize", "storage"}
 KNOWS = {
     "protocols": set(),
     "storage": {"protocols"},
-    "similarities": {"protocols"},
+    "similarities": {"directions", "protocols"},
     "network": {"protocols", "storage"},
     "randomize": {"network", "protocols"},
     "outputs": {"network", "protocols", "randomize"},
@@ -54,7 +54,7 @@ KNOWS = {
 
 GROUPS = {
     "explainers": {"base", "masking"},
-    "similarities": {"prepared", "reduce", "correlation"},
+    "similarities": {"directions", "prepared", "reduce", "correlation"},
     "metrics": {"base"},
     "checks": {"base"},
 }

@@ -39,7 +39,7 @@ class MSE:
     def compare(self, reference: Directions, changed: Directions) -> NDArray[np.float64]:
         """`[N]` scores in [-1, 1], NaN where either map is undefined."""
         ratio = np.exp(-np.abs(reference.size - changed.size))
-        return cosine(reference, changed) * (2 * ratio / (1 + ratio**2))
+        return np.asarray(cosine(reference, changed) * (2 * ratio / (1 + ratio**2)))
 
     def __call__(self, maps: Floats, others: Floats) -> NDArray[np.float64]:
         """`[N]` scores of two arrays of maps `[N, H, W, C']` of equal shape."""
