@@ -21,7 +21,7 @@ METHODS = {"network", "protocols", "randomize", "storage"}
 KNOWS = {
     "protocols": set(),
     "storage": {"protocols"},
-    "similarities": {"directions", "protocols"},
+    "similarities": {"protocols"},
     "network": {"protocols", "storage"},
     "randomize": {"network", "protocols"},
     "outputs": {"network", "protocols", "randomize"},
