@@ -154,7 +154,11 @@ class Case:
             died: see `count`.
             nan: see `count`.
         """
-        return count(pairs, died=died, nan=nan, measured_at=self.expectation.ceiling.stage)
+        expected = self.expectation
+        return count(
+            pairs, died=died, nan=nan, measured_at=expected.ceiling.stage,
+            fixed=expected.fixed_draws,
+        )  # fmt: skip
 
 
 def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:

@@ -3,6 +3,7 @@
 A score is 1 for equal maps, about 0 for unrelated ones, and NaN if it is undefined.
 """
 
+from saliency_bench.similarities.closeness import Closeness
 from saliency_bench.similarities.cosine import Cosine
 from saliency_bench.similarities.hog import HOGCorrelation
 from saliency_bench.similarities.mse import MSE
@@ -14,6 +15,7 @@ from saliency_bench.similarities.ssim import SSIM
 from saliency_bench.similarities.top_k_intersection import TopKIntersection
 
 __all__ = [
+    "Closeness",
     "Cosine",
     "HOGCorrelation",
     "MSE",

@@ -11,6 +11,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.similarities import (
     MSE,
+    Closeness,
     Cosine,
     Pearson,
     SignAgreement,
@@ -82,6 +83,26 @@ def test_mse_of_tiny_and_huge_maps_is_defined(scale, rng):
     a, b = rng.normal(size=(2, 3, 6, 6, 1))
     np.testing.assert_allclose(MSE()(scale * a, scale * b), MSE()(a, b))
     np.testing.assert_allclose(MSE()(scale * a, b), 0, atol=1e-15)
+
+
+def test_closeness_is_the_relative_distance_over_all_channels(pair):
+    a, b = pair
+    expected = [1 - np.linalg.norm(y - x) / np.linalg.norm(x) for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(Closeness()(a, b), expected, atol=1e-12)
+
+
+def test_closeness_by_hand():
+    """From (3, 4) to (3, 5) is 1 of 5; a map and its negative are 2 apart in units of its size."""
+    assert Closeness()(row(3, 4), row(3, 5))[0] == pytest.approx(0.8)
+    assert Closeness()(row(3, 4), row(-3, -4))[0] == pytest.approx(-1)
+    assert Closeness()(row(6, 8), row(3, 4))[0] == pytest.approx(0.5)
+    assert Closeness()(row(3, 4), row(6, 8))[0] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_closeness_of_tiny_and_huge_maps_is_defined(scale, rng):
+    a, b = rng.normal(size=(2, 3, 6, 6, 1))
+    np.testing.assert_allclose(Closeness()(scale * a, scale * b), Closeness()(a, b))
 
 
 def test_top_k_equals_the_sets_of_numpy_and_scikit_learn(pair):
