@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -17,7 +17,6 @@ from saliency_bench.protocols import (
     Ceiling,
     Condition,
     Expectation,
-    Ints,
     Network,
     NotApplicable,
     Place,
@@ -224,7 +223,7 @@ def find_head(study: Study) -> tuple[int, ...]:
     return found if error.max() <= TOLERANCE * np.abs(logits).max() else ()
 
 
-def without_mean(model: Any, positions: Ints | tuple[int, ...]) -> dict[int, NDArray[Any]]:
+def without_mean(model: Any, positions: Sequence[int]) -> dict[int, NDArray[Any]]:
     """Weights minus their mean over the classes, the last axis; without those that keep theirs.
 
     Args:

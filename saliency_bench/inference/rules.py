@@ -239,7 +239,7 @@ def _against_threshold(case: Case) -> Verdict:
     verdict = "inconclusive" if len(verdicts) > 1 else verdicts.pop()
     size = f"{case.judged.n_draws} {case.expectation.words.draws}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
-    digits = _digits(case)
+    digits = case.digits
     name = case.expectation.decides or case.statistic
     numbers = f"{_numbers(estimate, digits)} {side} the threshold {line:.{digits}f}"
     sentence = f"{name} {numbers} ({size})"
@@ -286,12 +286,6 @@ def _levels(case: Case) -> str:
     score = float(reported.similarity.value)
     null, ceiling = _null(case), reported.mean(reported.ceiling)
     return f"score {score:.2f}, null {null:.2f}, {case.expectation.ceiling.name} {ceiling:.2f}"
-
-
-def _digits(case: Case) -> int:
-    """Decimals that show on which side of the threshold a number lies."""
-    keeps = case.statistic == "similarity"
-    return max(2, 1 + round(-np.log10(case.expectation.tolerance))) if keeps else 2
 
 
 def _numbers(estimate: Interval, digits: int = 2) -> str:

@@ -40,7 +40,6 @@ from .sampling import SampleBatch as SampleBatch
 from .sampling import Sampled as Sampled
 from .sampling import SampleKernel as SampleKernel
 from .sampling import pairs as pairs
-from .shift import with_baseline_shifted as with_baseline_shifted
 from .trace import Call as Call
 from .trace import inlined as inlined
 from .trace import input_shape as input_shape

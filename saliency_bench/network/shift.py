@@ -31,7 +31,9 @@ class Shifted(keras.Model):  # type: ignore[misc]
     """
 
     def __init__(self, model: Any, shape: tuple[int, ...]) -> None:
-        super().__init__(name=f"{model.name}_behind_a_shift")
+        # It subtracts in float32, before the model casts its images to a smaller type.
+        policy = model.dtype_policy
+        super().__init__(name=f"{model.name}_behind_a_shift", dtype=policy, autocast=False)
         self.network = model
         shift = tf.Variable(tf.zeros(shape))
         self._shift = lambda: shift  # a variable that Keras does not see

@@ -8,6 +8,7 @@ import saliency_bench as sb
 from saliency_bench import explainers as ex
 from saliency_bench import network as networks
 from saliency_bench.checks import InputInvariance
+from saliency_bench.network.shift import with_baseline_shifted
 from saliency_bench.protocols import Scene, Study
 from saliency_bench.randomize import image_keys
 from saliency_bench.similarities import Closeness, Spearman
@@ -99,6 +100,20 @@ def test_it_is_exact_for_any_padding(padding, images, targets):
         np.testing.assert_allclose(explained(study, ex.Gradient(), condition), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
+def test_the_shift_is_taken_back_before_images_are_cast(policy, images, targets):
+    """In float16 an image plus its range would lose its last bits."""
+    layers = [
+        keras.layers.Conv2D(4, 3, activation="relu", dtype=policy),
+        keras.layers.Flatten(dtype=policy),
+        keras.layers.Dense(3, dtype=policy),
+    ]
+    model = keras.Sequential([keras.Input((12, 12, 2)), *layers])
+    study = study_with(model, images, targets)
+    for condition in at_stage(study, 2):
+        np.testing.assert_allclose(explained(study, ex.Gradient(), condition), 1, atol=1e-3)
+
+
 def test_a_product_with_the_input_moves_by_the_gradient_times_the_shift(study):
     """g (x + s) - g x = g s."""
     condition = at_stage(study, 2)[1]
@@ -129,7 +144,7 @@ def test_a_baseline_that_shifts_along_keeps_the_map_and_one_that_stays_does_not(
 
 def test_an_explainer_without_baseline_stays_itself():
     for explainer in (ex.Gradient(), ex.Function(lambda model, images, targets: images)):
-        assert networks.with_baseline_shifted(explainer, 0.5) is explainer
+        assert with_baseline_shifted(explainer, 0.5) is explainer
 
 
 def test_noise_in_units_of_the_range_is_kept_where_a_number_is_added(study):
