@@ -54,7 +54,7 @@ KNOWS = {
 
 GROUPS = {
     "explainers": {"base", "masking"},
-    "similarities": {"prepared", "reduce", "correlation"},
+    "similarities": {"directions", "prepared", "reduce", "correlation"},
     "metrics": {"base"},
     "checks": {"base"},
 }

@@ -55,8 +55,8 @@ DECLARED = Expectation(
     ),
     controls={
         "EdgeDetector": "fail", "InputMagnitude": "fail", "RandomFrozen": "fail",
-        "CentrePrior": "fail", "WeightHash": "pass", "Constant": "undefined",
-        "RandomFresh": "undefined",
+        "CentrePrior": "fail", "WeightHash": "pass", "InputNoise": "pass",
+        "Constant": "undefined", "RandomFresh": "undefined",
     },
 )  # fmt: skip
 

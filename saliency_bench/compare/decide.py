@@ -34,6 +34,7 @@ class Match:
         baseline: the number on which `old` is decided.
         run: the number on which `new` is decided.
         worse: 1 if a higher number is worse, -1 if a lower one is.
+        digits: decimals of the numbers in words.
         difference: of the numbers, run minus baseline.
         moved: see `Row`.
     """
@@ -44,6 +45,7 @@ class Match:
     baseline: Interval
     run: Interval
     worse: int = 1
+    digits: int = 2
     difference: Estimate | None = None
     moved: float = float("nan")
 
@@ -103,7 +105,8 @@ class Match:
         if not np.isfinite(interval.low):
             return ""
         name = "retained" if self.worse > 0 else "similarity"
-        numbers = f"{name} {interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+        value, low, high = (f"{number:+.{self.digits}f}" for number in interval)
+        numbers = f"{name} {value} [{low}, {high}]"
         return f"{old} -> {new}, {numbers}" if old != new else numbers
 
 
@@ -131,6 +134,7 @@ def match_sides(before: Side, after: Side, key: Key) -> Match:
     return Match(
         key, old, new, baseline, run,
         worse=1 if case.statistic == "retained" else -1,
+        digits=other.digits,
         difference=difference(other.reported, case.reported, case.statistic, paired=paired),
         moved=_share_moved(case, other) if repeats else np.nan,
     )  # fmt: skip

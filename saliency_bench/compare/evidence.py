@@ -65,12 +65,18 @@ class Side:
                 source if isinstance(source, Results) else read_measurements(source, pictures=False)
             )
             self.evidence = evidence_of(self.results)
-            thresholds = self.evidence.thresholds
-            with_verdict = {name for name, line in thresholds.items() if line is not None}
-            known = self.evidence.scores.keys
+            controls = self.evidence.controls
             self.keys = tuple(
-                k for k in known if k[1] not in self.evidence.controls and k[2] in with_verdict
-            )
+                key for key in self.evidence.scores.keys
+                if key[1] not in controls and self._decides(*key)
+            )  # fmt: skip
+
+    def _decides(self, check: str, _: str, similarity: str) -> bool:
+        """Whether a similarity may give a verdict under a check."""
+        named = self.evidence.expectations[check].decides
+        if named:
+            return similarity == named
+        return self.evidence.thresholds.get(similarity) is not None
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -12,6 +12,6 @@ def bind(study: Study) -> tuple[dict[str, Bound], Outcome]:
     outcome = Outcome()
     for name, explainer in study.explainers.items():
         with outcome.attempt(name), study.network.guarded() as taken:
-            bound[name] = explainer.bind(study.network.model)
+            bound[name] = study.network.bind(explainer)
             outcome.note(name, taken)
     return {name: own for name, own in bound.items() if name not in outcome.unavailable}, outcome

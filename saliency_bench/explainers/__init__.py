@@ -5,14 +5,17 @@ from saliency_bench.explainers.blur_ig import BlurIG
 from saliency_bench.explainers.cam import FEM, Activations, EigenCAM, ScoreCAM
 from saliency_bench.explainers.controls import (
     CONTROLS,
+    NAMED_CONTROLS,
     CentrePrior,
     Constant,
     Control,
     EdgeDetector,
     InputMagnitude,
+    InputNoise,
     Mixture,
     RandomFresh,
     RandomFrozen,
+    TargetHash,
     WeightHash,
 )
 from saliency_bench.explainers.deep_lift import DeepLIFT
@@ -43,6 +46,7 @@ __all__ = [
     "HSIC",
     "LIME",
     "LRP",
+    "NAMED_CONTROLS",
     "RISE",
     "XRAI",
     "Activations",
@@ -66,6 +70,7 @@ __all__ = [
     "GuidedIG",
     "HiResCAM",
     "InputMagnitude",
+    "InputNoise",
     "IntegratedGradients",
     "KernelSHAP",
     "LayerCAM",
@@ -78,6 +83,7 @@ __all__ = [
     "SmoothGrad",
     "Sobol",
     "SquareGrad",
+    "TargetHash",
     "VarGrad",
     "WeightHash",
 ]

@@ -163,6 +163,58 @@ class WeightHash(Control):
 
 
 @dataclass(frozen=True)
+class TargetHash(Control):
+    """Noise keyed by the weights, the image and the target: a map that tells classes apart."""
+
+    signed: ClassVar[bool] = True
+    class_specific: ClassVar[bool] = True
+    axioms: ClassVar[frozenset[str]] = frozenset({"weights"})
+
+    def bind(self, model: Any) -> Bound:
+        """Return the control, which hashes the current weights at every call."""
+
+        def explain(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            weights = network.fingerprint(model)
+            seeds = image_keys(images) if keys is None else keys
+            pairs = zip(seeds, targets, strict=True)
+            return _noise(
+                [("target_hash", weights, int(key), int(target)) for key, target in pairs], images
+            )
+
+        return explain
+
+
+@dataclass(frozen=True)
+class InputNoise(Control):
+    """The input times noise that is keyed by the weights and the image.
+
+    It is what a method that multiplies by the input shows of a network it knows nothing about
+    (Kokhlikyan et al., 2021): what is left of its magnitude is the input's share. A map that
+    multiplies by the input depends on the network as far as less is left of it.
+    """
+
+    signed: ClassVar[bool] = True
+    multiplies_input: ClassVar[bool] = True
+    axioms: ClassVar[frozenset[str]] = frozenset({"weights"})
+
+    def bind(self, model: Any) -> Bound:
+        """Return the control, which hashes the current weights at every call."""
+
+        def explain(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            weights = network.fingerprint(model)
+            seeds = image_keys(images) if keys is None else keys
+            names = [("input_noise", weights, int(key)) for key in seeds]
+            factors = [stream(*own).standard_normal(images.shape[1:], np.float32) for own in names]
+            return np.asarray(np.stack(factors) * images, np.float32)
+
+        return explain
+
+
+@dataclass(frozen=True)
 class Mixture(Method):
     """A dose-response control: `share` sets how much of its map survives new weights.
 
@@ -244,3 +296,6 @@ CONTROLS: dict[str, type[Control]] = {
     "random_fresh": RandomFresh,
 }
 """The controls of every run, by their name in results."""
+
+NAMED_CONTROLS: dict[str, type[Control]] = {"target_hash": TargetHash}
+"""The controls of runs with a check that expects a verdict of them, by their name in results."""

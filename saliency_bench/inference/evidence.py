@@ -141,6 +141,12 @@ class Case:
         """The statistic that decides: `retained`, or the score itself if maps must be kept."""
         return "similarity" if self.expectation.expects == "keep" else "retained"
 
+    @property
+    def digits(self) -> int:
+        """Decimals that show on which side of the threshold the statistic lies."""
+        keeps = self.expectation.expects == "keep"
+        return max(2, 1 + round(-math.log10(self.expectation.tolerance))) if keeps else 2
+
     @cached_property
     def reported(self) -> Counted:
         """The judged pairs, with undefined ones counted as reported."""
@@ -154,7 +160,11 @@ class Case:
             died: see `count`.
             nan: see `count`.
         """
-        return count(pairs, died=died, nan=nan, measured_at=self.expectation.ceiling.stage)
+        expected = self.expectation
+        return count(
+            pairs, died=died, nan=nan, measured_at=expected.ceiling.stage,
+            fixed=expected.fixed_draws,
+        )  # fmt: skip
 
 
 def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:

@@ -87,6 +87,7 @@ class Counted:
         images: which of all images count.
         measured: `[L]` whether the score of a stage is a mean over networks trained alike, as
             every ceiling is; None if ceilings are not measured.
+        fixed: whether the draws are given and not drawn.
     """
 
     score: Floats
@@ -96,6 +97,7 @@ class Counted:
     draws: NDArray[np.bool_]
     images: NDArray[np.bool_]
     measured: NDArray[np.bool_] | None = None
+    fixed: bool = False
 
     @cached_property
     def similarity(self) -> Interval:
@@ -157,7 +159,7 @@ class Counted:
         return self.n_draws < MIN_DRAWS
 
     def _interval(self, numerator: Floats, denominator: Floats) -> Interval:
-        result = interval(numerator, denominator, self.weights)
+        result = interval(numerator, denominator, self.weights, fixed=self.fixed)
         if self.measured is None or not self._few:
             return result
         return Interval(result.value, *np.full((2, *np.shape(result.value)), np.nan))
@@ -169,6 +171,7 @@ def count(
     died: Died = "null",
     nan: NotFinite = "out",
     measured_at: int | None = None,
+    fixed: bool = False,
 ) -> Counted:
     """Apply a rule for undefined pairs; the defaults are the rule for reported numbers.
 
@@ -179,6 +182,7 @@ def count(
         died: whether a map that vanished under the change counts as the null or is left out.
         nan: whether a pair that is not finite counts as the null, as the ceiling or is left out.
         measured_at: the stage that measures the ceilings; None if they are not measured.
+        fixed: whether the draws are given and not drawn.
     """
     null, ceiling = _fill_unknown(pairs.null), _fill_unknown(pairs.ceiling)
     fills = {"null": null, "ceiling": ceiling}
@@ -198,7 +202,7 @@ def count(
     weights = alive / (per_stage * len(alive))
     score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
     measured = None if measured_at is None else alike[stages]
-    return Counted(score, null, ceiling, weights, draws, images, measured)
+    return Counted(score, null, ceiling, weights, draws, images, measured, fixed)
 
 
 def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired: bool) -> Estimate:
@@ -212,13 +216,14 @@ def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired
             effects then cancel. Otherwise both count as independent, which gives too wide an
             interval if they share images.
     """
+    fixed = counted.fixed and other.fixed
     (value, cells), (base, others) = counted.moved_by(statistic), other.moved_by(statistic)
     if not paired:
-        return estimate(value, cells).minus(estimate(base, others))
+        return estimate(value, cells, fixed=fixed).minus(estimate(base, others, fixed=fixed))
     draws, images = counted.draws | other.draws, counted.images | other.images
     apart = _spread(counted, cells) - _spread(other, others)
     both = apart[np.ix_(draws, images)]
-    return estimate(value - base, both * both.size)
+    return estimate(value - base, both * both.size, fixed=fixed)
 
 
 def _spread(counted: Counted, cells: Floats) -> NDArray[np.float64]:

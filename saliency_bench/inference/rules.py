@@ -27,8 +27,6 @@ MARGIN = 0.1
 """Similarities closer than this count as equal."""
 MIN_REPEATABILITY = 0.3
 """Share of the room above the null that a map must keep if only its own noise changes."""
-TOLERANCE = 0.1
-"""Largest loss of similarity if maps must be kept."""
 EXACT = 1e-6
 """A map is deterministic if its repetition differs by no more than this."""
 SIGNED = "spearman_signed"
@@ -80,7 +78,10 @@ def _guarded(case: Case) -> Verdict | None:
 
 
 def _no_threshold(case: Case) -> Verdict | None:
-    if case.threshold is None:
+    decides = case.expectation.decides
+    if decides and case.key[2] != decides:
+        return Verdict("", f"descriptive: the verdict is taken on {decides}")
+    if case.threshold is None and not decides:
         return Verdict("", f"descriptive: {case.key[2]} has no threshold")
     return None
 
@@ -94,7 +95,7 @@ def _no_sign(case: Case) -> Verdict | None:
 
 def _few_draws(case: Case) -> Verdict | None:
     draws = case.judged.n_draws
-    if draws >= MIN_DRAWS:
+    if draws >= MIN_DRAWS or case.expectation.fixed_draws:
         return None
     what = case.expectation.words.draws
     return Verdict("inconclusive", f"a verdict needs {MIN_DRAWS} {what}, this run has {draws}")
@@ -195,7 +196,13 @@ def _irreproducible(case: Case) -> Verdict | None:
     )
 
 
-_GIVEN: tuple[Rule, ...] = (_failed, _descriptive, _no_threshold, _no_sign, _guarded)
+_GIVEN: tuple[Rule, ...] = (
+    _failed,
+    _descriptive,
+    _no_threshold,
+    _no_sign,
+    _guarded,
+)
 _ALWAYS: tuple[Rule, ...] = (*_GIVEN, _few_draws, _weak_network)
 _ORDER: dict[str, tuple[Rule, ...]] = {
     # A map that is equal for all images repeats and has no room, so the rule of room comes first.
@@ -209,7 +216,7 @@ _ORDER: dict[str, tuple[Rule, ...]] = {
         _irreproducible,
     ),
     # Here the score itself is judged, against 1, without a null.
-    "keep": (*_ALWAYS, _few_defined),
+    "keep": (*_ALWAYS, _few_defined, _irreproducible),
 }
 
 
@@ -232,7 +239,10 @@ def _against_threshold(case: Case) -> Verdict:
     verdict = "inconclusive" if len(verdicts) > 1 else verdicts.pop()
     size = f"{case.judged.n_draws} {case.expectation.words.draws}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
-    sentence = f"{case.statistic} {_numbers(estimate)} {side} the threshold {line:.2f} ({size})"
+    digits = case.digits
+    name = case.expectation.decides or case.statistic
+    numbers = f"{_numbers(estimate, digits)} {side} the threshold {line:.{digits}f}"
+    sentence = f"{name} {numbers} ({size})"
     if case.expectation.ceiling.stage is not None:
         sentence += f": {_levels(case)}"
     return Verdict(verdict, sentence, measured=True)
@@ -241,7 +251,7 @@ def _against_threshold(case: Case) -> Verdict:
 def _scale(case: Case, counted: Counted) -> tuple[Interval, float, str, str]:
     """The statistic, its threshold, and the verdicts below and above the threshold."""
     if case.statistic == "similarity":
-        return counted.similarity, 1 - TOLERANCE, "fail", "pass"
+        return counted.similarity, 1 - case.expectation.tolerance, "fail", "pass"
     if case.threshold is None:
         raise ValueError(f"a verdict needs a threshold, got None for {case.key[2]}")
     return counted.retained, case.threshold, "pass", "fail"
@@ -278,7 +288,7 @@ def _levels(case: Case) -> str:
     return f"score {score:.2f}, null {null:.2f}, {case.expectation.ceiling.name} {ceiling:.2f}"
 
 
-def _numbers(estimate: Interval) -> str:
+def _numbers(estimate: Interval, digits: int = 2) -> str:
     # Adding 0 removes the sign of a zero.
-    value, low, high = (round(float(number), 2) + 0 for number in estimate)
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    value, low, high = (round(float(number), digits) + 0 for number in estimate)
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -125,7 +125,7 @@ def judge(evidence: Evidence, summary: pd.DataFrame) -> pd.DataFrame:
 
 def _verdict_row(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, Row]) -> Row:
     """One row of the verdicts, from the area rows by similarity."""
-    name = _primary(evidence, explainer, areas)
+    name = _primary(evidence, check, explainer, areas)
     if name == "none":
         area: Row = {"verdict": ""}
         reason = "descriptive: no similarity that was run has a threshold"
@@ -141,7 +141,10 @@ def _verdict_row(evidence: Evidence, check: str, explainer: str, areas: Mapping[
     }
 
 
-def _primary(evidence: Evidence, explainer: str, areas: Mapping[str, Row]) -> str:
+def _primary(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, Row]) -> str:
+    decides = evidence.expectations[check].decides
+    if decides in areas:
+        return decides
     primary = SIGNED if evidence.signed[explainer] else "spearman_abs"
     with_threshold = [name for name, line in evidence.thresholds.items() if line is not None]
     # The signed correlation gives no verdict on a map without a sign, so it comes last.
@@ -195,7 +198,7 @@ def variance_components(evidence: Evidence, check: str) -> dict[str, Components]
     variances: dict[str, Components] = {}
     for explainer in dict.fromkeys(key[1] for key in evidence.scores.keys if key[0] == check):
         areas = {k[2]: {"verdict": ""} for k in evidence.scores.keys if k[:2] == (check, explainer)}
-        name = _primary(evidence, explainer, areas)
+        name = _primary(evidence, check, explainer, areas)
         if name == "none" or explainer in evidence.controls:
             continue
         (case,) = cases(evidence, [(check, explainer, name)])

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from saliency_bench.network.layer_settings import LayerSettings
+from saliency_bench.network.trace import TRACING
 from saliency_bench.protocols import ModelChanged
 
 
@@ -66,7 +67,8 @@ class ModelState:
         """Undo what differs from the expected weights and settings; returns its names."""
         moved = sorted(self.moved(self.expected))
         self.assign({position: self.expected[position] for position in moved})
-        return [self.path(position) for position in moved] + self._settings.put_back()
+        with TRACING:  # another thread may trace the model, and patches its layers meanwhile
+            return [self.path(position) for position in moved] + self._settings.put_back()
 
     def _compare(self, since: list[Any]) -> Any:
         """`[variables]` bool: which variables differ from those tensors."""

@@ -65,6 +65,10 @@ class Expectation:
         ceiling: the similarity of maps that lost nothing.
         statistic: what decides the verdict: all stages together, or the last one.
         controls: the expected verdict of each control, by the name of its class.
+        decides: the similarity that alone gives a verdict; empty: that of each explainer.
+        tolerance: largest loss of similarity where maps must be kept.
+        fixed_draws: whether the draws are given and not drawn: then intervals are over the images,
+            for these draws.
         learned: training accuracy that its networks must reach; None if it trains none.
         no_verdict: why this study gets no verdict (descriptive); empty if it gets one.
         guards: the failed guards, which make every verdict undefined and the run fail.
@@ -75,6 +79,9 @@ class Expectation:
     ceiling: Ceiling = field(default_factory=Ceiling)
     statistic: Literal["area", "last"] = "area"
     controls: Mapping[str, str] = field(default_factory=dict)
+    decides: str = ""
+    tolerance: float = 0.1
+    fixed_draws: bool = False
     learned: float | None = None
     no_verdict: str = ""
     guards: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols.expectations import Expectation
-from saliency_bench.protocols.methods import Explainer, Similarity
+from saliency_bench.protocols.methods import Bound, Explainer, Similarity
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
 from saliency_bench.protocols.trained_networks import Networks, Untrainable
 
@@ -44,6 +44,21 @@ class Network(Protocol):
 
         Raises:
             ProofError: if other variables changed than these, or the old values did not come back.
+        """
+        ...
+
+    def bind(self, explainer: Explainer) -> Bound:
+        """An explainer for the model, and for what takes its place.
+
+        Raises:
+            NotApplicable: if it cannot handle the model.
+        """
+        ...
+
+    def behind(self, shift: Floats, *, baseline: float = 0.0) -> AbstractContextManager[None]:
+        """A block in which the model subtracts `shift` `[H, W, C]` from its images first.
+
+        Explainers follow it there; `baseline` is added to their baselines.
         """
         ...
 

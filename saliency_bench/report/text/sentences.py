@@ -88,6 +88,9 @@ def meaning(results: Results) -> Iterator[Block]:
         f"A verdict is {necessary(results)}. A map can pass and still point at the wrong pixels, "
         "and noise keyed by what is broken passes too: do not rank explainers by it.",
     )
+    kept = [
+        check for check in view.ran(results) if view.expectation(results, check).expects == "keep"
+    ]
     yield Bullets(
         [
             "pass: what is left of the map is below the threshold of its similarity, interval "
@@ -97,6 +100,11 @@ def meaning(results: Results) -> Iterator[Block]:
             "undefined: the question has no answer here (constant or vanished maps, a map that "
             "does not repeat, no room between null and ceiling, a network at chance, a guard that "
             "failed).",
+        ]
+        + [
+            f"{check} asks the opposite, whether maps are kept: pass if they are as close as its "
+            "tolerance asks, interval included, and fail if they are not."
+            for check in kept
         ]
     )
     yield Paragraph(
