@@ -3,5 +3,17 @@
 from saliency_bench.checks.base import Repeated
 from saliency_bench.checks.data_randomization import DataRandomization, Retrained
 from saliency_bench.checks.param_randomization import ParameterRandomization, Redrawn
+from saliency_bench.checks.relative_importance import OnScenes, RelativeImportance
+from saliency_bench.checks.task_swap import OneSide, TaskSwap
 
-__all__ = ["DataRandomization", "ParameterRandomization", "Redrawn", "Repeated", "Retrained"]
+__all__ = [
+    "DataRandomization",
+    "OnScenes",
+    "OneSide",
+    "ParameterRandomization",
+    "Redrawn",
+    "RelativeImportance",
+    "Repeated",
+    "Retrained",
+    "TaskSwap",
+]

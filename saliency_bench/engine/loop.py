@@ -17,8 +17,23 @@ from numpy.typing import NDArray
 
 from saliency_bench.engine.background import Background
 from saliency_bench.engine.locks import Claims
-from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES_ONLY, MapsToSave, Outcome
-from saliency_bench.engine.plan import NETWORK, Step, columns, figure_stages, maps_name, span
+from saliency_bench.engine.observed import observe, other_images
+from saliency_bench.engine.outcome import (
+    EXAMPLE,
+    EXAMPLES,
+    EXAMPLES_ONLY,
+    MapsToSave,
+    Outcome,
+)
+from saliency_bench.engine.plan import (
+    NETWORK,
+    Step,
+    columns,
+    columns_of,
+    figure_stages,
+    maps_name,
+    span,
+)
 from saliency_bench.engine.references import Maps, Mark, Window, mark_of, require_maps
 from saliency_bench.engine.schedule import Task, Unit, remaining_tasks, units
 from saliency_bench.engine.scoring import Scorer
@@ -26,15 +41,12 @@ from saliency_bench.protocols import (
     Bound,
     Condition,
     Progress,
-    ProofError,
+    RegionExplainer,
     Scene,
     Study,
     interrupts,
 )
 from saliency_bench.storage.store import Store
-
-EXAMPLES = 3
-"""Number of images whose maps are saved for the figures."""
 
 PATIENCE = 0.2
 """Seconds until a unit that another process has claimed is tried again."""
@@ -68,8 +80,9 @@ class Loop:
         self._progress = progress
         self._maps_to_save = maps_to_save
         self._place = place
-        self._columns = columns(study)
-        self._scorer = Scorer(self._columns)
+        self._scorers = {"": Scorer(columns(study))} | {
+            check: Scorer(columns(study, check)) for check in study.checks
+        }
         self._complete_keys: set[str] = set()
         self._figure_stages: set[tuple[str, int]] = set()
         self._reference_marks: set[Mark] = set()
@@ -118,7 +131,7 @@ class Loop:
         """Compute the waiting units; return those that other processes have claimed."""
         others = []
         for _, units_of_one in groupby(waiting, lambda unit: unit.window):
-            with Window(self._study.network, self._scorer, queue) as window:
+            with Window(self._study.network, self._scorers, queue) as window:
                 for unit in units_of_one:
                     if not claims.take(unit.key):
                         others.append(unit)
@@ -135,7 +148,9 @@ class Loop:
         key = step.keys[name]
         if key not in self._complete_keys:
             have = self._store.columns(key)
-            wanted = self._columns.keys() | ({EXAMPLE} if self._is_in_figures(step) else set())
+            wanted = columns_of(self._study, step) | (
+                {EXAMPLE} if self._is_in_figures(step) else set()
+            )
             if have is None or not (name == NETWORK or have >= wanted):
                 return False
             if self._maps_to_save.maps and name and not self._store.has_maps(maps_name(step, name)):
@@ -172,7 +187,10 @@ class Loop:
             if len(self.outcome.failed) > failed:  # that explainer may have changed the network
                 self._evaluate_network(changed, outputs)
             if logits is not None:
-                observed = self._observe(step, logits, outputs[-1])
+                observed = {
+                    **observe(step, logits, outputs[-1], network.evidence()),
+                    **other_images(scene, changed),
+                }
         if observed:
             queue.do(self._save, step.keys[NETWORK], observed)
 
@@ -193,7 +211,7 @@ class Loop:
                 maps = self._maps(name, changed)
                 if maps is None:
                     continue
-                window.add_reference(step, name, mark, maps)
+                window.add_reference(step, name, mark, maps, changed.regions)
                 if reference is not None:
                     window.set_aside(step, name, mark, maps)
 
@@ -216,22 +234,24 @@ class Loop:
             if maps is None:
                 return
             if mark in self._reference_marks:
-                window.add_reference(step, name, mark, maps)
-        scene = replace(scene, targets=changed.targets)
+                window.add_reference(step, name, mark, maps, changed.regions)
+        scene = replace(scene, targets=changed.targets, regions=changed.regions)
         if name in task.missing:
             queue.do(self._score, step, name, maps, scene, window)
         else:
-            window.store_for_floor(step, name, maps)
+            window.store_for_floor(step, name, maps, scene.regions)
 
     def _score(self, step: Step, name: str, maps: Maps, scene: Scene, window: Window) -> None:
         marks = [mark_of(step.check, reference) for reference in step.references or (None,)]
-        columns = window.columns(step, name, maps, marks)
-        columns["target"] = scene.targets
+        found = window.columns(
+            step, name, maps, marks, regions=scene.regions, names=columns_of(self._study, step)
+        )
+        found["target"] = scene.targets
         if self._is_in_figures(step):
-            columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
+            found[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
         if self._maps_to_save.maps:
             self._store.save_maps(maps_name(step, name), maps)
-        self._save(step.keys[name], columns)
+        self._save(step.keys[name], found)
 
     def _is_in_figures(self, step: Step) -> bool:
         """Whether a figure shows maps of this step."""
@@ -259,34 +279,14 @@ class Loop:
     def _call(self, name: str, part: Scene) -> Maps:
         # Copies: an explainer that writes into its arguments must not change those of others.
         images, targets, keys = part.images.copy(), part.targets.copy(), part.keys.copy()
+        explainer = self._study.explainers[name]
+        if isinstance(explainer, RegionExplainer):
+            return explainer.of_regions(images, part.regions)
         return np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
 
     def _evaluate_network(self, changed: Scene, outputs: list[Maps]) -> None:
         """Append the network's own outputs under the condition in force."""
         outputs.append(self._study.network.outputs(changed.images))
-
-    def _observe(self, step: Step, logits: Maps, moved: Maps) -> dict[str, NDArray[Any]]:
-        """The network's own cell under a condition.
-
-        Args:
-            step: with the condition.
-            logits: `[N, K]` outputs of the unchanged network.
-            moved: `[N, K]` outputs under the condition.
-
-        Raises:
-            ProofError: if the condition must change the outputs and does not.
-        """
-        if step.condition.moves_output and np.array_equal(moved, logits):
-            raise ProofError(
-                f"the output did not move under {step.condition.name!r}: "
-                "the model does not use the weights that were changed; exclude such layers"
-            )
-        equal = moved.std(axis=0).max() < 1e-5 * np.abs(moved).mean()
-        return {
-            "predicted": moved.argmax(axis=1),
-            "input_independent": np.array(len(moved) > 1 and bool(equal)),
-            **{name: np.array(n) for name, n in self._study.network.evidence().items()},
-        }
 
 
 def _count(tasks: Sequence[Task]) -> int:

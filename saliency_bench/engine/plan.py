@@ -14,6 +14,7 @@ from saliency_bench.protocols import (
     BLOCK,
     SCHEMA_VERSION,
     Condition,
+    Measure,
     NotApplicable,
     Place,
     Scene,
@@ -152,9 +153,23 @@ def figure_stages(steps: Sequence[Step]) -> set[tuple[str, int]]:
     return chosen
 
 
-def columns(study: Study) -> dict[str, Any]:
-    """The similarities by the name of their column in every cell."""
-    return {column(similarity): similarity for similarity in study.similarities.values()}
+def columns(
+    study: Study, check: str | None = None, condition: Condition | None = None
+) -> dict[str, Measure]:
+    """What scores maps, by the name of its column in a cell.
+
+    Args:
+        study: the study.
+        check: only what scores the maps of this check.
+        condition: only what has a meaning under this condition of the check.
+    """
+    measures = study.all_measures if check is None else study.measures(check, condition)
+    return {column(measure): measure for measure in measures.values()}
+
+
+def columns_of(study: Study, step: Step) -> set[str]:
+    """The names of the columns of a step's scores."""
+    return set(columns(study, step.check, step.condition))
 
 
 def shards(scene: Scene, batch_size: int) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ Mark = tuple[str, int, int] | None
 """Check, stage and draw of a reference condition; None: the unchanged network."""
 
 Maps = NDArray[np.float32]
+Regions = NDArray[np.bool_] | None
 
 
 def mark_of(check: str, condition: Condition | None) -> Mark:
@@ -31,13 +32,13 @@ class Window:
 
     Args:
         network: must be unchanged whenever `logits` is called.
-        scorer: prepares maps and compares them.
+        scorers: prepare maps and compare them, by check; "": for maps that all checks share.
         queue: runs the preparation in the background, in order.
     """
 
-    def __init__(self, network: Network, scorer: Scorer, queue: Background) -> None:
+    def __init__(self, network: Network, scorers: Mapping[str, Scorer], queue: Background) -> None:
         self._network = network
-        self._scorer = scorer
+        self._scorers = scorers
         self._queue = queue
         self._shelf = Shelf()
         self._stored: set[tuple[int, str, Mark]] = set()
@@ -69,7 +70,9 @@ class Window:
         """
         return (step.start, name, mark) in self._stored
 
-    def add_reference(self, step: Step, name: str, mark: Mark, maps: Maps) -> None:
+    def add_reference(
+        self, step: Step, name: str, mark: Mark, maps: Maps, regions: Regions = None
+    ) -> None:
         """Store maps of a shard as reference maps.
 
         Args:
@@ -77,10 +80,11 @@ class Window:
             name: the explainer.
             mark: of the maps' condition.
             maps: `[N, H, W, C']`.
+            regions: `[N, H, W]` of the condition's scene.
         """
         key = step.start, name, mark
         self._stored.add(key)
-        self._queue.do(self._store, key, maps)
+        self._queue.do(self._store, key, "" if mark is None else step.check, maps, regions)
 
     def set_aside(self, step: Step, name: str, mark: Mark, maps: Maps) -> None:
         """Store maps whose own step comes later.
@@ -105,7 +109,14 @@ class Window:
         return maps
 
     def columns(
-        self, step: Step, name: str, maps: Maps, marks: Sequence[Mark]
+        self,
+        step: Step,
+        name: str,
+        maps: Maps,
+        marks: Sequence[Mark],
+        *,
+        regions: Regions = None,
+        names: Collection[str] | None = None,
     ) -> dict[str, NDArray[Any]]:
         """A column per similarity, from maps under the step's condition; for background calls.
 
@@ -116,25 +127,29 @@ class Window:
             name: the explainer.
             maps: `[N, H, W, C']`.
             marks: of the reference maps.
+            regions: `[N, H, W]` of the scene.
+            names: of the columns; default: all of the check.
         """
-        changed = self._scorer.prepare(maps)
+        scorer = self._scorers[step.check]
+        changed = scorer.prepare(maps, regions)
         before = self._shelf["before", step.start, name] if step.continues else None
         references = [self._shelf[step.start, name, mark] for mark in marks]
         self._shelf["before", step.start, name] = changed
-        return self._scorer.columns(changed, references, before)
+        return scorer.columns(changed, references, before, names=names)
 
-    def store_for_floor(self, step: Step, name: str, maps: Maps) -> None:
+    def store_for_floor(self, step: Step, name: str, maps: Maps, regions: Regions = None) -> None:
         """Store maps for the floor of the next draw, without comparing them.
 
         Args:
             step: gives the shard.
             name: the explainer.
             maps: `[N, H, W, C']`.
+            regions: `[N, H, W]` of the scene.
         """
-        self._queue.do(self._store, ("before", step.start, name), maps)
+        self._queue.do(self._store, ("before", step.start, name), step.check, maps, regions)
 
-    def _store(self, key: Hashable, maps: Maps) -> None:
-        self._shelf[key] = self._scorer.prepare(maps)
+    def _store(self, key: Hashable, check: str, maps: Maps, regions: Regions) -> None:
+        self._shelf[key] = self._scorers[check].prepare(maps, regions)
 
 
 def require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,14 +95,30 @@ class Trainer:
         self._cache = Path(cache)
         self._progress = progress or Silent()
         self._keys = CacheKeys(dataset, settings.training)
+        self._lessons: dict[str, Trainer] = {}
         self._starts: dict[str, NetworkName] = {}
         self._alike: dict[str, None] = {}
         self._trained: dict[NetworkName, TrainedNetwork] = {}
 
     @property
     def trained(self) -> Mapping[NetworkName, TrainedNetwork]:
-        """The networks that have been requested so far."""
-        return MappingProxyType(self._trained)
+        """The networks that have been requested so far, those of other lessons last."""
+        known = [self._trained, *(lesson.trained for lesson in self._lessons.values())]
+        return MappingProxyType({name: of for networks in known for name, of in networks.items()})
+
+    @property
+    def dataset(self) -> Dataset:
+        """The whole data set."""
+        return self._dataset
+
+    def on(self, dataset: Dataset) -> Trainer:
+        """A trainer of such networks on another data set; they start from other weights."""
+        if dataset.name not in self._lessons:
+            seed = int(randomize.stream("lesson", self._seed, dataset.name).integers(2**31))
+            self._lessons[dataset.name] = Trainer(
+                self._settings, dataset, seed=seed, cache=self._cache, progress=self._progress
+            )
+        return self._lessons[dataset.name]
 
     @cached_property
     def regularizers(self) -> tuple[str, ...]:
@@ -181,13 +197,13 @@ class Trainer:
         return int(randomize.stream("network", self._seed, *key).integers(2**31))
 
     def _labels_of(self, name: NetworkName) -> NDArray[np.int64]:
-        if name.labels == "true":
+        if name.fraction == 0:
             return self._labels
         return randomize.labels(
             self._labels,
             seed=self._seed,
             draw=name.draw,
-            policy=name.labels,
+            policy=cast("Literal['permuted', 'uniform']", name.labels),
             fraction=name.fraction,
         )
 

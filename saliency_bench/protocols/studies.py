@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols.expectations import Expectation
-from saliency_bench.protocols.methods import Explainer, Similarity
+from saliency_bench.protocols.methods import Explainer, Measure, Similarity
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
 from saliency_bench.protocols.trained_networks import Networks, Untrainable
 
@@ -131,6 +131,20 @@ class Check(Protocol):
         ...
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """A check that brings its own measures, instead of the similarities of the study."""
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """By name; names differ from those of similarities."""
+        ...
+
+    def measured(self, condition: Condition) -> tuple[str, ...]:
+        """The names of the measures that have a meaning under a condition."""
+        ...
+
+
 @dataclass(frozen=True)
 class Study:
     """The validated inputs of one run.
@@ -169,3 +183,24 @@ class Study:
     settings: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     misfit: str = ""
+
+    def measures(self, check: str, condition: Condition | None = None) -> Mapping[str, Measure]:
+        """What scores the maps of a check, by name.
+
+        Args:
+            check: its name.
+            condition: only what has a meaning under this condition; default: everything.
+        """
+        own = self.checks[check]
+        if not isinstance(own, Measuring):
+            return self.similarities
+        names = own.measures if condition is None else own.measured(condition)
+        return {name: own.measures[name] for name in names}
+
+    @property
+    def all_measures(self) -> Mapping[str, Measure]:
+        """What scores the maps of any check, by name."""
+        found: dict[str, Measure] = dict(self.similarities)
+        for check in self.checks:
+            found |= self.measures(check)
+        return found

@@ -59,7 +59,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "notes": notes(study),
         "warnings": warnings(study),
         "explainers": {name: repr(e) for name, e in study.explainers.items()},
-        "similarities": {name: repr(m) for name, m in study.similarities.items()},
+        "similarities": {name: repr(m) for name, m in study.all_measures.items()},
         "checks": {name: repr(c) for name, c in study.checks.items()},
     }
 
@@ -83,7 +83,7 @@ def notes(study: Study) -> list[str]:
 
 def warnings(study: Study) -> list[str]:
     """What weakens the study, and the test with networks of random labels if there are any."""
-    if all(name.labels == "true" for name in study.weights.trained):
+    if all(name.fraction == 0 for name in study.weights.trained):
         return list(study.remarks)
     causes = {
         "memorizing random labels is hindered by": study.weights.regularizers,

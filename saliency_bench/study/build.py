@@ -118,10 +118,10 @@ def build(
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
     known = labels if classifies else None
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
-    all_explainers = with_controls(explainers)
+    all_explainers = with_controls(explainers, checks.values())
     return Study(
         network=net,
-        scene=Scene(rows, explained, randomize.image_keys(rows)),
+        scene=Scene(rows, explained, randomize.image_keys(rows), labels=known),
         explainers=all_explainers,
         similarities=dict(similarities),
         checks=dict(checks),

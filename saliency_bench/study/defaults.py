@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from saliency_bench.explainers import CONTROLS, Control, Function, Method
-from saliency_bench.protocols import Explainer, Floats, Ints, Similarity
+from saliency_bench.explainers import CONTROLS, KNOWN_REGIONS, Control, Function, Method
+from saliency_bench.protocols import Check, Explainer, Floats, Ints, Similarity
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
 T = TypeVar("T")
@@ -45,8 +45,14 @@ def _own_name(part: object) -> str:
     return words.replace("parameter_", "param_")
 
 
-def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer]:
+def with_controls(
+    explainers: Mapping[str, AnyExplainer], checks: Iterable[Check] = ()
+) -> dict[str, Explainer]:
     """The explainers, with callables wrapped, followed by the controls that are missing.
+
+    Args:
+        explainers: by name.
+        checks: may name controls besides those of every run.
 
     Raises:
         ValueError: if there is no explainer, if one is a class or cannot be called, or if one that
@@ -67,4 +73,7 @@ def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer
         raise ValueError(f"an explainer must not bear the name of a control; got {clashes[0]!r}")
     if all(isinstance(explainer, Control) for explainer in own.values()):
         raise ValueError(f"explainers must name one that is no control; got {list(own)}")
-    return own | {name: control() for name, control in CONTROLS.items() if name not in own}
+    named = {name for check in checks for name in check.declares.controls}
+    asked = {name: kind for name, kind in KNOWN_REGIONS.items() if kind.__name__ in named}
+    controls = CONTROLS | asked
+    return own | {name: control() for name, control in controls.items() if name not in own}
