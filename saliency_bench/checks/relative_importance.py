@@ -126,7 +126,7 @@ class OnScenes:
         composed, region = on_scenes(crops, pixels, places, self.size)
         images = self.units(composed if self.shown else crops)
         if self.task == "scene":
-            region, labels = ~region, kinds
+            region, labels = ~region | (not self.shown), kinds
         with swapped_in(network, self.network, f"{self.name} {self.draw}"):
             named = network.outputs(images).argmax(axis=1)
             region = region & (named == labels)[:, np.newaxis, np.newaxis]
