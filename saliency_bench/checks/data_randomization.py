@@ -40,6 +40,9 @@ DECLARED = Expectation(
         untouched="true labels",
         depth="share of the labels that are randomized",
         destroyed="network trained on random labels",
+        note="The evidence lies in the same place, whatever the labels are, and a map may stay for "
+        "that reason alone (Yona and Greenfeld, 2021). The check task_swap moves the evidence: it "
+        "is the control of what this one can show.",
     ),
     ceiling=Ceiling(
         stage=TWINS,

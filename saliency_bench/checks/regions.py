@@ -118,28 +118,6 @@ class NoMoreImportant(_Importance):
         return np.where(np.isfinite(before + after), after <= before, np.nan)
 
 
-@dataclass(frozen=True)
-class AsImportant(_Importance):
-    """IIR, the input independence rate (Yang and Kim, 2019).
-
-    An image scores 1 if the mean importance of what lies outside the reference's region differs
-    between both maps by less than a share of that of the reference, and 0 otherwise.
-
-    Attributes:
-        share: that share.
-    """
-
-    share: float = 0.1
-    threshold: float | None = None
-    null: float = 0.0
-
-    def compare(self, reference: MapsInRegions, changed: MapsInRegions) -> NDArray[np.float64]:
-        """`[N]` scores, 0 or 1."""
-        before, after = (maps.mean(1 - reference.inside) for maps in (reference, changed))
-        close = np.abs(after - before) < self.share * before
-        return np.where(np.isfinite(before + after), close, np.nan)
-
-
 def _prepared(values: NDArray[np.float64], regions: NDArray[np.bool_]) -> MapsInRegions:
     # Coarse maps have their own grid: a cell may lie partly inside.
     inside = resized(regions[..., np.newaxis], values.shape[1:])[..., 0].astype(np.float64)

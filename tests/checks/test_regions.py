@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from saliency_bench.checks.regions import AsImportant, ContrastKept, MassKept, NoMoreImportant
+from saliency_bench.checks.regions import ContrastKept, MassKept, NoMoreImportant
 
 LEFT = np.array([[[True, True, False, False]] * 2])
 
@@ -34,7 +34,7 @@ def test_equal_maps_keep_all_and_regions_that_do_not_meet_nothing():
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
 def test_the_scale_of_a_map_does_not_matter(scale):
     reference, changed = maps(2, 1, 1, 0), maps(0, 1, 1, 2)
-    for measure in (MassKept(), ContrastKept(), NoMoreImportant(), AsImportant()):
+    for measure in (MassKept(), ContrastKept(), NoMoreImportant()):
         expected = score(measure, reference, changed)
         assert_allclose(score(measure, scale * reference, changed), expected, rtol=1e-6)
 
@@ -79,16 +79,8 @@ def test_an_image_counts_if_what_lies_outside_gains():
     assert score(NoMoreImportant(), maps(4, 0, 2, 2), maps(4, 0, 2, 2)) == 1
 
 
-def test_an_image_counts_if_what_lies_outside_changes_by_less_than_a_share():
-    assert score(AsImportant(), maps(4, 0, 2, 2), maps(4, 0, 2.1, 2.1)) == 1
-    assert score(AsImportant(), maps(4, 0, 2, 2), maps(4, 0, 2.3, 2.3)) == 0
-    assert score(AsImportant(share=0.2), maps(4, 0, 2, 2), maps(4, 0, 2.3, 2.3)) == 1
-
-
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
-@pytest.mark.parametrize(
-    "measure", [MassKept(), ContrastKept(), NoMoreImportant(), AsImportant()], ids=repr
-)
+@pytest.mark.parametrize("measure", [MassKept(), ContrastKept(), NoMoreImportant()], ids=repr)
 def test_a_map_that_says_nothing_of_places_is_undefined(measure, value):
     flat = maps(value, value, value, value)
     assert_array_equal(measure.prepare(flat, LEFT).defined, [False])
