@@ -31,8 +31,12 @@ def accuracies(networks: pd.DataFrame) -> dict[str, Any]:
     if labelled.empty:
         return {"accuracy": None, "accuracy_destroyed": None}
     destroyed = labelled[labelled["destroyed"].astype(bool)].groupby("check")["accuracy"].mean()
+    first = labelled[labelled["stage"] == 0]
+    # A check may put another network at stage 0.
+    unchanged = first[first["variables_changed"] == 0]
+    untouched = unchanged if len(unchanged) else first
     return {
-        "accuracy": float(labelled.loc[labelled["stage"] == 0, "accuracy"].mean()),
+        "accuracy": float(untouched["accuracy"].mean()),
         "accuracy_destroyed": {str(check): float(mean) for check, mean in destroyed.items()},
     }
 

@@ -9,8 +9,9 @@ from helpers.lessons import CLASSES, SIDE, Planted, dataset, images_and_labels, 
 
 import saliency_bench as sb
 from saliency_bench import network as networks
-from saliency_bench.checks import OneSide, TaskSwap
+from saliency_bench.checks import OneSide, ParameterRandomization, TaskSwap
 from saliency_bench.checks.composed import left_half, partners
+from saliency_bench.engine import make_steps
 from saliency_bench.explainers import Gradient, GradientInput
 from saliency_bench.protocols import (
     Dataset,
@@ -22,7 +23,9 @@ from saliency_bench.protocols import (
     Untrainable,
 )
 from saliency_bench.randomize import image_keys
+from saliency_bench.storage.store import Store
 from saliency_bench.study.build import Options
+from saliency_bench.study.estimate import forecast
 
 HALF = left_half((1, SIDE, SIDE, 1)).ravel()
 
@@ -51,17 +54,13 @@ def study(planted):
     return Study(network, scene, {}, {}, {}, labels=labels, weights=planted)
 
 
-def evaluate(planted):
+def evaluate(planted, *checks, **options):
     images, labels = images_and_labels(12)
     explainers = {"gradient": Gradient(), "gxi": GradientInput()}
     return sb.evaluate(
-        planted.model,
-        images,
-        labels,
-        explainers=explainers,
-        checks=[TaskSwap()],
-        options=Options(weights=planted),
-    )
+        planted.model, images, labels, explainers=explainers, checks=[TaskSwap(), *checks],
+        options=Options(weights=planted, **options),
+    )  # fmt: skip
 
 
 def test_same_side_then_the_other(study):
@@ -160,6 +159,52 @@ def test_a_map_of_the_input_alone_keeps_exactly_all(planted):
 
 def test_the_accuracy_is_that_of_the_side(planted):
     assert evaluate(planted).networks["accuracy"].tolist() == [1.0] * 7
+
+
+def test_beside_another_check_each_has_its_own_scores(planted):
+    results = evaluate(planted, ParameterRandomization(draws=2))
+    found = {check: set(rows["similarity"]) for check, rows in results.scores.groupby("check")}
+    assert found == {
+        "task_swap": {"mass_kept"},
+        "param_randomization": {"spearman_signed", "spearman_abs", "ssim", "hog"},
+    }
+    assert results.provenance["thresholds"]["mass_kept"] == pytest.approx(0.9)
+    own = results.networks.query("check == 'param_randomization' and stage == 0")["accuracy"]
+    assert results.provenance["accuracy"] == own.item() != 1
+    alone = evaluate(planted).scores
+    together = results.scores[results.scores["check"] == "task_swap"]
+    np.testing.assert_array_equal(alone["score"], together["score"])
+
+
+def test_a_run_is_resumed_and_read_back(planted, tmp_path):
+    first = evaluate(planted, run_dir=tmp_path / "run")
+    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").rglob("*.npz")}
+    assert cells
+    again = evaluate(planted, run_dir=tmp_path / "run")
+    assert {path: path.stat().st_mtime_ns for path in cells} == cells
+    read = sb.Results.load(tmp_path / "run")
+    for other in (again, read):
+        np.testing.assert_array_equal(other.scores["score"], first.scores["score"])
+        assert other.verdicts["verdict"].tolist() == first.verdicts["verdict"].tolist()
+    first.report(tmp_path / "run")
+    pictures = sb.Results.load(tmp_path / "run").examples.pictures("task_swap")
+    np.testing.assert_array_equal(pictures, first.examples.pictures("task_swap"))
+
+
+@pytest.mark.parametrize("batch_size", [3, 64])
+def test_batches_do_not_change_the_pairs(planted, batch_size):
+    scores, others = (evaluate(planted, batch_size=b).scores["score"] for b in (32, batch_size))
+    np.testing.assert_allclose(scores, others, atol=1e-4)
+
+
+def test_its_cost_is_told_beforehand(study, tmp_path):
+    whole = replace(
+        study, explainers={"gradient": Gradient()}, checks={"task_swap": TaskSwap()},
+    )  # fmt: skip
+    steps = make_steps(whole)
+    found = forecast(whole, Store(tmp_path / "run"), steps)
+    assert found.cells == 2 * 7
+    assert [method.images for method in found.methods] == [7 * 12]
 
 
 def test_other_images_are_shown_in_the_figures(planted):
