@@ -32,6 +32,7 @@ def accuracies(networks: pd.DataFrame) -> dict[str, Any]:
         return {"accuracy": None, "accuracy_destroyed": None}
     destroyed = labelled[labelled["destroyed"].astype(bool)].groupby("check")["accuracy"].mean()
     first = labelled[labelled["stage"] == 0]
+    first = first.reindex(columns=["accuracy", "variables_changed"], fill_value=0)
     # A check may put another network at stage 0.
     unchanged = first[first["variables_changed"] == 0]
     untouched = unchanged if len(unchanged) else first
