@@ -225,7 +225,7 @@ class RelativeImportance:
             )  # fmt: skip
         for stage, (share, networks) in enumerate(zip(self.common, levels, strict=True), RARE):
             for draw, network in enumerate(networks):
-                name = f"scene, objects on {share:.0%} of scenes"
+                name = f"scene, objects on {100 * share:.4g}% of scenes"
                 references = ((OBJECT, draw),)
                 conditions.append(
                     make(name, stage, draw, network, "scene", references=references, depth=share)
@@ -275,6 +275,8 @@ class RelativeImportance:
             )
         objects = max(len(dataset.classes), int(np.asarray(dataset.labels).max()) + 1)
         classes = min(objects, int(found.train_labels.max()) + 1)
+        if classes < 2:
+            raise NotApplicable("it needs at least two classes of objects and of scenes")
         return (
             Scenes.of(found.train_pixels, found.train_labels, shape, classes),
             Scenes.of(found.pixels, found.labels, shape, classes),
@@ -282,4 +284,4 @@ class RelativeImportance:
 
 
 def _scene_task(share: float) -> str:
-    return "scene" if share == 1 else f"scene (objects on {share:.0%})"
+    return "scene" if share == 1 else f"scene (objects on {100 * share:.4g}%)"
