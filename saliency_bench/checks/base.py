@@ -94,7 +94,10 @@ def least_accuracy(chance: float, accuracy: float) -> float:
 
 
 def untaught(
-    trained: Mapping[NetworkName, TrainedNetwork], lessons: Collection[str], accuracy: float
+    trained: Mapping[NetworkName, TrainedNetwork],
+    lessons: Collection[str],
+    accuracy: float,
+    setting: str = "min_test_accuracy",
 ) -> tuple[str, ...]:
     """A line for each network that did not learn its task.
 
@@ -102,12 +105,13 @@ def untaught(
         trained: networks by name.
         lessons: the labels of those that count.
         accuracy: the test accuracy that each must reach, more where one class is frequent.
+        setting: its name.
     """
     own = {name: network for name, network in trained.items() if name.labels in lessons}
     least = {name: least_accuracy(network.chance, accuracy) for name, network in own.items()}
     return tuple(
         f"the network of {name} has test accuracy {network.test_accuracy:.2f}; at least "
-        f"{least[name]:.2f} (min_test_accuracy) is asked for"
+        f"{least[name]:.2f} ({setting}) is asked for"
         for name, network in own.items()
         if not network.test_accuracy >= least[name]
     )

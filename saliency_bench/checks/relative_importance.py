@@ -149,8 +149,9 @@ class RelativeImportance:
         images: how many images to train on.
         size: side of an object, as a share of the image's.
         least_contrast: the MCS that passes.
-        min_test_accuracy: what every network must reach on test images; more if one class is
+        min_test_accuracy: what object networks must reach on test images; more if one class is
             frequent.
+        min_scene_accuracy: what scene networks must reach, likewise.
     """
 
     declares: ClassVar[Expectation] = DECLARED
@@ -163,6 +164,7 @@ class RelativeImportance:
     size: float = 0.5
     least_contrast: float = 0.1
     min_test_accuracy: float = 0.8
+    min_scene_accuracy: float = 0.6
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "common", tuple(sorted(set(map(float, self.common)))))
@@ -175,8 +177,9 @@ class RelativeImportance:
         for name in ("size", "least_contrast"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1; got {getattr(self, name)}")
-        if not 0 <= self.min_test_accuracy <= 1:
-            raise ValueError(f"min_test_accuracy must be in [0, 1]; got {self.min_test_accuracy}")
+        for name in ("min_test_accuracy", "min_scene_accuracy"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1]; got {getattr(self, name)}")
 
     @property
     def measures(self) -> Mapping[str, Measure]:
@@ -234,8 +237,12 @@ class RelativeImportance:
 
     def expectation(self, study: Study) -> Expectation:
         """A verdict if every network learned its task; guards say which did not."""
-        lessons = ["object", *map(_scene_task, self.common)]
-        guards = untaught(study.weights.trained, lessons, self.min_test_accuracy)
+        trained, scenes = study.weights.trained, [_scene_task(share) for share in self.common]
+        least = self.min_scene_accuracy
+        guards = (
+            *untaught(trained, ["object"], self.min_test_accuracy),
+            *untaught(trained, scenes, least, "min_scene_accuracy"),
+        )
         return replace(self.declares, learned=self.min_test_accuracy, guards=guards)
 
     def _trained(self, networks: Networks) -> Iterator[list[TrainedNetwork]]:

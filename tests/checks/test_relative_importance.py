@@ -204,7 +204,10 @@ def test_a_network_that_did_not_learn_is_a_guard(study):
     CHECK.conditions(weak)
     guards = CHECK.expectation(weak).guards
     assert len(guards) == 9
-    assert guards[3].startswith("the network of scene (objects on 34%) labels 0 has test accuracy")
+    assert guards[3] == (
+        "the network of scene (objects on 34%) labels 0 has test accuracy 0.50; at least 0.69 "
+        "(min_scene_accuracy) is asked for"
+    )
 
 
 def test_what_it_needs(study):
