@@ -27,7 +27,7 @@ KNOWS = {
     "outputs": {"network", "protocols", "randomize"},
     "explainers": METHODS,
     "adapters": METHODS | {"explainers"},
-    "checks": METHODS,
+    "checks": METHODS | {"datasets"},
     "datasets": {"protocols", "storage"},
     "models": METHODS | {"datasets"},
     "engine": {"protocols", "storage"},
@@ -56,7 +56,7 @@ GROUPS = {
     "explainers": {"base", "masking"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
     "metrics": {"base"},
-    "checks": {"base"},
+    "checks": {"base", "composed", "regions"},
 }
 """What each group's members share; they must not know one another."""
 

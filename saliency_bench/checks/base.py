@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from saliency_bench import randomize
-from saliency_bench.protocols import Network, Place, Scene
+from saliency_bench.protocols import (
+    Network,
+    NetworkName,
+    Place,
+    ProofError,
+    Scene,
+    TrainedNetwork,
+    Values,
+)
+
+LEARNED = 0.9
+"""Share of a required accuracy that must remain after a correction for guessing."""
 
 
 @dataclass(frozen=True)
@@ -41,3 +55,63 @@ def require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     """
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+
+
+@contextmanager
+def swapped_in(network: Network, trained: TrainedNetwork, name: str) -> Iterator[None]:
+    """Put in the weights of another network of the same architecture.
+
+    Args:
+        network: the network under test.
+        trained: the other one.
+        name: of the other one, for messages.
+
+    Raises:
+        ProofError: if the stored weights are not those of the training.
+    """
+
+    def differing(model: Any) -> Values:
+        with np.load(trained.file, allow_pickle=False) as stored:
+            return {
+                position: stored[str(position)]
+                for position, variable in enumerate(model.variables)
+                if not np.array_equal(stored[str(position)], variable.numpy())
+            }
+
+    with network.changed(network.once(trained, differing)):
+        if network.fingerprint() != trained.fingerprint:
+            raise ProofError(f"the stored weights are not those of {name}; remove {trained.file}")
+        yield
+
+
+def least_accuracy(chance: float, accuracy: float) -> float:
+    """The accuracy that a network must reach if guessing has the accuracy `chance`.
+
+    If one class is frequent, always naming it has a high accuracy. Then the network must reach the
+    share `LEARNED * accuracy` of the range from chance to 1, if that is more than `accuracy`.
+    """
+    return max(accuracy, chance + (1 - chance) * LEARNED * accuracy)
+
+
+def untaught(
+    trained: Mapping[NetworkName, TrainedNetwork],
+    lessons: Collection[str],
+    accuracy: float,
+    setting: str = "min_test_accuracy",
+) -> tuple[str, ...]:
+    """A line for each network that did not learn its task.
+
+    Args:
+        trained: networks by name.
+        lessons: the labels of those that count.
+        accuracy: the test accuracy that each must reach, more where one class is frequent.
+        setting: its name.
+    """
+    own = {name: network for name, network in trained.items() if name.labels in lessons}
+    least = {name: least_accuracy(network.chance, accuracy) for name, network in own.items()}
+    return tuple(
+        f"the network of {name} has test accuracy {network.test_accuracy:.2f}; at least "
+        f"{least[name]:.2f} ({setting}) is asked for"
+        for name, network in own.items()
+        if not network.test_accuracy >= least[name]
+    )

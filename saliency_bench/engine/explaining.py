@@ -14,7 +14,7 @@ from saliency_bench.engine.cores import Cores
 from saliency_bench.engine.outcome import Outcome
 from saliency_bench.engine.plan import NETWORK
 from saliency_bench.engine.references import Maps, require_maps
-from saliency_bench.protocols import Bound, Scene, Study, interrupts
+from saliency_bench.protocols import Bound, RegionExplainer, Scene, Study, interrupts
 
 Call = tuple[tuple[str, int], Callable[[], Maps | None]]
 """An explainer's name and the number of its call; and the call, None if the explainer fails."""
@@ -94,7 +94,11 @@ class Explaining:
         # Copies: an explainer that writes into its arguments must not change those of others.
         images, targets, keys = part.images.copy(), part.targets.copy(), part.keys.copy()
         with self._outcome.attempt(name), self._study.network.guarded() as taken:
-            maps = np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
+            explainer = self._study.explainers[name]
+            if isinstance(explainer, RegionExplainer):
+                maps = explainer.of_regions(images, part.regions)
+            else:
+                maps = np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
             self._outcome.note(name, taken)
             self._seconds[name] = time.perf_counter() - began
             return maps

@@ -215,6 +215,32 @@ class InputNoise(Control):
 
 
 @dataclass(frozen=True)
+class OwnRegion(Control):
+    """Where the evidence lies for what the network was trained to name, which the check knows.
+
+    Only checks with regions know it; under the others it is constant.
+    """
+
+    axioms: ClassVar[frozenset[str]] = frozenset()
+
+    def bind(self, model: Any) -> Bound:
+        """Return the control without regions; the model is not used."""
+
+        def explain(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            return self.of_regions(images, None)
+
+        return explain
+
+    def of_regions(self, images: Floats, regions: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+        """The regions `[N, H, W]` as maps `[N, H, W, 1]`; ones without regions."""
+        if regions is None:
+            return np.ones((*images.shape[:3], 1), np.float32)
+        return regions[..., np.newaxis].astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Mixture(Method):
     """A dose-response control: `share` sets how much of its map survives new weights.
 
@@ -297,5 +323,5 @@ CONTROLS: dict[str, type[Control]] = {
 }
 """The controls of every run, by their name in results."""
 
-NAMED_CONTROLS: dict[str, type[Control]] = {"target_hash": TargetHash}
+NAMED_CONTROLS: dict[str, type[Control]] = {"target_hash": TargetHash, "own_region": OwnRegion}
 """The controls of runs with a check that expects a verdict of them, by their name in results."""

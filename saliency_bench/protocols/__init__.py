@@ -14,7 +14,15 @@ from saliency_bench.protocols.errors import (
 )
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
-from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
+from saliency_bench.protocols.methods import (
+    Bound,
+    Explainer,
+    Measure,
+    Prepared,
+    RegionExplainer,
+    RegionMeasure,
+    Similarity,
+)
 from saliency_bench.protocols.progress import Progress, Silent, duration
 from saliency_bench.protocols.scenes import (
     BLOCK,
@@ -39,7 +47,15 @@ from saliency_bench.protocols.statuses import (
     VERDICTS,
     Exit,
 )
-from saliency_bench.protocols.studies import Check, Condition, Network, Place, Study, Values
+from saliency_bench.protocols.studies import (
+    Check,
+    Condition,
+    Measuring,
+    Network,
+    Place,
+    Study,
+    Values,
+)
 from saliency_bench.protocols.trained_networks import (
     Epoch,
     LabelStream,
@@ -68,6 +84,8 @@ __all__ = [
     "Floats",
     "Ints",
     "LabelStream",
+    "Measure",
+    "Measuring",
     "NAN",
     "NOT_APPLICABLE",
     "Network",
@@ -84,6 +102,8 @@ __all__ = [
     "Progress",
     "ProofError",
     "SettingError",
+    "RegionExplainer",
+    "RegionMeasure",
     "Rows",
     "SCHEMA_VERSION",
     "STATUSES",

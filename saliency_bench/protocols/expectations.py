@@ -23,6 +23,7 @@ class Words:
         untouched: the name of the network at stage 0.
         depth: the meaning of a condition's `depth`.
         destroyed: the name of a network under a condition that destroys it.
+        note: what a reader of its verdicts must know, in whole sentences; empty if nothing.
     """
 
     breaks: str
@@ -33,6 +34,7 @@ class Words:
     untouched: str = "untouched"
     depth: str = "share of what can be changed"
     destroyed: str = "destroyed network"
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols.expectations import Expectation
-from saliency_bench.protocols.methods import Bound, Explainer, Similarity
+from saliency_bench.protocols.methods import Bound, Explainer, Measure, Similarity
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
 from saliency_bench.protocols.trained_networks import Networks, Untrainable
 
@@ -146,6 +146,19 @@ class Check(Protocol):
         ...
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """A check that scores maps by measures of its own, in place of the study's similarities."""
+
+    def measures(self, condition: Condition | None = None) -> Mapping[str, Measure]:
+        """By name, which is that of no similarity.
+
+        Args:
+            condition: only those that have a meaning under this condition; default: all.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Study:
     """The validated inputs of one run.
@@ -193,3 +206,19 @@ class Study:
     def images_at_once(self) -> int:
         """Images of one call of an explainer: a batch, or a block if batches are not filled up."""
         return self.batch_size if self.full else min(BLOCK, self.batch_size)
+
+    def measures(self, check: str, condition: Condition | None = None) -> Mapping[str, Measure]:
+        """What scores the maps of a check, by name.
+
+        Args:
+            check: its name.
+            condition: only what has a meaning under this condition; default: everything.
+        """
+        own = self.checks[check]
+        return own.measures(condition) if isinstance(own, Measuring) else self.similarities
+
+    @property
+    def all_measures(self) -> Mapping[str, Measure]:
+        """What scores the maps of any check, by name."""
+        own = (self.measures(check) for check in self.checks)
+        return {name: measure for of in (self.similarities, *own) for name, measure in of.items()}

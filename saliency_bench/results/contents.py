@@ -97,7 +97,7 @@ EXAMPLES = record(
         "maps": list_of(tuple_of(text, text, whole)),
         "conditions": list_of(tuple_of(text, whole, text)),
     },
-    {},
+    {"shown": list_of(text)},
 )
 """The rule of the index in `examples.npz`."""
 

@@ -129,7 +129,7 @@ def build(
     all_explainers = with_controls(explainers, checks.values())
     return Study(
         network=net,
-        scene=Scene(rows, explained, randomize.image_keys(rows)),
+        scene=Scene(rows, explained, randomize.image_keys(rows), labels=known),
         explainers=all_explainers,
         similarities=with_measures(similarities, checks.values(), options),
         checks=dict(checks),

@@ -109,7 +109,11 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     remaining = [step for step in steps if missing[step]]
     change, own = _time_change(study, remaining, block)
     cells = sum(map(len, missing.values()))
-    rows = sum(len(step) * (len(lacking) - 1) for step, lacking in missing.items() if lacking)
+    rows = sum(
+        len(step) * (len(lacking) - 1) * len(step.columns)
+        for step, lacking in missing.items()
+        if lacking
+    )
     return Forecast(
         cells=cells,
         there=len(steps) * len(names) - cells,
@@ -117,7 +121,7 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
         changes=_changes(remaining, int(np.prod(study.scene.images.shape[1:3])) * len(bound)),
         change=change,
         own=own * images[NETWORK],
-        disk=cells * CELL_BYTES + rows * len(columns(study)) * (PAIR.itemsize + ROW_BYTES),
+        disk=cells * CELL_BYTES + rows * (PAIR.itemsize + ROW_BYTES),
         memory=_memory(),
         workers=workers,
         cores=study.cores,
@@ -160,9 +164,9 @@ def _time_explainer(
     except Exception:  # an explainer that fails costs nothing; the run reports why
         interrupts.ask()
         return Method(name, images, 0.0, 0.0, 0.0), 0.0
-    scorer = Scorer(columns(study))
-    ready = scorer.prepare(maps)
-    _, scoring = _clock(lambda: scorer.columns(scorer.prepare(maps), [ready], ready))
+    scorer, regions = Scorer(columns(study)), np.ones(maps.shape[:3], np.bool_)
+    ready = scorer.prepare(maps, regions)
+    _, scoring = _clock(lambda: scorer.columns(scorer.prepare(maps, regions), [ready], ready))
     count = len(block)
     method = Method(name, images, counted.rows / count, seconds / count, scoring / count)
     return method, max(0.0, first - seconds)

@@ -11,7 +11,7 @@ from threading import Lock
 
 from saliency_bench import network
 from saliency_bench.engine.plan import NETWORK, Step
-from saliency_bench.protocols import Bound, Floats, Ints, Progress, Study, duration
+from saliency_bench.protocols import Bound, Floats, Ints, Progress, RegionExplainer, Study, duration
 from saliency_bench.study.estimate import images_explained
 
 MOST_OF = 0.5
@@ -72,7 +72,9 @@ class Meter:
         """The same explainers, whose calls are counted and timed."""
         names = [NETWORK, *bound]
         counted = images_explained(dict.fromkeys(self._steps, names))
-        self._images = {name: counted[name] for name in bound}
+        known = self._study.explainers
+        called = [name for name in bound if not isinstance(known.get(name), RegionExplainer)]
+        self._images = {name: counted[name] for name in called}
         return {name: partial(self._call, name, own) for name, own in bound.items()}
 
     def start(self, total: int, *, at_most: bool = False) -> None:

@@ -36,10 +36,11 @@ def outcomes(results: Results) -> list[str]:
 def outcome(results: Results, check: str) -> str:
     """What a check breaks, and what a pass and a fail under it mean."""
     words = view.expectation(results, check).words
-    return (
+    line = (
         f"{check}: {words.breaks}. Pass: {words.passes}, which does not make it right. "
         f"Fail: {words.fails}."
     )
+    return f"{line} {words.note}".rstrip()
 
 
 def validity(results: Results) -> str:
@@ -109,7 +110,8 @@ def meaning(results: Results) -> Iterator[Block]:
     )
     yield Paragraph(
         "retained is 0 when a map shares no more with its changed self than maps of other images "
-        f"do, and 1 when nothing changed{unchanged if ceilings else ''}. SSIM, HOG and MSE depend "
+        "do, or has lost all that a check can take from it, and 1 when nothing "
+        f"changed{unchanged if ceilings else ''}. SSIM, HOG and MSE depend "
         "on how maps are scaled: they carry no verdict unless a threshold was set for them."
     )
 
