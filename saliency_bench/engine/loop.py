@@ -68,8 +68,8 @@ class Loop:
         self._progress = progress
         self._maps_to_save = maps_to_save
         self._place = place
-        self._columns = columns(study)
-        self._scorer = Scorer(self._columns)
+        self._columns = {check: columns(study, check) for check in study.checks}
+        self._scorer = Scorer(columns(study))
         self._complete_keys: set[str] = set()
         self._figure_stages: set[tuple[str, int]] = set()
         self._reference_marks: set[Mark] = set()
@@ -135,7 +135,9 @@ class Loop:
         key = step.keys[name]
         if key not in self._complete_keys:
             have = self._store.columns(key)
-            wanted = self._columns.keys() | ({EXAMPLE} if self._is_in_figures(step) else set())
+            wanted = self._columns[step.check].keys() | (
+                {EXAMPLE} if self._is_in_figures(step) else set()
+            )
             if have is None or not (name == NETWORK or have >= wanted):
                 return False
             if self._maps_to_save.maps and name and not self._store.has_maps(maps_name(step, name)):
@@ -225,7 +227,7 @@ class Loop:
 
     def _score(self, step: Step, name: str, maps: Maps, scene: Scene, window: Window) -> None:
         marks = [mark_of(step.check, reference) for reference in step.references or (None,)]
-        columns = window.columns(step, name, maps, marks)
+        columns = window.columns(step, name, maps, marks, self._columns[step.check])
         columns["target"] = scene.targets
         if self._is_in_figures(step):
             columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
@@ -282,8 +284,10 @@ class Loop:
                 "the model does not use the weights that were changed; exclude such layers"
             )
         equal = moved.std(axis=0).max() < 1e-5 * np.abs(moved).mean()
+        rows = np.arange(len(moved)), self._study.scene.targets[step.start : step.stop]
         return {
             "predicted": moved.argmax(axis=1),
+            "shift": np.abs(np.asarray(moved, np.float64)[rows] - logits[rows]),
             "input_independent": np.array(len(moved) > 1 and bool(equal)),
             **{name: np.array(n) for name, n in self._study.network.evidence().items()},
         }

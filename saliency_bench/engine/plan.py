@@ -17,6 +17,7 @@ from saliency_bench.protocols import (
     NotApplicable,
     Place,
     Scene,
+    Similarity,
     Study,
 )
 from saliency_bench.storage.fingerprint import (
@@ -152,9 +153,10 @@ def figure_stages(steps: Sequence[Step]) -> set[tuple[str, int]]:
     return chosen
 
 
-def columns(study: Study) -> dict[str, Any]:
-    """The similarities by the name of their column in every cell."""
-    return {column(similarity): similarity for similarity in study.similarities.values()}
+def columns(study: Study, check: str | None = None) -> dict[str, Similarity]:
+    """What compares maps, by the name of its column in a cell: of one check, or of all."""
+    measures = study.all_measures if check is None else study.measures(check)
+    return {column(measure): measure for measure in measures.values()}
 
 
 def shards(scene: Scene, batch_size: int) -> list[tuple[int, int]]:

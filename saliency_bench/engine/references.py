@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -105,9 +105,9 @@ class Window:
         return maps
 
     def columns(
-        self, step: Step, name: str, maps: Maps, marks: Sequence[Mark]
+        self, step: Step, name: str, maps: Maps, marks: Sequence[Mark], columns: Collection[str]
     ) -> dict[str, NDArray[Any]]:
-        """A column per similarity, from maps under the step's condition; for background calls.
+        """The named columns, from maps under the step's condition; for background calls.
 
         The maps are also stored for the floor of the next draw.
 
@@ -116,8 +116,9 @@ class Window:
             name: the explainer.
             maps: `[N, H, W, C']`.
             marks: of the reference maps.
+            columns: those of the step's check.
         """
-        changed = self._scorer.prepare(maps)
+        changed = self._scorer.prepare(maps, columns)
         before = self._shelf["before", step.start, name] if step.continues else None
         references = [self._shelf[step.start, name, mark] for mark in marks]
         self._shelf["before", step.start, name] = changed

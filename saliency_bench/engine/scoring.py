@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +45,20 @@ class Scorer:
 
     similarities: Mapping[str, Similarity]
 
-    def prepare(self, maps: NDArray[np.float32]) -> ComparableMaps:
-        """Prepare maps `[N, H, W, C']` for comparison."""
+    def prepare(
+        self, maps: NDArray[np.float32], columns: Collection[str] | None = None
+    ) -> ComparableMaps:
+        """Prepare maps `[N, H, W, C']` for comparison.
+
+        Args:
+            maps: of an explainer.
+            columns: the columns to prepare them for; default: all.
+        """
         prepared: dict[str, Any] = {}
         refused: dict[str, str] = {}
         for name, similarity in self.similarities.items():
+            if columns is not None and name not in columns:
+                continue
             try:
                 prepared[name] = similarity.prepare(maps)
             except NotApplicable as refusal:
@@ -62,7 +71,7 @@ class Scorer:
         references: Sequence[ComparableMaps],
         before: ComparableMaps | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """A column per similarity: `[N]` of `PAIR`.
+        """A column for all that the changed maps are prepared for: `[N]` of `PAIR`.
 
         If a similarity does not apply to the maps, its column is the reason, a text.
 
@@ -72,7 +81,8 @@ class Scorer:
             before: maps of the previous draw, for the floor; None: no floor.
         """
         columns: dict[str, NDArray[Any]] = {}
-        for name, similarity in self.similarities.items():
+        for name in (*changed.prepared, *changed.refused):
+            similarity = self.similarities[name]
             why = [maps.refused[name] for maps in (*references, changed) if name in maps.refused]
             if why:
                 columns[name] = np.array(why[0])

@@ -12,7 +12,7 @@ from saliency_bench.protocols.errors import (
     printable,
     with_class,
 )
-from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
+from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
 from saliency_bench.protocols.progress import Progress, Silent
@@ -39,7 +39,15 @@ from saliency_bench.protocols.statuses import (
     VERDICTS,
     Exit,
 )
-from saliency_bench.protocols.studies import Check, Condition, Network, Place, Study, Values
+from saliency_bench.protocols.studies import (
+    Check,
+    Condition,
+    Measuring,
+    Network,
+    Place,
+    Study,
+    Values,
+)
 from saliency_bench.protocols.trained_networks import (
     Epoch,
     LabelStream,
@@ -71,6 +79,8 @@ __all__ = [
     "NOT_APPLICABLE",
     "Network",
     "NetworkName",
+    "Number",
+    "Measuring",
     "ModelChanged",
     "Networks",
     "NotApplicable",

@@ -131,6 +131,16 @@ class Check(Protocol):
         ...
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """A check that compares maps by measures of its own, in place of the study's similarities."""
+
+    @property
+    def measures(self) -> Mapping[str, Similarity]:
+        """By name, which is that of no similarity."""
+        ...
+
+
 @dataclass(frozen=True)
 class Study:
     """The validated inputs of one run.
@@ -169,3 +179,14 @@ class Study:
     settings: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     misfit: str = ""
+
+    def measures(self, check: str) -> Mapping[str, Similarity]:
+        """What compares maps under a check: its own measures, or the study's similarities."""
+        own = self.checks[check]
+        return own.measures if isinstance(own, Measuring) else self.similarities
+
+    @property
+    def all_measures(self) -> Mapping[str, Similarity]:
+        """The similarities and the measures of every check, by name."""
+        own = (self.measures(check) for check in self.checks)
+        return {name: measure for of in (self.similarities, *own) for name, measure in of.items()}

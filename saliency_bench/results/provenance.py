@@ -59,7 +59,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "notes": notes(study),
         "warnings": warnings(study),
         "explainers": {name: repr(e) for name, e in study.explainers.items()},
-        "similarities": {name: repr(m) for name, m in study.similarities.items()},
+        "similarities": {name: repr(m) for name, m in study.all_measures.items()},
         "checks": {name: repr(c) for name, c in study.checks.items()},
     }
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from saliency_bench.engine import NETWORK, Outcome, Step
 from saliency_bench.engine.outcome import EXAMPLE
-from saliency_bench.protocols import NOT_APPLICABLE, STATUSES, NetworkName, Study, TrainedNetwork
+from saliency_bench.protocols import (
+    NOT_APPLICABLE,
+    STATUSES,
+    Ceiling,
+    NetworkName,
+    Study,
+    TrainedNetwork,
+)
 from saliency_bench.results import TRAININGS, Examples
 from saliency_bench.storage.fingerprint import column
 from saliency_bench.storage.longtable import KEYS, Key, LongTable, open_writer
@@ -23,7 +30,7 @@ _WORD, _WHOLE, _NUMBER = pa.dictionary(pa.int32(), pa.string()), pa.int64(), pa.
 SCORES = {
     "check": _WORD, "explainer": _WORD, "similarity": _WORD, "stage": _WHOLE, "condition": _WORD,
     "depth": _NUMBER, "draw": _WHOLE, "image": _WHOLE, "target": _WHOLE, "score": _NUMBER,
-    "null": _NUMBER, "ceiling": _NUMBER, "status": _WORD,
+    "null": _NUMBER, "ceiling": _NUMBER, "status": _WORD, "shift": _NUMBER,
 }  # fmt: skip
 FLOORS = {
     "check": _WORD, "explainer": _WORD, "similarity": _WORD, "stage": _WHOLE, "draw": _WHOLE,
@@ -177,8 +184,8 @@ def _pieces(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
 ) -> Iterator[tuple[Key, pa.Table]]:
     """The rows of each (check, explainer, similarity), one cell at a time, in the study's order."""
-    columns = {name: column(measure) for name, measure in study.similarities.items()}
-    for check in study.checks:
+    for check, its_check in study.checks.items():
+        columns = {name: column(measure) for name, measure in study.measures(check).items()}
         check_steps = sorted(
             (step for step in steps if step.check == check),
             key=lambda step: (step.condition.stage, step.condition.draw, step.start),
@@ -188,13 +195,15 @@ def _pieces(
             its = [] if reason else check_steps
             arrays = (*columns.values(), "target")
             cells = [(step, _cell(store, step, explainer, *arrays)) for step in its]
+            if its_check.declares.statistic == "order":
+                cells = [(s, c | _cell(store, s, NETWORK, "shift")) for s, c in cells]
             for similarity, name in columns.items():
                 key = (check, explainer, similarity)
                 why = reason or next((str(c[name]) for _, c in cells if c[name].ndim == 0), None)
                 if why:
                     yield key, _failure_table(key, why, status)
                 else:
-                    rows = _score_columns(cells, name, study.checks[check].declares.ceiling.stage)
+                    rows = _score_columns(cells, name, its_check.declares.ceiling)
                     yield from ((key, _table(key, columns)) for columns in rows)
 
 
@@ -208,26 +217,26 @@ def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
 
 def _failure_table(key: Key, reason: str, status: str) -> pa.Table:
     nothing = {"stage": 0, "draw": 0, "image": [-1], "target": -1, "depth": 0.0}
-    numbers = dict.fromkeys(("score", "null", "ceiling", "floor"), np.nan)
+    numbers = dict.fromkeys(("score", "null", "ceiling", "floor", "shift"), np.nan)
     facts = {"condition": reason, "status": status, "continues": False}
     return _table(key, {**nothing, **numbers, **facts})
 
 
-def _score_columns(cells: Cells, name: str, ceiling_stage: int | None) -> Iterator[dict[str, Any]]:
+def _score_columns(cells: Cells, name: str, ceiling: Ceiling) -> Iterator[dict[str, Any]]:
     """The columns of each cell; a value that all its rows share appears once.
 
     Args:
         cells: of one explainer under one check, in order.
         name: of the similarity's column.
-        ceiling_stage: the stage that measures the ceilings; None if they are 1.
+        ceiling: of the check.
     """
     ceilings: dict[tuple[int, int], NDArray[np.float64]] = {}
     for step, cell in cells:
         condition, pairs = step.condition, cell[name]
-        if condition.stage == ceiling_stage:
+        if condition.stage == ceiling.stage:
             ceilings[condition.draw, step.start] = pairs["score"]
-        # The untouched map compared with itself has a ceiling of 1 under every check.
-        has_ceiling = ceiling_stage is not None and condition.stage >= ceiling_stage
+        # The untouched map is compared with itself, also where a later stage measures ceilings.
+        has_ceiling = ceiling.stage is not None and condition.stage >= ceiling.stage
         yield {
             "stage": condition.stage,
             "condition": condition.name,
@@ -235,9 +244,10 @@ def _score_columns(cells: Cells, name: str, ceiling_stage: int | None) -> Iterat
             "draw": condition.draw,
             "image": np.arange(step.start, step.stop),
             "target": cell["target"],
-            "ceiling": ceilings[condition.draw, step.start] if has_ceiling else 1.0,
+            "ceiling": ceilings[condition.draw, step.start] if has_ceiling else ceiling.value,
             "status": np.array(STATUSES)[pairs["status"]],
             "continues": step.continues,
+            "shift": cell.get("shift", np.nan),
             **{field: pairs[field] for field in ("score", "null", "floor")},
         }
 

@@ -90,7 +90,7 @@ def _evidence(
             for name, check in study.checks.items()
         },
         signed={name: explainer.signed for name, explainer in study.explainers.items()},
-        thresholds={name: measure.threshold for name, measure in study.similarities.items()},
+        thresholds={name: measure.threshold for name, measure in study.all_measures.items()},
         chance=chance(study.labels),
         controls=study.controls,
     )

@@ -15,6 +15,7 @@ RETAINED = (
 STATISTICS = {
     "area": "area is the mean over the stages",
     "last": "last is the last stage, on which the verdict is taken",
+    "order": "the verdict is taken on the order of the stages, which has no share",
 }
 MEASURED = (
     "Similarity ({similarity}) of maps under {check}: of {name}, and of {untouched} with {last}; "

@@ -16,6 +16,7 @@ LEGEND = (
 _JUDGED = {
     "area": "the area over the stages",
     "last": "the last stage",
+    "order": "the rank correlation over the stages",
 }
 
 
