@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-import numpy as np
-
-from saliency_bench.checks.base import Repeated, require_one_of
+from saliency_bench.checks.base import Repeated, Retrained, require_one_of
 from saliency_bench.protocols import (
     Ceiling,
     Condition,
     Expectation,
-    Network,
     NetworkName,
     NotApplicable,
-    Place,
-    ProofError,
-    Scene,
     Study,
-    TrainedNetwork,
     Words,
 )
 
@@ -63,59 +55,6 @@ DECLARED = Expectation(
         "CentrePrior": "fail", "Constant": "undefined", "RandomFresh": "undefined",
     },
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """A condition that swaps in the weights of another network of the same architecture.
-
-    Attributes:
-        name: what that network learned.
-        stage: place among the levels of corruption.
-        depth: share of its labels that are randomized.
-        draw: number of the network within its kind.
-        network: the trained network.
-        moves_output: whether it differs from the untouched network.
-        destroys: whether all of its labels are randomized.
-        references: see `Condition`.
-        repredict: explain the class that it predicts.
-    """
-
-    name: str
-    stage: int
-    depth: float
-    draw: int
-    network: TrainedNetwork
-    moves_output: bool
-    destroys: bool = False
-    references: tuple[Place, ...] = ()
-    repredict: bool = False
-
-    @contextmanager
-    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """Apply the weights of that network; yields the scene.
-
-        Raises:
-            ProofError: if the stored weights are not those of the training.
-        """
-        with network.changed(network.once(self, self._values)):
-            if network.fingerprint() != self.network.fingerprint:
-                raise ProofError(
-                    f"the stored weights are not those of {self.name} {self.draw}; remove "
-                    f"{self.network.file}"
-                )
-            if self.repredict:
-                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
-            yield scene
-
-    def _values(self, model: Any) -> dict[int, Any]:
-        """Its weights by position in `model.variables`, where they differ from the live ones."""
-        with np.load(self.network.file, allow_pickle=False) as stored:
-            return {
-                position: stored[str(position)]
-                for position, variable in enumerate(model.variables)
-                if not np.array_equal(stored[str(position)], variable.numpy())
-            }
 
 
 @dataclass(frozen=True)

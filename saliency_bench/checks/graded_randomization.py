@@ -105,7 +105,8 @@ class Noisy:
         noise = random.standard_normal(old.shape, np.float32)
         noise *= np.float32(self.scale)
         noise += np.float32(1)
-        return np.asarray(old * noise, old.dtype)
+        # 0 times a negative number is -0, whose bits differ.
+        return np.where(old == 0, old, np.asarray(old * noise, old.dtype))
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,22 @@ def heading(results: Results, *checks: str) -> str:
     return " or ".join(dict.fromkeys("retained" if n is None else n.name for n in numbers))
 
 
+def measures_itself(expectation: Expectation) -> bool:
+    """Whether scores are no similarities, but a check's own measure without a share."""
+    return expectation.number is not None and expectation.statistic != "order"
+
+
+def is_a_number(results: Results, check: str) -> bool:
+    """Whether a check gives a number of its own, and no verdict."""
+    own = expectation(results, check)
+    return own.number is not None and bool(own.no_verdict)
+
+
+def later_stages(results: Results, check: str) -> dict[int, str]:
+    """The name of every stage but that of the untouched network."""
+    return {stage: name for stage, name in stage_names(results, check).items() if stage > 0}
+
+
 def ceiling_stage(results: Results, check: str) -> int | None:
     """The stage that measures a check's ceilings; None if the ceilings are 1."""
     return expectation(results, check).ceiling.stage
