@@ -46,7 +46,7 @@ class Loop:
     Args:
         study: the study to run.
         store: saves the cells.
-        bound: the explainers that apply, bound to the model.
+        bound: what is asked of explainers and applies, bound to the model.
         progress: shows the steps.
         maps_to_save: which maps are saved beside their scores.
         place: where in the plan this process begins, a share in [0, 1); differs between processes.
@@ -65,6 +65,7 @@ class Loop:
         self._study = study
         self._store = store
         self._bound = dict(bound)
+        self._asked = study.calls()
         self._progress = progress
         self._maps_to_save = maps_to_save
         self._place = place
@@ -128,7 +129,9 @@ class Loop:
         return others
 
     def _tasks(self, unit: Unit) -> list[Task]:
-        return remaining_tasks(unit.steps, [NETWORK, *self._bound], self._complete)
+        check = unit.steps[0].check
+        names = [n for n in self._study.explainers if self._study.call(check, n) in self._bound]
+        return remaining_tasks(unit.steps, [NETWORK, *names], self._complete)
 
     def _complete(self, step: Step, name: str) -> bool:
         """Whether a cell exists with all its columns, and its maps if they are to be saved."""
@@ -168,7 +171,7 @@ class Loop:
                 self._progress.step(f"{step.check}: {step.condition.name}, {name or 'network'}")
                 if name == NETWORK:
                     background.do(self._evaluate_network, changed, outputs)
-                elif name not in self.outcome.unavailable:
+                elif self._study.call(step.check, name) not in self.outcome.unavailable:
                     self._explain(task, name, scene, changed, window, queue)
             background.catch_up()
             if len(self.outcome.failed) > failed:  # that explainer may have changed the network
@@ -183,8 +186,9 @@ class Loop:
     ) -> None:
         """Compute the reference maps of a condition, or of the unchanged network if None."""
         step, mark = task.step, mark_of(task.step.check, reference)
-        missing = [n for n in task.missing if n != NETWORK and not window.knows(step, n, mark)]
-        names = [name for name in missing if name not in self.outcome.unavailable]
+        calls = [self._study.call(step.check, name) for name in task.missing if name != NETWORK]
+        missing = [call for call in calls if not window.knows(step, call, mark)]
+        names = [call for call in missing if call not in self.outcome.unavailable]
         if not names:
             return
         change: AbstractContextManager[Scene] = nullcontext(scene)
@@ -209,25 +213,26 @@ class Loop:
         queue: Background,
     ) -> None:
         step = task.step
-        mark = mark_of(step.check, step.condition)
-        maps = window.take_early(step, name, mark)
+        mark, call = mark_of(step.check, step.condition), self._study.call(step.check, name)
+        maps = window.take_early(step, call, mark)
         if maps is None:
-            if not self._study.explainers[name].stochastic:
+            if not self._asked[call].stochastic:
                 changed = replace(changed, keys=scene.keys)
-            maps = self._maps(name, changed)
+            maps = self._maps(call, changed)
             if maps is None:
                 return
             if mark in self._reference_marks:
-                window.add_reference(step, name, mark, maps)
+                window.add_reference(step, call, mark, maps)
         scene = replace(scene, targets=changed.targets)
         if name in task.missing:
             queue.do(self._score, step, name, maps, scene, window)
         else:
-            window.store_for_floor(step, name, maps)
+            window.store_for_floor(step, call, maps)
 
     def _score(self, step: Step, name: str, maps: Maps, scene: Scene, window: Window) -> None:
         marks = [mark_of(step.check, reference) for reference in step.references or (None,)]
-        columns = window.columns(step, name, maps, marks, self._columns[step.check])
+        call = self._study.call(step.check, name)
+        columns = window.columns(step, call, maps, marks, self._columns[step.check])
         columns["target"] = scene.targets
         if self._is_in_figures(step):
             columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)

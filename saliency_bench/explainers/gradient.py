@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.explainers.base import USUAL, Method, handing_back
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 
@@ -24,6 +24,10 @@ class Gradient(Method):
     def bind(self, model: Any) -> Bound:
         """Compile for `model`."""
         return network.input_gradient(model, self.output)
+
+    def handing_back(self, model: Any) -> Bound:
+        """Noise at the scores, handed back as gradients are."""
+        return handing_back(model, self.output)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.base import Method, handing_back
 from saliency_bench.protocols import Bound, Output
 
 
@@ -19,6 +19,10 @@ class GuidedBackprop(Method):
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no ReLU or one that cannot be changed."""
         return network.input_gradient(model, self.output, rule=network.GuidedRelu())
+
+    def handing_back(self, model: Any) -> Bound:
+        """Noise at the scores, handed back by the rule at ReLUs."""
+        return handing_back(model, self.output, network.GuidedRelu())
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,7 @@ class Deconvnet(Method):
     def bind(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no ReLU or one that cannot be changed."""
         return network.input_gradient(model, self.output, rule=network.DeconvRelu())
+
+    def handing_back(self, model: Any) -> Bound:
+        """Noise at the scores, handed back by the rule at ReLUs."""
+        return handing_back(model, self.output, network.DeconvRelu())

@@ -40,6 +40,7 @@ from saliency_bench.protocols.statuses import (
     Exit,
 )
 from saliency_bench.protocols.studies import (
+    Asking,
     Check,
     Condition,
     Measuring,
@@ -59,6 +60,7 @@ from saliency_bench.protocols.trained_networks import (
 
 __all__ = [
     "AREA",
+    "Asking",
     "BLOCK",
     "Bound",
     "CONSTANT",

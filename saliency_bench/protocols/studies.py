@@ -141,6 +141,15 @@ class Measuring(Protocol):
         ...
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """A check that asks explainers for something else than their maps."""
+
+    def asked(self, explainer: Explainer) -> Explainer:
+        """What it asks an explainer for, as an explainer; its `bind` may not apply."""
+        ...
+
+
 @dataclass(frozen=True)
 class Study:
     """The validated inputs of one run.
@@ -184,6 +193,18 @@ class Study:
         """What compares maps under a check: its own measures, or the study's similarities."""
         own = self.checks[check]
         return own.measures if isinstance(own, Measuring) else self.similarities
+
+    def call(self, check: str, explainer: str) -> str:
+        """The name of what a check asks an explainer for: the explainer's own for its maps."""
+        return f"{explainer} ({check})" if isinstance(self.checks[check], Asking) else explainer
+
+    def calls(self) -> Mapping[str, Explainer]:
+        """All that the checks ask the explainers for, each once, by the name of `call`."""
+        return {
+            self.call(check, name): own.asked(explainer) if isinstance(own, Asking) else explainer
+            for check, own in self.checks.items()
+            for name, explainer in self.explainers.items()
+        }
 
     @property
     def all_measures(self) -> Mapping[str, Similarity]:

@@ -130,7 +130,7 @@ def examples(
         check, condition = step.check, step.condition
         if step.start > 0 or condition.draw > 0:
             continue
-        for explainer in _names_that_ran(study, outcome):
+        for explainer in _names_that_ran(study, check, outcome):
             cell = _cell(store, step, explainer)
             if EXAMPLE in cell:
                 by_stage = maps.setdefault(check, {}).setdefault(explainer, {})
@@ -139,9 +139,8 @@ def examples(
     return Examples(pixels, tuple(titles), maps, names)
 
 
-def _names_that_ran(study: Study, outcome: Outcome) -> list[str]:
-    gone = outcome.refused.keys() | outcome.failed.keys()
-    return [name for name in study.explainers if name not in gone]
+def _names_that_ran(study: Study, check: str, outcome: Outcome) -> list[str]:
+    return [name for name in study.explainers if study.call(check, name) not in outcome.unavailable]
 
 
 def _cell(store: Store, step: Step, name: str, *columns: str) -> dict[str, NDArray[Any]]:
@@ -191,7 +190,7 @@ def _pieces(
             key=lambda step: (step.condition.stage, step.condition.draw, step.start),
         )
         for explainer in study.explainers:
-            reason, status = _failure(check, explainer, outcome)
+            reason, status = _failure(check, study.call(check, explainer), outcome)
             its = [] if reason else check_steps
             arrays = (*columns.values(), "target")
             cells = [(step, _cell(store, step, explainer, *arrays)) for step in its]
@@ -207,11 +206,11 @@ def _pieces(
                     yield from ((key, _table(key, columns)) for columns in rows)
 
 
-def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
+def _failure(check: str, call: str, outcome: Outcome) -> tuple[str, str]:
     """Why an explainer has no cells, empty if it has some; and the status of its row."""
-    if explainer in outcome.failed:
-        return outcome.failed[explainer], "error"
-    refused = outcome.refused.get(explainer, "") or outcome.checks.get(check, "")
+    if call in outcome.failed:
+        return outcome.failed[call], "error"
+    refused = outcome.refused.get(call, "") or outcome.checks.get(check, "")
     return refused, NOT_APPLICABLE
 
 

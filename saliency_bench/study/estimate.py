@@ -94,9 +94,9 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     """
     with network.evaluating(study.batch_size):
         bound, _ = engine.bind(study)
-    names = [NETWORK, *bound]
-    missing = {s: [n for n in names if store.columns(s.keys[n]) is None] for s in steps}
-    images = _images(missing)
+    names = {check: _names(study, check, bound) for check in study.checks}
+    missing = {s: [n for n in names[s.check] if store.columns(s.keys[n]) is None] for s in steps}
+    images = _images(study, missing)
     block = study.scene.rows(slice(0, min(span(study.batch_size), len(study.scene))))
     methods = tuple(
         _time_explainer(study, name, bound[name], block, images[name]) for name in bound
@@ -107,7 +107,7 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     rows = sum(len(step) * (len(lacking) - 1) for step, lacking in missing.items() if lacking)
     return Forecast(
         cells=cells,
-        there=len(steps) * len(names) - cells,
+        there=sum(len(names[step.check]) for step in steps) - cells,
         methods=methods,
         changes=_changes(remaining, int(np.prod(study.scene.images.shape[1:3])) * len(bound)),
         change=change,
@@ -118,12 +118,18 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     )
 
 
-def _images(missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
-    """How often each explainer explains an image, references included."""
+def _names(study: Study, check: str, bound: Mapping[str, Bound]) -> list[str]:
+    """The network and the explainers that a check can use."""
+    return [NETWORK, *(name for name in study.explainers if study.call(check, name) in bound)]
+
+
+def _images(study: Study, missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
+    """How often each explainer is called for an image, references included, by call."""
     images = Counter[str]()
     shards = set()
     for step, lacking in missing.items():
-        for name in lacking:
+        for own in lacking:
+            name = own if own == NETWORK else study.call(step.check, own)
             images[name] += len(step)
             if name != NETWORK and not step.references and (name, step.start) not in shards:
                 shards.add((name, step.start))
