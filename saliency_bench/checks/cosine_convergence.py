@@ -38,14 +38,15 @@ DECLARED = Expectation(
         passes="the direction of the relevance depends on what the later layers hand back",
         fails="the relevance has one direction, whatever the later layers hand back",
         kept="of its direction",
+        untouched="one noise",
         depth="share of the logits that hold noise",
     ),
     ceiling=Ceiling(
         caption="Noise from N(0, 1) is put in at the logits and handed back by the method's rule "
         "to the lowest layer with at least 3 channels. The score of an image is the median over "
         "the positions of |cos| between the channel vectors of two such draws; 1, the ceiling, "
-        "means parallel. The null is the same between two images. random_fresh hands back noise that no "
-        "layer has touched: its score is that of random vectors with as many channels.",
+        "means parallel. The null is the same between two images. random_fresh hands back noise "
+        "that no layer has touched: its score is that of random vectors with as many channels.",
     ),
     number=Number(
         name="median |cos|", says="hands back relevance whose median |cos| is", passes="below"
@@ -188,7 +189,7 @@ class CosineConvergence:
                 f"{LEAST_SCORES}"
             )
         draws = range(self.draws or study.draws)
-        return (Repeated(), *(Reseeded("other noise at the logits", 1, draw) for draw in draws))
+        return (Repeated(), *(Reseeded("other noise", 1, draw) for draw in draws))
 
     def expectation(self, study: Study) -> Expectation:
         """What it declares."""

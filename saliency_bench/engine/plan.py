@@ -14,6 +14,7 @@ from saliency_bench.protocols import (
     BLOCK,
     SCHEMA_VERSION,
     Condition,
+    Measuring,
     NotApplicable,
     Place,
     Scene,
@@ -115,7 +116,7 @@ def make_steps(
     if conditions is None:
         conditions, _ = families(study)
     changes = {name: _changes(name, family) for name, family in conditions.items()}
-    explainers = {name: identity(explainer) for name, explainer in study.explainers.items()}
+    explainers = {call: identity(explainer) for call, explainer in study.calls().items()}
     common = {
         "schema": SCHEMA_VERSION,
         "weights": study.network.fingerprint(),
@@ -126,12 +127,16 @@ def make_steps(
     for start, stop in shards(study.scene, study.batch_size):
         data = content_key({"common": common, "data": scene_digest(study.scene, start, stop)})
         for check, family in changes.items():
+            calls = {name: explainers[study.call(check, name)] for name in study.explainers}
+            # Checks share cells of one condition, unless they compare maps by other measures.
+            own = isinstance(study.checks[check], Measuring)
+            measures = {"measures": sorted(columns(study, check))} if own else {}
             for change in family:
                 key = content_key({"data": data, **change.identity})
                 # Two functions may share one repr: only their names in the study tell them apart.
                 keys = {
-                    name: content_key({"change": key, "name": name, "explainer": identity})
-                    for name, identity in explainers.items()
+                    name: content_key({"change": key, "name": name, "explainer": asked} | measures)
+                    for name, asked in calls.items()
                 }
                 keys[NETWORK] = content_key({"change": key, "network": True})
                 steps.append(
