@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saliency_bench import network
-from saliency_bench.protocols import Bound, Explainer, Floats, Ints, Output, SettingError
+from saliency_bench.protocols import Bound, Explainer, Floats, Ints, SettingError
 from saliency_bench.protocols.inputs import as_images, as_targets
-from saliency_bench.randomize import image_keys, stream
+from saliency_bench.randomize import image_keys
 from saliency_bench.storage.fingerprint import describe
 
 Upsample = Literal["bilinear", "nearest", "bicubic"]
@@ -259,28 +259,6 @@ def in_float32(maps: Floats) -> NDArray[np.float32]:
     peak = np.abs(maps).max(axis=tuple(range(1, maps.ndim)), keepdims=True)
     unit = np.where((peak > 0) & (peak < TINY) | (peak > HUGE), peak, 1.0)
     return np.asarray(maps / unit, np.float32)
-
-
-def handing_back(model: Any, output: Output, rule: network.Rule | None = None) -> Bound:
-    """Noise from N(0, 1) at the scores, handed back: see `network.HandedBack`; keys seed it.
-
-    Args:
-        model: any built Keras model.
-        output: the scores.
-        rule: how signals are handed back; None: the gradient.
-    """
-    kernel = network.HandedBack(model, output, rule)
-
-    def explain(images: Floats, targets: Ints, *, keys: Ints | None = None) -> NDArray[np.float32]:
-        seeds = image_keys(images) if keys is None else keys
-
-        def noise(scores: int) -> Floats:
-            streams = (stream("relevance", int(key)) for key in seeds)
-            return np.stack([random.standard_normal(scores, np.float32) for random in streams])
-
-        return in_float32(kernel(images, noise))
-
-    return explain
 
 
 def require_upsample(how: str | None) -> None:

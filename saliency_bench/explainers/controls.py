@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method, handing_back
+from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Floats, Ints
 from saliency_bench.randomize import image_keys, stream
 

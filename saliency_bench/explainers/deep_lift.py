@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method, as_tuples, fit_baseline, handing_back
+from saliency_bench.explainers.base import USUAL, Method, as_tuples, fit_baseline
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Floats, Output
 
 

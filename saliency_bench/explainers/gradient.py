@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Method, handing_back
+from saliency_bench.explainers.base import USUAL, Method
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 

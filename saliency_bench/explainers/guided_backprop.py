@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method, handing_back
+from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Output
 
 

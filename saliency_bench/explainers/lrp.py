@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Method, handing_back
+from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Floats, Output
 
 RULES = ("epsilon", "gamma", "z_plus", "alpha_beta", "w_square", "flat", "z_box")

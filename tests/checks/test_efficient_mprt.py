@@ -7,7 +7,7 @@ from scipy import stats
 
 import saliency_bench as sb
 from saliency_bench import network as networks
-from saliency_bench.checks import EfficientMPRT
+from saliency_bench.checks import EfficientMPRT, ParameterRandomization
 from saliency_bench.checks.efficient_mprt import REDRAWN, TWINS, EntropyRise
 from saliency_bench.explainers import Gradient
 from saliency_bench.protocols import Scene, Study, TrainedNetwork
@@ -130,6 +130,17 @@ def test_a_network_that_its_training_does_not_give_has_no_twins(model, images, t
 def test_wrong_settings_are_refused_with_the_value_received(settings, rule):
     with pytest.raises(ValueError, match=rule):
         EfficientMPRT(**settings)
+
+
+def test_the_cascade_beside_it_keeps_its_own_cell_of_the_repeat(model, images):
+    results = sb.evaluate(
+        model, images, explainers={"gradient": Gradient()},
+        checks=[ParameterRandomization(draws=1), EfficientMPRT(draws=1)],
+    )  # fmt: skip
+    untouched = results.summary[results.summary["stage"] == 0]
+    measured = untouched.groupby("check")["similarity"].unique().map(set)
+    assert measured["efficient_mprt"] == {"entropy_rise"}
+    assert measured["param_randomization"] >= {"spearman_signed", "ssim"}
 
 
 def test_it_gives_a_number_and_no_verdict_everywhere(model, images, tmp_path):
