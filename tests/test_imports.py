@@ -53,7 +53,7 @@ KNOWS = {
 """What each folder, or module at the root, may import of ours besides itself."""
 
 GROUPS = {
-    "explainers": {"base", "masking"},
+    "explainers": {"base", "masking", "handing_back"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
     "metrics": {"base"},
     "checks": {"base", "composed", "regions"},

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
-from saliency_bench.checks.base import Repeated, least_accuracy, require_one_of, swapped_in
+from saliency_bench.checks.base import Repeated, Retrained, least_accuracy, require_one_of
 from saliency_bench.protocols import (
     Ceiling,
     Condition,
     Expectation,
-    Network,
     NetworkName,
     NotApplicable,
-    Place,
-    Scene,
     Study,
-    TrainedNetwork,
     Words,
 )
 
@@ -60,45 +55,6 @@ DECLARED = Expectation(
         "CentrePrior": "fail", "Constant": "undefined", "RandomFresh": "undefined",
     },
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """A condition that swaps in the weights of another network of the same architecture.
-
-    Attributes:
-        name: what that network learned.
-        stage: place among the levels of corruption.
-        depth: share of its labels that are randomized.
-        draw: number of the network within its kind.
-        network: the trained network.
-        moves_output: whether it differs from the untouched network.
-        destroys: whether all of its labels are randomized.
-        references: see `Condition`.
-        repredict: explain the class that it predicts.
-    """
-
-    name: str
-    stage: int
-    depth: float
-    draw: int
-    network: TrainedNetwork
-    moves_output: bool
-    destroys: bool = False
-    references: tuple[Place, ...] = ()
-    repredict: bool = False
-
-    @contextmanager
-    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """Apply the weights of that network; yields the scene.
-
-        Raises:
-            ProofError: if the stored weights are not those of the training.
-        """
-        with swapped_in(network, self.network, f"{self.name} {self.draw}"):
-            if self.repredict:
-                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
-            yield scene
 
 
 @dataclass(frozen=True)

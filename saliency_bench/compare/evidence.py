@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from saliency_bench.compare.rows import UNKNOWN
-from saliency_bench.inference import Case, Interval, cases, decide
+from saliency_bench.inference import UNKNOWN, Case, Interval, cases, decide
 from saliency_bench.inference.rules import Verdict
 from saliency_bench.protocols import Expectation
 from saliency_bench.results import Results, files
@@ -105,8 +104,7 @@ class Side:
         with self._name_errors():
             (case,) = cases(self.evidence, [key])
             verdict = decide(case)
-            number = getattr(case.reported, case.statistic) if verdict.verdict else UNKNOWN
-            return Judgement(verdict, number, case)
+            return Judgement(verdict, case.number if verdict.verdict else UNKNOWN, case)
 
     def settings(self, check: str) -> tuple[object, ...]:
         """Settings of a check and its networks, which decide its scores beside the study."""

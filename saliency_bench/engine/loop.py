@@ -51,7 +51,7 @@ class Loop:
     Args:
         study: the study to run.
         store: saves the cells.
-        bound: the explainers that apply, bound to the model.
+        bound: what is asked of explainers and applies, bound to the model.
         progress: shows the steps.
         maps_to_save: which maps are saved beside their scores.
         place: where in the plan this process begins, a share in [0, 1); differs between processes.
@@ -70,11 +70,16 @@ class Loop:
         self._study = study
         self._store = store
         self._bound = dict(bound)
+        self._asked = study.calls()
         self._progress = progress
         self._maps_to_save = maps_to_save
         self._place = place
         self._scorer = Scorer(columns(study))
         self._columns = {check: columns(study, check).keys() for check in study.checks}
+        self._compared: dict[str, set[str]] = {}
+        for check, own in self._columns.items():
+            for name in study.explainers:
+                self._compared.setdefault(study.call(check, name), set()).update(own)
         self._complete_keys: set[str] = set()
         self._figure_stages: set[tuple[str, int]] = set()
         self._reference_marks: set[Mark] = set()
@@ -136,7 +141,9 @@ class Loop:
         return others
 
     def _tasks(self, unit: Unit) -> list[Task]:
-        return remaining_tasks(unit.steps, [NETWORK, *self._bound], self._complete)
+        check = unit.steps[0].check
+        names = [n for n in self._study.explainers if self._study.call(check, n) in self._bound]
+        return remaining_tasks(unit.steps, [NETWORK, *names], self._complete)
 
     def _complete(self, step: Step, name: str) -> bool:
         """Whether a cell exists with all its columns, and its maps if they are to be saved."""
@@ -172,7 +179,7 @@ class Loop:
                 moved = network.outputs(changed.images)
             if logits is not None and moved is not None:
                 observed = {
-                    **observe(step, logits, moved, network.evidence()),
+                    **observe(step, scene.targets, logits, moved, network.evidence()),
                     **other_images(scene, changed),
                 }
         if observed:
@@ -183,56 +190,62 @@ class Loop:
     ) -> None:
         """Compute the reference maps of a condition, or of the unchanged network if None."""
         step, mark = task.step, mark_of(task.step.check, reference)
-        missing = [n for n in task.missing if n != NETWORK and not window.knows(step, n, mark)]
-        names = [name for name in missing if name not in self.outcome.unavailable]
-        if not names:
+        calls = [self._call(step, name) for name in task.missing if name != NETWORK]
+        missing = [call for call in calls if not window.knows(step, call, mark)]
+        calls = [call for call in missing if call not in self.outcome.unavailable]
+        if not calls:
             return
         change: AbstractContextManager[Scene] = nullcontext(scene)
         if reference is not None:
             change = reference.applied(self._study.network, scene)
         with change as changed:
-            for name, maps in self._explaining.maps(dict.fromkeys(names, changed)):
+            for call, maps in self._explaining.maps(dict.fromkeys(calls, changed)):
                 found = Found(maps, changed.regions)
-                window.add_reference(step, name, mark, found, self._compared(step, mark))
+                window.add_reference(step, call, mark, found, self._compares(step, call, mark))
                 if reference is not None:
-                    window.set_aside(step, name, mark, maps)
+                    window.set_aside(step, call, mark, maps)
 
-    def _compared(self, step: Step, mark: Mark) -> Collection[str]:
-        """The columns for which maps are references: all checks share the unchanged network's."""
-        return set().union(*self._columns.values()) if mark is None else self._columns[step.check]
+    def _compares(self, step: Step, call: str, mark: Mark) -> Collection[str]:
+        """The columns for which maps are references: checks share the unchanged network's."""
+        return self._compared[call] if mark is None else self._columns[step.check]
 
     def _explain(
         self, task: Task, scene: Scene, changed: Scene, window: Window, queue: Background
     ) -> Maps | None:
         """Explain a shard under a condition; returns the network's own outputs, if missing."""
         step, mark = task.step, mark_of(task.step.check, task.step.condition)
+        names = {self._call(step, name): name for name in task.names}
 
-        def begin(name: str) -> None:
-            what = f"{step.check}: {step.condition.name}, {name or 'network'}"
-            self._progress.step(what, name)
+        def begin(call: str) -> None:
+            what = f"{step.check}: {step.condition.name}, {names[call] or 'network'}"
+            self._progress.step(what, call)
 
         same_noise = replace(changed, keys=scene.keys)
         scenes: dict[str, Scene] = {}
         moved: Maps | None = None
-        for name in task.names:
-            early = window.take_early(step, name, mark)
-            if early is not None or name in self.outcome.unavailable:
-                begin(name)
+        for call, name in names.items():
+            early = window.take_early(step, call, mark)
+            if early is not None or call in self.outcome.unavailable:
+                begin(call)
             if early is not None:
                 self._keep(task, name, early, changed, window, queue)
-            if early is not None or name in self.outcome.unavailable:
+            if early is not None or call in self.outcome.unavailable:
                 continue
-            stochastic = name == NETWORK or self._study.explainers[name].stochastic
-            scenes[name] = changed if stochastic else same_noise
-        for name, maps in self._explaining.maps(scenes, begin):
-            if name == NETWORK:
+            stochastic = call == NETWORK or self._asked[call].stochastic
+            scenes[call] = changed if stochastic else same_noise
+        for call, maps in self._explaining.maps(scenes, begin):
+            if call == NETWORK:
                 moved = maps
                 continue
             if mark in self._reference_marks:
                 found = Found(maps, changed.regions)
-                window.add_reference(step, name, mark, found, self._compared(step, mark))
-            self._keep(task, name, maps, changed, window, queue)
+                window.add_reference(step, call, mark, found, self._compares(step, call, mark))
+            self._keep(task, names[call], maps, changed, window, queue)
         return moved
+
+    def _call(self, step: Step, name: str) -> str:
+        """What a check asks an explainer for, see `Study.call`; the network stays itself."""
+        return name if name == NETWORK else self._study.call(step.check, name)
 
     def _keep(
         self, task: Task, name: str, maps: Maps, changed: Scene, window: Window, queue: Background
@@ -242,11 +255,11 @@ class Loop:
         if name in task.missing:
             queue.do(self._score, task.step, name, found, changed.targets, window)
         else:
-            window.store_for_floor(task.step, name, found)
+            window.store_for_floor(task.step, self._call(task.step, name), found)
 
     def _score(self, step: Step, name: str, found: Found, targets: Ints, window: Window) -> None:
         marks = [mark_of(step.check, reference) for reference in step.references or (None,)]
-        scores = window.columns(step, name, found, marks)
+        scores = window.columns(step, self._call(step, name), found, marks)
         scores["target"] = targets
         if self._is_in_figures(step):
             scores[EXAMPLE] = found.maps[:EXAMPLES].sum(axis=-1, keepdims=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES
 from saliency_bench.engine.plan import Step
-from saliency_bench.protocols import ProofError, Scene
+from saliency_bench.protocols import Ints, ProofError, Scene
 
 Outputs = NDArray[np.float32]
 
@@ -19,12 +19,13 @@ LABELS = "labels"
 
 
 def observe(
-    step: Step, logits: Outputs, moved: Outputs, evidence: Mapping[str, int]
+    step: Step, targets: Ints, logits: Outputs, moved: Outputs, evidence: Mapping[str, int]
 ) -> dict[str, NDArray[Any]]:
     """The network's own cell under a condition.
 
     Args:
         step: with the condition.
+        targets: `[N]` the explained classes of the unchanged network.
         logits: `[N, K]` outputs of the unchanged network.
         moved: `[N, K]` outputs under the condition.
         evidence: counts for the change.
@@ -37,9 +38,11 @@ def observe(
             f"the output did not move under {step.condition.name!r}: "
             "the model does not use the weights that were changed; exclude such layers"
         )
+    rows = np.arange(len(moved)), targets
     equal = moved.std(axis=0).max() < 1e-5 * np.abs(moved).mean()
     return {
         "predicted": moved.argmax(axis=1),
+        "shift": np.abs(np.asarray(moved, np.float64)[rows] - logits[rows]),
         "input_independent": np.array(len(moved) > 1 and bool(equal)),
         **{name: np.array(n) for name, n in evidence.items()},
     }

@@ -121,7 +121,7 @@ def make_steps(
     if conditions is None:
         conditions, _ = families(study)
     changes = {name: _changes(study, name, family) for name, family in conditions.items()}
-    explainers = {name: identity(explainer) for name, explainer in study.explainers.items()}
+    explainers = {call: identity(explainer) for call, explainer in study.calls().items()}
     common = {
         "schema": SCHEMA_VERSION,
         "weights": study.network.fingerprint(),
@@ -132,6 +132,7 @@ def make_steps(
     for start, stop in shards(study.scene, study.images_at_once):
         data = content_key({"common": common, "data": scene_digest(study.scene, start, stop)})
         for check, family in changes.items():
+            calls = {name: explainers[study.call(check, name)] for name in study.explainers}
             for change in family:
                 key = content_key({"data": data, **change.identity})
                 # Checks share cells of one condition, unless they score maps by other measures.
@@ -139,8 +140,8 @@ def make_steps(
                 measures = {"measures": sorted(change.columns)} if own else {}
                 # Two functions may share one repr: only their names in the study tell them apart.
                 keys = {
-                    name: content_key({"change": key, "name": name, "explainer": of} | measures)
-                    for name, of in explainers.items()
+                    name: content_key({"change": key, "name": name, "explainer": asked} | measures)
+                    for name, asked in calls.items()
                 }
                 keys[NETWORK] = content_key({"change": key, "network": True})
                 steps.append(

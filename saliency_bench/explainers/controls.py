@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from saliency_bench import network
 from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Floats, Ints
 from saliency_bench.randomize import image_keys, stream
 
@@ -111,6 +112,18 @@ class RandomFrozen(Control):
 
         return explain
 
+    def handing_back(self, model: Any) -> Bound:
+        """One direction for every signal: noise that is fixed per image."""
+        gradients = handing_back(model, "logit")
+
+        def explain(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            shape = gradients(images, targets).shape
+            return _relevance(("frozen relevance", self.seed), image_keys(images), shape)
+
+        return explain
+
 
 @dataclass(frozen=True)
 class RandomFresh(Control):
@@ -138,6 +151,19 @@ class RandomFresh(Control):
                 ],
                 images,
             )
+
+        return explain
+
+    def handing_back(self, model: Any) -> Bound:
+        """A direction of its own for every signal: noise that no layer has touched."""
+        gradients = handing_back(model, "logit")
+
+        def explain(
+            images: Floats, targets: Ints, *, keys: Ints | None = None
+        ) -> NDArray[np.float32]:
+            seeds = image_keys(images) if keys is None else keys
+            shape = gradients(images, targets).shape
+            return _relevance(("fresh relevance", self.seed), seeds, shape)
 
         return explain
 
@@ -294,6 +320,12 @@ class Mixture(Method):
         """`[size]` bool: which pixels of an image are frozen."""
         order = stream("mixture", self.seed, key).permutation(size)
         return np.asarray(order < round(self.share * size))
+
+
+def _relevance(name: tuple[str, int], seeds: Ints, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Noise of `shape` `[N, h, w, C]`, a stream per image."""
+    streams = (stream(*name, int(key)) for key in seeds)
+    return np.stack([random.standard_normal(shape[1:], np.float32) for random in streams])
 
 
 def _centred_ranks(maps: NDArray[np.float32]) -> NDArray[np.float64]:

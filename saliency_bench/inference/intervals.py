@@ -25,6 +25,10 @@ class Interval(NamedTuple):
     high: Floats
 
 
+UNKNOWN = Interval(*(np.asarray(np.nan) for _ in range(3)))
+"""No estimate."""
+
+
 class Estimate(NamedTuple):
     """A number, its standard error, and the degrees of freedom of Student's t for the error.
 

@@ -12,7 +12,7 @@ from saliency_bench.protocols.errors import (
     printable,
     with_class,
 )
-from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
+from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
 from saliency_bench.protocols.methods import (
     Bound,
@@ -48,6 +48,7 @@ from saliency_bench.protocols.statuses import (
     Exit,
 )
 from saliency_bench.protocols.studies import (
+    Asking,
     Check,
     Condition,
     Measuring,
@@ -68,6 +69,7 @@ from saliency_bench.protocols.trained_networks import (
 
 __all__ = [
     "AREA",
+    "Asking",
     "BLOCK",
     "Bound",
     "CONSTANT",
@@ -90,6 +92,7 @@ __all__ = [
     "NOT_APPLICABLE",
     "Network",
     "NetworkName",
+    "Number",
     "ModelChanged",
     "Networks",
     "NotApplicable",

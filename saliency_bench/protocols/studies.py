@@ -159,6 +159,15 @@ class Measuring(Protocol):
         ...
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """A check that asks explainers for something else than their maps."""
+
+    def asked(self, explainer: Explainer) -> Explainer:
+        """What it asks an explainer for, as an explainer; its `bind` may not apply."""
+        ...
+
+
 @dataclass(frozen=True)
 class Study:
     """The validated inputs of one run.
@@ -207,6 +216,18 @@ class Study:
         """Images of one call of an explainer: a batch, or a block if batches are not filled up."""
         return self.batch_size if self.full else min(BLOCK, self.batch_size)
 
+    def call(self, check: str, explainer: str) -> str:
+        """The name of what a check asks an explainer for: the explainer's own for its maps."""
+        return f"{explainer} ({check})" if isinstance(self.checks[check], Asking) else explainer
+
+    def calls(self) -> Mapping[str, Explainer]:
+        """All that the checks ask the explainers for, each once, by the name of `call`."""
+        return {
+            self.call(check, name): own.asked(explainer) if isinstance(own, Asking) else explainer
+            for check, own in self.checks.items()
+            for name, explainer in self.explainers.items()
+        }
+
     def measures(self, check: str, condition: Condition | None = None) -> Mapping[str, Measure]:
         """What scores the maps of a check, by name.
 
@@ -219,6 +240,6 @@ class Study:
 
     @property
     def all_measures(self) -> Mapping[str, Measure]:
-        """What scores the maps of any check, by name."""
+        """The similarities, and what else scores the maps of any check, by name."""
         own = (self.measures(check) for check in self.checks)
         return {name: measure for of in (self.similarities, *own) for name, measure in of.items()}

@@ -17,6 +17,7 @@ from saliency_bench.engine.scoring import LEFT_OUT
 from saliency_bench.protocols import (
     NOT_APPLICABLE,
     STATUSES,
+    Ceiling,
     NetworkName,
     Preprocessing,
     Study,
@@ -32,7 +33,7 @@ _WORD, _WHOLE, _NUMBER = pa.dictionary(pa.int32(), pa.string()), pa.int64(), pa.
 SCORES = {
     "check": _WORD, "explainer": _WORD, "similarity": _WORD, "stage": _WHOLE, "condition": _WORD,
     "depth": _NUMBER, "draw": _WHOLE, "image": _WHOLE, "target": _WHOLE, "score": _NUMBER,
-    "null": _NUMBER, "ceiling": _NUMBER, "status": _WORD,
+    "null": _NUMBER, "ceiling": _NUMBER, "status": _WORD, "shift": _NUMBER,
 }  # fmt: skip
 FLOORS = {
     "check": _WORD, "explainer": _WORD, "similarity": _WORD, "stage": _WHOLE, "draw": _WHOLE,
@@ -139,7 +140,7 @@ def examples(
         own = _cell(store, step, NETWORK)
         if EXAMPLE in own and condition.stage == 0:
             shown[check] = (preprocessing or Preprocessing()).inverse(own[EXAMPLE])
-        for explainer in _names_that_ran(study, outcome):
+        for explainer in _names_that_ran(study, check, outcome):
             cell = _cell(store, step, explainer)
             if EXAMPLE in cell:
                 by_stage = maps.setdefault(check, {}).setdefault(explainer, {})
@@ -148,9 +149,8 @@ def examples(
     return Examples(pixels, tuple(titles), maps, names, shown)
 
 
-def _names_that_ran(study: Study, outcome: Outcome) -> list[str]:
-    gone = outcome.refused.keys() | outcome.failed.keys()
-    return [name for name in study.explainers if name not in gone]
+def _names_that_ran(study: Study, check: str, outcome: Outcome) -> list[str]:
+    return [name for name in study.explainers if study.call(check, name) not in outcome.unavailable]
 
 
 def _cell(store: Store, step: Step, name: str, *columns: str) -> dict[str, NDArray[Any]]:
@@ -199,16 +199,18 @@ def _pieces(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
 ) -> Iterator[tuple[Key, pa.Table]]:
     """The rows of each (check, explainer, similarity), one cell at a time, in the study's order."""
-    for check in study.checks:
+    for check, its_check in study.checks.items():
         names = {name: column(measure) for name, measure in study.measures(check).items()}
         check_steps = sorted(
             (step for step in steps if step.check == check),
             key=lambda step: (step.condition.stage, step.condition.draw, step.start),
         )
         for explainer in study.explainers:
-            reason, status = _failure(check, explainer, outcome)
+            reason, status = _failure(check, study.call(check, explainer), outcome)
             its = [] if reason else check_steps
             cells = [(step, _cell(store, step, explainer, "target", *step.columns)) for step in its]
+            if its_check.declares.statistic == "order":
+                cells = [(s, c | _cell(store, s, NETWORK, "shift")) for s, c in cells]
             for similarity, name in names.items():
                 key = (check, explainer, similarity)
                 own = [(step, cell) for step, cell in cells if name in cell]
@@ -218,40 +220,40 @@ def _pieces(
                 if why:
                     yield key, _failure_table(key, why, status)
                 else:
-                    rows = _score_columns(own, name, study.checks[check].declares.ceiling.stage)
+                    rows = _score_columns(own, name, its_check.declares.ceiling)
                     yield from ((key, _table(key, row)) for row in rows)
 
 
-def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
+def _failure(check: str, call: str, outcome: Outcome) -> tuple[str, str]:
     """Why an explainer has no cells, empty if it has some; and the status of its row."""
-    if explainer in outcome.failed:
-        return outcome.failed[explainer], "error"
-    refused = outcome.refused.get(explainer, "") or outcome.checks.get(check, "")
+    if call in outcome.failed:
+        return outcome.failed[call], "error"
+    refused = outcome.refused.get(call, "") or outcome.checks.get(check, "")
     return refused, NOT_APPLICABLE
 
 
 def _failure_table(key: Key, reason: str, status: str) -> pa.Table:
     nothing = {"stage": 0, "draw": 0, "image": [-1], "target": -1, "depth": 0.0}
-    numbers = dict.fromkeys(("score", "null", "ceiling", "floor"), np.nan)
+    numbers = dict.fromkeys(("score", "null", "ceiling", "floor", "shift"), np.nan)
     facts = {"condition": reason, "status": status, "continues": False}
     return _table(key, {**nothing, **numbers, **facts})
 
 
-def _score_columns(cells: Cells, name: str, ceiling_stage: int | None) -> Iterator[dict[str, Any]]:
+def _score_columns(cells: Cells, name: str, ceiling: Ceiling) -> Iterator[dict[str, Any]]:
     """The columns of each cell; a value that all its rows share appears once.
 
     Args:
         cells: of one explainer under one check, in order.
         name: of the similarity's column.
-        ceiling_stage: the stage that measures the ceilings; None if they are 1.
+        ceiling: of the check.
     """
     ceilings: dict[tuple[int, int], NDArray[np.float64]] = {}
     for step, cell in cells:
         condition, pairs = step.condition, cell[name]
-        if condition.stage == ceiling_stage:
+        if condition.stage == ceiling.stage:
             ceilings[condition.draw, step.start] = pairs["score"]
-        # The untouched map compared with itself has a ceiling of 1 under every check.
-        has_ceiling = ceiling_stage is not None and condition.stage >= ceiling_stage
+        # The untouched map is compared with itself, also where a later stage measures ceilings.
+        has_ceiling = ceiling.stage is not None and condition.stage >= ceiling.stage
         kept = np.flatnonzero(pairs["status"] != LEFT_OUT)
         if not len(kept):
             continue
@@ -262,9 +264,10 @@ def _score_columns(cells: Cells, name: str, ceiling_stage: int | None) -> Iterat
             "draw": condition.draw,
             "image": np.arange(step.start, step.stop)[kept],
             "target": cell["target"][kept],
-            "ceiling": ceilings[condition.draw, step.start][kept] if has_ceiling else 1.0,
+            "ceiling": ceilings[condition.draw, step.start][kept] if has_ceiling else ceiling.value,
             "status": np.array(STATUSES)[pairs["status"][kept]],
             "continues": step.continues,
+            "shift": cell["shift"][kept] if "shift" in cell else np.nan,
             **{field: pairs[field][kept] for field in ("score", "null", "floor")},
         }
 

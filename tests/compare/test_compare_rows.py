@@ -330,7 +330,7 @@ def test_a_similarity_that_decides_has_a_row_although_it_has_no_threshold():
     assert row.similarity == "closeness"
     assert (row.outcome, row.before, row.after) == ("regressed", "pass", "fail")
     assert comparison.regressed
-    assert "similarity -0.0099 [-0.0099, -0.0099]" in row.why
+    assert "closeness -0.0099 [-0.0099, -0.0099]" in row.why
 
 
 def test_another_tolerance_is_another_question():

@@ -16,12 +16,13 @@ LEGEND = (
 _JUDGED = {
     "area": "the area over the stages",
     "last": "the last stage",
+    "order": "the rank correlation over the stages",
 }
 
 
 def necessary(results: Results) -> str:
     """What a pass says and what it does not, in the words of the checks that ran."""
-    checks = view.ran(results)
+    checks = [check for check in view.ran(results) if not view.is_a_number(results, check)]
     clauses = [view.expectation(results, check).words.passes for check in checks]
     count = {0: "", 1: "", 2: " in both"}.get(len(checks), f" in all {len(checks)}")
     says = ", and that ".join(dict.fromkeys(clauses)) or "the map depends on what was learned"
@@ -35,7 +36,10 @@ def outcomes(results: Results) -> list[str]:
 
 def outcome(results: Results, check: str) -> str:
     """What a check breaks, and what a pass and a fail under it mean."""
-    words = view.expectation(results, check).words
+    expectation = view.expectation(results, check)
+    words = expectation.words
+    if view.is_a_number(results, check):
+        return f"{check}: {words.breaks}. No verdict: {expectation.no_verdict}."
     line = (
         f"{check}: {words.breaks}. Pass: {words.passes}, which does not make it right. "
         f"Fail: {words.fails}."
