@@ -75,7 +75,8 @@ class Meter:
         names = {check: names_of(study, check, bound) for check in study.checks}
         self._cells = sum(len(names[step.check]) for step in self._steps)
         counted = images_explained(study, {step: names[step.check] for step in self._steps})
-        called = [name for name in bound if not isinstance(known.get(name), RegionExplainer)]
+        # A control of regions has none, and a check that does not apply makes no calls.
+        called = [n for n in bound if counted[n] and not isinstance(known[n], RegionExplainer)]
         self._images = {name: counted[name] for name in called}
         return {name: partial(self._call, name, own) for name, own in bound.items()}
 
