@@ -15,6 +15,7 @@ from saliency_bench import checks, datasets, explainers, models, similarities
 from saliency_bench.cli import expected, objects
 from saliency_bench.cli.request import Schema
 from saliency_bench.explainers import CONTROLS
+from saliency_bench.protocols import Measuring
 
 CONF = Path(objects.config_dir())
 STUDIES = CONF.parent / "experiments"
@@ -153,7 +154,12 @@ def test_a_preset_is_built(path):
     for by_explainer in stated or [config.expected]:
         assert by_explainer.keys() <= config.explainer.keys()
         verdicts = [of for of in by_explainer.values() if of != expected.NOT_APPLICABLE]
-        assert {similarity for of in verdicts for similarity in of} <= config.similarity.keys()
+        own = objects.build_group(config, "check").values()
+        measures = {
+            name for check in own if isinstance(check, Measuring) for name in check.measures()
+        }
+        known = config.similarity.keys() | measures
+        assert {similarity for of in verdicts for similarity in of} <= known
     expected.check(config.expected, config.check)
     objects.build(config.dataset, "dataset")
     assert objects.holds_settings(config.model, "model")

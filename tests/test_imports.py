@@ -27,7 +27,7 @@ KNOWS = {
     "outputs": {"network", "protocols", "randomize"},
     "explainers": METHODS,
     "adapters": METHODS | {"explainers"},
-    "checks": METHODS,
+    "checks": METHODS | {"datasets"},
     "datasets": {"protocols", "storage"},
     "models": METHODS | {"datasets"},
     "engine": {"protocols", "storage"},
@@ -53,10 +53,10 @@ KNOWS = {
 """What each folder, or module at the root, may import of ours besides itself."""
 
 GROUPS = {
-    "explainers": {"base", "masking"},
-    "similarities": {"prepared", "reduce", "correlation"},
+    "explainers": {"base", "masking", "handing_back"},
+    "similarities": {"directions", "prepared", "reduce", "correlation"},
     "metrics": {"base"},
-    "checks": {"base"},
+    "checks": {"base", "composed", "regions"},
 }
 """What each group's members share; they must not know one another."""
 

@@ -1,7 +1,32 @@
 """Sanity checks: each one a named family of deliberate changes."""
 
-from saliency_bench.checks.base import Repeated
-from saliency_bench.checks.data_randomization import DataRandomization, Retrained
-from saliency_bench.checks.param_randomization import ParameterRandomization, Redrawn
+from saliency_bench.checks.base import Redrawn, Repeated, Retrained
+from saliency_bench.checks.cosine_convergence import CosineConvergence
+from saliency_bench.checks.data_randomization import DataRandomization
+from saliency_bench.checks.efficient_mprt import EfficientMPRT
+from saliency_bench.checks.graded_randomization import GradedRandomization, Noisy
+from saliency_bench.checks.input_invariance import Behind, InputInvariance
+from saliency_bench.checks.param_randomization import ParameterRandomization
+from saliency_bench.checks.random_logit import OtherClass, RandomLogit
+from saliency_bench.checks.relative_importance import OnScenes, RelativeImportance
+from saliency_bench.checks.task_swap import OneSide, TaskSwap
 
-__all__ = ["DataRandomization", "ParameterRandomization", "Redrawn", "Repeated", "Retrained"]
+__all__ = [
+    "Behind",
+    "CosineConvergence",
+    "DataRandomization",
+    "EfficientMPRT",
+    "GradedRandomization",
+    "InputInvariance",
+    "Noisy",
+    "OnScenes",
+    "OneSide",
+    "OtherClass",
+    "ParameterRandomization",
+    "RandomLogit",
+    "Redrawn",
+    "RelativeImportance",
+    "Repeated",
+    "Retrained",
+    "TaskSwap",
+]

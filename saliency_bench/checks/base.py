@@ -1,13 +1,29 @@
-"""Shared parts of checks: the repeated untouched network, and the validation of settings."""
+"""Shared parts of checks: conditions that several use, prepared maps, validation of settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from saliency_bench import randomize
-from saliency_bench.protocols import Network, Place, Scene
+from saliency_bench.protocols import (
+    Ints,
+    Network,
+    NetworkName,
+    Place,
+    ProofError,
+    Scene,
+    TrainedNetwork,
+    Values,
+)
+
+LEARNED = 0.9
+"""Share of a required accuracy that must remain after a correction for guessing."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,117 @@ class Repeated:
         yield replace(scene, keys=randomize.other_keys(scene.keys, "repeat"))
 
 
+@dataclass(frozen=True)
+class Redrawn:
+    """A condition that redraws some weights.
+
+    Attributes:
+        name: the last block that is redrawn.
+        stage: place in the cascade.
+        depth: share of the layers with weights that are redrawn.
+        draw: which of the repeated draws.
+        variables: position in `model.variables` and stage of the random stream of each
+            redrawn variable; a nested cascade keeps the stage at which it was first redrawn.
+        policy: how new values are drawn.
+        seed: root of the random streams.
+        repredict: explain the class that the redrawn network predicts.
+        destroys: whether every block is redrawn.
+    """
+
+    name: str
+    stage: int
+    depth: float
+    draw: int
+    variables: tuple[tuple[int, int], ...]
+    policy: randomize.Policy
+    seed: int
+    repredict: bool = False
+    destroys: bool = False
+    moves_output: bool = True
+    references: tuple[Place, ...] = ()
+
+    @contextmanager
+    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
+        """Apply the redrawn weights; yields the scene."""
+        with network.changed(network.once(self, self.values)):
+            if self.repredict:
+                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
+            yield scene
+
+    def values(self, model: Any) -> dict[int, Any]:
+        """New values by position in `model.variables`."""
+        variables = model.variables
+        values: dict[int, Any] = {}
+        for stage in sorted({stage for _, stage in self.variables}):
+            positions = [position for position, s in self.variables if s == stage]
+            arrays = randomize.redraw(
+                model,
+                [variables[position] for position in positions],
+                seed=self.seed,
+                draw=self.draw,
+                stage=stage,
+                policy=self.policy,
+            )
+            values.update(zip(positions, arrays, strict=True))
+        return values
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A condition that swaps in the weights of another network of the same architecture.
+
+    Attributes:
+        name: what that network learned.
+        stage: place among the levels of corruption.
+        depth: share of its labels that are randomized.
+        draw: number of the network within its kind.
+        network: the trained network.
+        moves_output: whether it differs from the untouched network.
+        destroys: whether all of its labels are randomized.
+        references: see `Condition`.
+        repredict: explain the class that it predicts.
+    """
+
+    name: str
+    stage: int
+    depth: float
+    draw: int
+    network: TrainedNetwork
+    moves_output: bool
+    destroys: bool = False
+    references: tuple[Place, ...] = ()
+    repredict: bool = False
+
+    @contextmanager
+    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
+        """Apply the weights of that network; yields the scene.
+
+        Raises:
+            ProofError: if the stored weights are not those of the training.
+        """
+        with swapped_in(network, self.network, f"{self.name} {self.draw}"):
+            if self.repredict:
+                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
+            yield scene
+
+
+@dataclass(frozen=True)
+class PreparedNumbers:
+    """Maps that a check's own measure compares by a few numbers each.
+
+    Attributes:
+        defined: `[N]` bool, False where a map has no number.
+        values: `[N, ...]`.
+    """
+
+    defined: NDArray[np.bool_]
+    values: NDArray[Any]
+
+    def take(self, index: slice | Ints) -> Self:
+        """The maps with these indices, in this order."""
+        return type(self)(self.defined[index], self.values[index])
+
+
 def require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     """Require that a setting has an allowed value.
 
@@ -41,3 +168,63 @@ def require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     """
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+
+
+@contextmanager
+def swapped_in(network: Network, trained: TrainedNetwork, name: str) -> Iterator[None]:
+    """Put in the weights of another network of the same architecture.
+
+    Args:
+        network: the network under test.
+        trained: the other one.
+        name: of the other one, for messages.
+
+    Raises:
+        ProofError: if the stored weights are not those of the training.
+    """
+
+    def differing(model: Any) -> Values:
+        with np.load(trained.file, allow_pickle=False) as stored:
+            return {
+                position: stored[str(position)]
+                for position, variable in enumerate(model.variables)
+                if not np.array_equal(stored[str(position)], variable.numpy())
+            }
+
+    with network.changed(network.once(trained, differing)):
+        if network.fingerprint() != trained.fingerprint:
+            raise ProofError(f"the stored weights are not those of {name}; remove {trained.file}")
+        yield
+
+
+def least_accuracy(chance: float, accuracy: float) -> float:
+    """The accuracy that a network must reach if guessing has the accuracy `chance`.
+
+    If one class is frequent, always naming it has a high accuracy. Then the network must reach the
+    share `LEARNED * accuracy` of the range from chance to 1, if that is more than `accuracy`.
+    """
+    return max(accuracy, chance + (1 - chance) * LEARNED * accuracy)
+
+
+def untaught(
+    trained: Mapping[NetworkName, TrainedNetwork],
+    lessons: Collection[str],
+    accuracy: float,
+    setting: str = "min_test_accuracy",
+) -> tuple[str, ...]:
+    """A line for each network that did not learn its task.
+
+    Args:
+        trained: networks by name.
+        lessons: the labels of those that count.
+        accuracy: the test accuracy that each must reach, more where one class is frequent.
+        setting: its name.
+    """
+    own = {name: network for name, network in trained.items() if name.labels in lessons}
+    least = {name: least_accuracy(network.chance, accuracy) for name, network in own.items()}
+    return tuple(
+        f"the network of {name} has test accuracy {network.test_accuracy:.2f}; at least "
+        f"{least[name]:.2f} ({setting}) is asked for"
+        for name, network in own.items()
+        if not network.test_accuracy >= least[name]
+    )

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-import numpy as np
-
-from saliency_bench.checks.base import Repeated, require_one_of
+from saliency_bench.checks.base import Repeated, Retrained, least_accuracy, require_one_of
 from saliency_bench.protocols import (
     Ceiling,
     Condition,
     Expectation,
-    Network,
     NetworkName,
     NotApplicable,
-    Place,
-    ProofError,
-    Scene,
     Study,
-    TrainedNetwork,
     Words,
 )
 
@@ -33,9 +25,6 @@ TWINS = 1
 MOST_SEEN = 0.1
 """Largest share of images to explain that are training images; data sets contain duplicates."""
 
-LEARNED = 0.9
-"""Share of a required accuracy that must remain after a correction for guessing."""
-
 DECLARED = Expectation(
     Words(
         breaks="the network is trained anew on randomized labels",
@@ -46,6 +35,9 @@ DECLARED = Expectation(
         untouched="true labels",
         depth="share of the labels that are randomized",
         destroyed="network trained on random labels",
+        note="The evidence lies in the same place, whatever the labels are, and a map may stay for "
+        "that reason alone (Yona and Greenfeld, 2021). The check task_swap moves the evidence: it "
+        "is the control of what this one can show.",
     ),
     ceiling=Ceiling(
         stage=TWINS,
@@ -63,59 +55,6 @@ DECLARED = Expectation(
         "CentrePrior": "fail", "Constant": "undefined", "RandomFresh": "undefined",
     },
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """A condition that swaps in the weights of another network of the same architecture.
-
-    Attributes:
-        name: what that network learned.
-        stage: place among the levels of corruption.
-        depth: share of its labels that are randomized.
-        draw: number of the network within its kind.
-        network: the trained network.
-        moves_output: whether it differs from the untouched network.
-        destroys: whether all of its labels are randomized.
-        references: see `Condition`.
-        repredict: explain the class that it predicts.
-    """
-
-    name: str
-    stage: int
-    depth: float
-    draw: int
-    network: TrainedNetwork
-    moves_output: bool
-    destroys: bool = False
-    references: tuple[Place, ...] = ()
-    repredict: bool = False
-
-    @contextmanager
-    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """Apply the weights of that network; yields the scene.
-
-        Raises:
-            ProofError: if the stored weights are not those of the training.
-        """
-        with network.changed(network.once(self, self._values)):
-            if network.fingerprint() != self.network.fingerprint:
-                raise ProofError(
-                    f"the stored weights are not those of {self.name} {self.draw}; remove "
-                    f"{self.network.file}"
-                )
-            if self.repredict:
-                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
-            yield scene
-
-    def _values(self, model: Any) -> dict[int, Any]:
-        """Its weights by position in `model.variables`, where they differ from the live ones."""
-        with np.load(self.network.file, allow_pickle=False) as stored:
-            return {
-                position: stored[str(position)]
-                for position, variable in enumerate(model.variables)
-                if not np.array_equal(stored[str(position)], variable.numpy())
-            }
 
 
 @dataclass(frozen=True)
@@ -234,14 +173,14 @@ class DataRandomization:
             network = study.weights(name)
             learned, tested = network.train_accuracy, network.test_accuracy
             if name.labels != "true":
-                least = _above(network.train_chance, self.min_train_accuracy)
+                least = least_accuracy(network.train_chance, self.min_train_accuracy)
                 if not learned >= least:
                     yield (
                         f"the network of {name} learned {learned:.2f} of its labels; at least "
                         f"{least:.2f} (min_train_accuracy) is asked for"
                     )
             if name.labels == "true":
-                least = _above(network.chance, self.min_test_accuracy)
+                least = least_accuracy(network.chance, self.min_test_accuracy)
                 if not tested >= least:
                     yield (
                         f"the network of {name} has test accuracy {tested:.2f}; at "
@@ -260,12 +199,3 @@ class DataRandomization:
                 f"{network.seen:.0%} of the images to explain are among those the networks were "
                 f"trained on; at most {MOST_SEEN:.0%} may be"
             )
-
-
-def _above(chance: float, accuracy: float) -> float:
-    """The accuracy that a network must reach if guessing has the accuracy `chance`.
-
-    If one class is frequent, always naming it has a high accuracy. Then the network must reach the
-    share `LEARNED * accuracy` of the range from chance to 1, if that is more than `accuracy`.
-    """
-    return max(accuracy, chance + (1 - chance) * LEARNED * accuracy)

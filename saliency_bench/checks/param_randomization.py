@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
@@ -13,17 +12,8 @@ from numpy.typing import NDArray
 
 from saliency_bench import network as networks
 from saliency_bench import randomize
-from saliency_bench.checks.base import Repeated, require_one_of
-from saliency_bench.protocols import (
-    Ceiling,
-    Condition,
-    Expectation,
-    Network,
-    Place,
-    Scene,
-    Study,
-    Words,
-)
+from saliency_bench.checks.base import Redrawn, Repeated, require_one_of
+from saliency_bench.protocols import Ceiling, Condition, Expectation, Study, Words
 
 if TYPE_CHECKING:
     from saliency_bench.network import Block
@@ -55,65 +45,10 @@ DECLARED = Expectation(
     ),
     controls={
         "EdgeDetector": "fail", "InputMagnitude": "fail", "RandomFrozen": "fail",
-        "CentrePrior": "fail", "WeightHash": "pass", "Constant": "undefined",
-        "RandomFresh": "undefined",
+        "CentrePrior": "fail", "WeightHash": "pass", "InputNoise": "pass",
+        "Constant": "undefined", "RandomFresh": "undefined",
     },
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Redrawn:
-    """A condition that redraws some weights.
-
-    Attributes:
-        name: the last block that is redrawn.
-        stage: place in the cascade.
-        depth: share of the layers with weights that are redrawn.
-        draw: which of the repeated draws.
-        variables: position in `model.variables` and stage of the random stream of each
-            redrawn variable; a nested cascade keeps the stage at which it was first redrawn.
-        policy: how new values are drawn.
-        seed: root of the random streams.
-        repredict: explain the class that the redrawn network predicts.
-        destroys: whether every block is redrawn.
-    """
-
-    name: str
-    stage: int
-    depth: float
-    draw: int
-    variables: tuple[tuple[int, int], ...]
-    policy: randomize.Policy
-    seed: int
-    repredict: bool = False
-    destroys: bool = False
-    moves_output: bool = True
-    references: tuple[Place, ...] = ()
-
-    @contextmanager
-    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """Apply the redrawn weights; yields the scene."""
-        with network.changed(network.once(self, self.values)):
-            if self.repredict:
-                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
-            yield scene
-
-    def values(self, model: Any) -> dict[int, Any]:
-        """New values by position in `model.variables`."""
-        variables = model.variables
-        values: dict[int, Any] = {}
-        for stage in sorted({stage for _, stage in self.variables}):
-            positions = [position for position, s in self.variables if s == stage]
-            arrays = randomize.redraw(
-                model,
-                [variables[position] for position in positions],
-                seed=self.seed,
-                draw=self.draw,
-                stage=stage,
-                policy=self.policy,
-            )
-            values.update(zip(positions, arrays, strict=True))
-        return values
 
 
 @dataclass(frozen=True)

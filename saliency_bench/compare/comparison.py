@@ -72,7 +72,11 @@ def _choose(checks: Collection[str], before: Side, after: Side) -> set[str]:
     chosen = set(checks) or known | {key[0] for key in after.keys}
     for check in chosen & before.expectations.keys() & after.expectations.keys():
         sides = [side.expectations[check] for side in (before, after)]
-        texts = [f"{e.expects} {e.ceiling.name} {e.statistic}" for e in sides]
+        texts = [
+            f"{e.expects} {e.ceiling.name} {e.statistic}"
+            + f", {e.decides} within {e.tolerance:g}" * bool(e.decides)
+            for e in sides
+        ]
         _require_same(f"expect of {check}", *texts)
         if before.expectations[check].statistic == "area":
             stages = [side.stages(check) for side in (before, after)]

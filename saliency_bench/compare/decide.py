@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from saliency_bench.compare.evidence import SAME_SCORES, Side, differing_facts
-from saliency_bench.compare.rows import UNKNOWN, Outcome, Row
-from saliency_bench.inference import Case, Estimate, Interval, difference
+from saliency_bench.compare.rows import Outcome, Row
+from saliency_bench.inference import UNKNOWN, Case, Estimate, Interval, difference
 from saliency_bench.inference.pairs import ABSENT
 from saliency_bench.inference.rules import Verdict
 from saliency_bench.protocols import FAILURES
@@ -34,6 +34,8 @@ class Match:
         baseline: the number on which `old` is decided.
         run: the number on which `new` is decided.
         worse: 1 if a higher number is worse, -1 if a lower one is.
+        name: of the number.
+        digits: decimals of the number in words.
         difference: of the numbers, run minus baseline.
         moved: see `Row`.
     """
@@ -44,6 +46,8 @@ class Match:
     baseline: Interval
     run: Interval
     worse: int = 1
+    name: str = "retained"
+    digits: int = 2
     difference: Estimate | None = None
     moved: float = float("nan")
 
@@ -102,8 +106,8 @@ class Match:
         old, new = self.old.verdict, self.new.verdict
         if not np.isfinite(interval.low):
             return ""
-        name = "retained" if self.worse > 0 else "similarity"
-        numbers = f"{name} {interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+        value, low, high = (f"{number:+.{self.digits}f}" for number in interval)
+        numbers = f"{self.name} {value} [{low}, {high}]"
         return f"{old} -> {new}, {numbers}" if old != new else numbers
 
 
@@ -130,7 +134,9 @@ def match_sides(before: Side, after: Side, key: Key) -> Match:
     repeats = alike and not differing_facts(before, after, SAME_SCORES)
     return Match(
         key, old, new, baseline, run,
-        worse=1 if case.statistic == "retained" else -1,
+        worse=case.worse,
+        name=case.name,
+        digits=other.digits,
         difference=difference(other.reported, case.reported, case.statistic, paired=paired),
         moved=_share_moved(case, other) if repeats else np.nan,
     )  # fmt: skip

@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from saliency_bench.compare.rows import UNKNOWN
-from saliency_bench.inference import Case, Interval, cases, decide
+from saliency_bench.inference import UNKNOWN, Case, Interval, cases, decide
 from saliency_bench.inference.rules import Verdict
 from saliency_bench.protocols import Expectation
 from saliency_bench.results import Results, files
@@ -65,12 +64,18 @@ class Side:
                 source if isinstance(source, Results) else read_measurements(source, pictures=False)
             )
             self.evidence = evidence_of(self.results)
-            thresholds = self.evidence.thresholds
-            with_verdict = {name for name, line in thresholds.items() if line is not None}
-            known = self.evidence.scores.keys
+            controls = self.evidence.controls
             self.keys = tuple(
-                k for k in known if k[1] not in self.evidence.controls and k[2] in with_verdict
-            )
+                key for key in self.evidence.scores.keys
+                if key[1] not in controls and self._decides(*key)
+            )  # fmt: skip
+
+    def _decides(self, check: str, _: str, similarity: str) -> bool:
+        """Whether a similarity may give a verdict under a check."""
+        named = self.evidence.expectations[check].decides
+        if named:
+            return similarity == named
+        return self.evidence.thresholds.get(similarity) is not None
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -99,8 +104,7 @@ class Side:
         with self._name_errors():
             (case,) = cases(self.evidence, [key])
             verdict = decide(case)
-            number = getattr(case.reported, case.statistic) if verdict.verdict else UNKNOWN
-            return Judgement(verdict, number, case)
+            return Judgement(verdict, case.number if verdict.verdict else UNKNOWN, case)
 
     def settings(self, check: str) -> tuple[object, ...]:
         """Settings of a check and its networks, which decide its scores beside the study."""

@@ -214,11 +214,11 @@ def _numbers(results: Results) -> Iterator[str]:
     )
     yield from (row.reason for row in view.verdict_rows(results, check) if not row.control)
     own = ~results.summary["explainer"].isin(known) & (results.summary["stage"] == AREA)
-    thresholds = results.provenance["thresholds"]
+    thresholds, deciding = results.provenance["thresholds"], view.deciding(results, check)
     for _, row in results.summary[own].iterrows():
-        name, numbers = str(row["similarity"]), row[["retained", "retained_low", "retained_high"]]
+        name, numbers = str(row["similarity"]), row[deciding]
         line = "" if thresholds.get(name) is None else f", threshold {thresholds[name]:.2f}"
-        share = f"retained {view.interval(*map(float, numbers))}{line}"
+        share = f"{view.heading(results, check)} {view.interval(*map(float, numbers))}{line}"
         verdict, floor = row["verdict"] or "no verdict", view.number(row["floor"])
         yield f"  {name}: {verdict}, {share}, floor {floor}"
 

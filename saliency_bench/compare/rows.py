@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from saliency_bench.inference import Interval
+from saliency_bench.inference import UNKNOWN, Interval
 
 TOLERANCE = 0.1
 """Default for the allowed increase of the retained share of a map."""
@@ -17,9 +15,6 @@ Outcome = Literal["same", "new", "improved", "changed", "missing", "regressed"]
 
 `changed`: the same network, images and draws gave other scores; maps depend on it as much.
 """
-
-UNKNOWN = Interval(*(np.asarray(np.nan) for _ in range(3)))
-"""The interval of a row without a verdict."""
 
 _FAILS = {"missing", "regressed"}
 
@@ -37,7 +32,8 @@ class Row:
         before: verdict of the baseline; empty if it has no such row.
         after: verdict of the run; empty if it has no such row.
         baseline: the share the baseline retained, with its own 95 % interval. Where maps must
-            keep, the score itself; so in `run` and `difference`.
+            keep, the score itself, and where a check decides on another number, that number; so
+            in `run` and `difference`.
         run: the share the run retained.
         difference: run minus baseline; the intervals of all rows of a comparison hold together
             in 95 %. NaN if a side has no number.

@@ -5,5 +5,6 @@ from saliency_bench.datasets.digits import Digits
 from saliency_bench.datasets.image_folder import ImageFolder
 from saliency_bench.datasets.keras_datasets import KerasDataset
 from saliency_bench.datasets.npz import Npz
+from saliency_bench.datasets.textures import Textures
 
-__all__ = ["Digits", "ImageFolder", "KerasDataset", "Npz", "Source"]
+__all__ = ["Digits", "ImageFolder", "KerasDataset", "Npz", "Source", "Textures"]

@@ -4,8 +4,8 @@ It is independent of checks and of the kind of model, and imports no TensorFlow.
 """
 
 from saliency_bench.engine.binding import bind
-from saliency_bench.engine.loop import EXAMPLES, Loop
-from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES_ONLY, MapsToSave, Outcome
+from saliency_bench.engine.loop import Loop
+from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES, EXAMPLES_ONLY, MapsToSave, Outcome
 from saliency_bench.engine.plan import NETWORK, Step, families, make_steps
 
 __all__ = [

@@ -14,7 +14,7 @@ from saliency_bench.engine.cores import Cores
 from saliency_bench.engine.outcome import Outcome
 from saliency_bench.engine.plan import NETWORK
 from saliency_bench.engine.references import Maps, require_maps
-from saliency_bench.protocols import Bound, Scene, Study, interrupts
+from saliency_bench.protocols import Bound, RegionExplainer, Scene, Study, interrupts
 
 Call = tuple[tuple[str, int], Callable[[], Maps | None]]
 """An explainer's name and the number of its call; and the call, None if the explainer fails."""
@@ -23,11 +23,11 @@ Begin = Callable[[str], None]
 
 
 class Explaining:
-    """The explainers of a study, bound to its model.
+    """What the checks of a study ask its explainers for, bound to its model.
 
     Args:
         study: gives the network and the explainers.
-        bound: the explainers that apply, bound to the model.
+        bound: what applies, by the name of its call.
         cores: runs calls side by side.
         outcome: learns which explainers fail, and why.
     """
@@ -36,6 +36,7 @@ class Explaining:
         self, study: Study, bound: Mapping[str, Bound], cores: Cores, outcome: Outcome
     ) -> None:
         self._study = study
+        self._asked = study.calls()
         self._bound = bound
         self._cores = cores
         self._outcome = outcome
@@ -51,7 +52,7 @@ class Explaining:
         An explainer that fails is left out, and `outcome` says why.
 
         Args:
-            scenes: what each explainer explains; `NETWORK` stands for the network's own outputs.
+            scenes: what each call explains; `NETWORK` stands for the network's own outputs.
             begin: is told each name when its first call begins, in one thread at a time.
         """
         safe = {n for n in scenes if n == NETWORK or self._is_thread_safe(n)}
@@ -72,7 +73,7 @@ class Explaining:
                     yield name, whole
 
     def _is_thread_safe(self, name: str) -> bool:
-        return bool(getattr(self._study.explainers[name], "thread_safe", False))
+        return bool(getattr(self._asked[name], "thread_safe", False))
 
     def _calls(self, name: str, scene: Scene, begin: Begin) -> Iterator[Call]:
         """The calls of an explainer; their images do not depend on shards or what is missing."""
@@ -94,7 +95,11 @@ class Explaining:
         # Copies: an explainer that writes into its arguments must not change those of others.
         images, targets, keys = part.images.copy(), part.targets.copy(), part.keys.copy()
         with self._outcome.attempt(name), self._study.network.guarded() as taken:
-            maps = np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
+            explainer = self._asked[name]
+            if isinstance(explainer, RegionExplainer):
+                maps = explainer.of_regions(images, part.regions)
+            else:
+                maps = np.asarray(self._bound[name](images, targets, keys=keys), np.float32)
             self._outcome.note(name, taken)
             self._seconds[name] = time.perf_counter() - began
             return maps

@@ -6,7 +6,7 @@ It is independent of checks and of the kind of model, and imports no TensorFlow.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import groupby
@@ -19,9 +19,16 @@ from saliency_bench.engine.background import Background
 from saliency_bench.engine.cores import Cores
 from saliency_bench.engine.explaining import Explaining
 from saliency_bench.engine.locks import Claims
-from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES_ONLY, MapsToSave, Outcome
+from saliency_bench.engine.observed import observe, other_images
+from saliency_bench.engine.outcome import (
+    EXAMPLE,
+    EXAMPLES,
+    EXAMPLES_ONLY,
+    MapsToSave,
+    Outcome,
+)
 from saliency_bench.engine.plan import NETWORK, Step, columns, figure_stages, maps_name
-from saliency_bench.engine.references import Maps, Mark, Window, mark_of
+from saliency_bench.engine.references import Found, Maps, Mark, Window, mark_of
 from saliency_bench.engine.schedule import Task, Unit, remaining_tasks, units
 from saliency_bench.engine.scoring import Scorer
 from saliency_bench.protocols import (
@@ -29,14 +36,10 @@ from saliency_bench.protocols import (
     Condition,
     Ints,
     Progress,
-    ProofError,
     Scene,
     Study,
 )
 from saliency_bench.storage.store import Store
-
-EXAMPLES = 3
-"""Number of images whose maps are saved for the figures."""
 
 PATIENCE = 0.2
 """Seconds until a unit that another process has claimed is tried again."""
@@ -48,7 +51,7 @@ class Loop:
     Args:
         study: the study to run.
         store: saves the cells.
-        bound: the explainers that apply, bound to the model.
+        bound: what is asked of explainers and applies, bound to the model.
         progress: shows the steps.
         maps_to_save: which maps are saved beside their scores.
         place: where in the plan this process begins, a share in [0, 1); differs between processes.
@@ -67,11 +70,16 @@ class Loop:
         self._study = study
         self._store = store
         self._bound = dict(bound)
+        self._asked = study.calls()
         self._progress = progress
         self._maps_to_save = maps_to_save
         self._place = place
-        self._columns = columns(study)
-        self._scorer = Scorer(self._columns)
+        self._scorer = Scorer(columns(study))
+        self._columns = {check: columns(study, check).keys() for check in study.checks}
+        self._compared: dict[str, set[str]] = {}
+        for check, own in self._columns.items():
+            for name in study.explainers:
+                self._compared.setdefault(study.call(check, name), set()).update(own)
         self._complete_keys: set[str] = set()
         self._figure_stages: set[tuple[str, int]] = set()
         self._reference_marks: set[Mark] = set()
@@ -133,14 +141,16 @@ class Loop:
         return others
 
     def _tasks(self, unit: Unit) -> list[Task]:
-        return remaining_tasks(unit.steps, [NETWORK, *self._bound], self._complete)
+        check = unit.steps[0].check
+        names = [n for n in self._study.explainers if self._study.call(check, n) in self._bound]
+        return remaining_tasks(unit.steps, [NETWORK, *names], self._complete)
 
     def _complete(self, step: Step, name: str) -> bool:
         """Whether a cell exists with all its columns, and its maps if they are to be saved."""
         key = step.keys[name]
         if key not in self._complete_keys:
             have = self._store.columns(key)
-            wanted = self._columns.keys() | ({EXAMPLE} if self._is_in_figures(step) else set())
+            wanted = {*step.columns, EXAMPLE} if self._is_in_figures(step) else {*step.columns}
             if have is None or not (name == NETWORK or have >= wanted):
                 return False
             if self._maps_to_save.maps and name and not self._store.has_maps(maps_name(step, name)):
@@ -168,7 +178,10 @@ class Loop:
             if len(self.outcome.failed) > failed:  # that explainer may have changed the network
                 moved = network.outputs(changed.images)
             if logits is not None and moved is not None:
-                observed = self._observe(step, logits, moved)
+                observed = {
+                    **observe(step, scene.targets, logits, moved, network.evidence()),
+                    **other_images(scene, changed),
+                }
         if observed:
             queue.do(self._save, step.keys[NETWORK], observed)
 
@@ -177,69 +190,82 @@ class Loop:
     ) -> None:
         """Compute the reference maps of a condition, or of the unchanged network if None."""
         step, mark = task.step, mark_of(task.step.check, reference)
-        missing = [n for n in task.missing if n != NETWORK and not window.knows(step, n, mark)]
-        names = [name for name in missing if name not in self.outcome.unavailable]
-        if not names:
+        calls = [self._call(step, name) for name in task.missing if name != NETWORK]
+        missing = [call for call in calls if not window.knows(step, call, mark)]
+        calls = [call for call in missing if call not in self.outcome.unavailable]
+        if not calls:
             return
         change: AbstractContextManager[Scene] = nullcontext(scene)
         if reference is not None:
             change = reference.applied(self._study.network, scene)
         with change as changed:
-            for name, maps in self._explaining.maps(dict.fromkeys(names, changed)):
-                window.add_reference(step, name, mark, maps)
+            for call, maps in self._explaining.maps(dict.fromkeys(calls, changed)):
+                found = Found(maps, changed.regions)
+                window.add_reference(step, call, mark, found, self._compares(step, call, mark))
                 if reference is not None:
-                    window.set_aside(step, name, mark, maps)
+                    window.set_aside(step, call, mark, maps)
+
+    def _compares(self, step: Step, call: str, mark: Mark) -> Collection[str]:
+        """The columns for which maps are references: checks share the unchanged network's."""
+        return self._compared[call] if mark is None else self._columns[step.check]
 
     def _explain(
         self, task: Task, scene: Scene, changed: Scene, window: Window, queue: Background
     ) -> Maps | None:
         """Explain a shard under a condition; returns the network's own outputs, if missing."""
         step, mark = task.step, mark_of(task.step.check, task.step.condition)
+        names = {self._call(step, name): name for name in task.names}
 
-        def begin(name: str) -> None:
-            what = f"{step.check}: {step.condition.name}, {name or 'network'}"
-            self._progress.step(what, name)
+        def begin(call: str) -> None:
+            what = f"{step.check}: {step.condition.name}, {names[call] or 'network'}"
+            self._progress.step(what, call)
 
         same_noise = replace(changed, keys=scene.keys)
         scenes: dict[str, Scene] = {}
         moved: Maps | None = None
-        for name in task.names:
-            early = window.take_early(step, name, mark)
-            if early is not None or name in self.outcome.unavailable:
-                begin(name)
+        for call, name in names.items():
+            early = window.take_early(step, call, mark)
+            if early is not None or call in self.outcome.unavailable:
+                begin(call)
             if early is not None:
                 self._keep(task, name, early, changed, window, queue)
-            if early is not None or name in self.outcome.unavailable:
+            if early is not None or call in self.outcome.unavailable:
                 continue
-            stochastic = name == NETWORK or self._study.explainers[name].stochastic
-            scenes[name] = changed if stochastic else same_noise
-        for name, maps in self._explaining.maps(scenes, begin):
-            if name == NETWORK:
+            stochastic = call == NETWORK or self._asked[call].stochastic
+            scenes[call] = changed if stochastic else same_noise
+        for call, maps in self._explaining.maps(scenes, begin):
+            if call == NETWORK:
                 moved = maps
                 continue
             if mark in self._reference_marks:
-                window.add_reference(step, name, mark, maps)
-            self._keep(task, name, maps, changed, window, queue)
+                found = Found(maps, changed.regions)
+                window.add_reference(step, call, mark, found, self._compares(step, call, mark))
+            self._keep(task, names[call], maps, changed, window, queue)
         return moved
+
+    def _call(self, step: Step, name: str) -> str:
+        """What a check asks an explainer for, see `Study.call`; the network stays itself."""
+        return name if name == NETWORK else self._study.call(step.check, name)
 
     def _keep(
         self, task: Task, name: str, maps: Maps, changed: Scene, window: Window, queue: Background
     ) -> None:
         """Score and save maps in the background, or keep them for the floor of the next draw."""
+        found = Found(maps, changed.regions)
         if name in task.missing:
-            queue.do(self._score, task.step, name, maps, changed.targets, window)
+            queue.do(self._score, task.step, name, found, changed.targets, window)
         else:
-            window.store_for_floor(task.step, name, maps)
+            window.store_for_floor(task.step, self._call(task.step, name), found)
 
-    def _score(self, step: Step, name: str, maps: Maps, targets: Ints, window: Window) -> None:
+    def _score(self, step: Step, name: str, found: Found, targets: Ints, window: Window) -> None:
         marks = [mark_of(step.check, reference) for reference in step.references or (None,)]
-        columns = window.columns(step, name, maps, marks)
-        columns["target"] = targets
+        scores = window.columns(step, self._call(step, name), found, marks)
+        scores["target"] = targets
         if self._is_in_figures(step):
-            columns[EXAMPLE] = maps[:EXAMPLES].sum(axis=-1, keepdims=True)
+            scores[EXAMPLE] = found.maps[:EXAMPLES].sum(axis=-1, keepdims=True)
         if self._maps_to_save.maps:
-            self._store.save_maps(maps_name(step, name), maps)
-        self._save(step.keys[name], columns)
+            self._store.save_maps(maps_name(step, name), found.maps)
+        self._save(step.keys[name], scores)
 
     def _is_in_figures(self, step: Step) -> bool:
         """Whether a figure shows maps of this step."""
@@ -249,29 +275,6 @@ class Loop:
     def _save(self, key: str, columns: Mapping[str, NDArray[Any]]) -> None:
         self._store.save_cell(key, columns)
         self.outcome.computed += 1
-
-    def _observe(self, step: Step, logits: Maps, moved: Maps) -> dict[str, NDArray[Any]]:
-        """The network's own cell under a condition.
-
-        Args:
-            step: with the condition.
-            logits: `[N, K]` outputs of the unchanged network.
-            moved: `[N, K]` outputs under the condition.
-
-        Raises:
-            ProofError: if the condition must change the outputs and does not.
-        """
-        if step.condition.moves_output and np.array_equal(moved, logits):
-            raise ProofError(
-                f"the output did not move under {step.condition.name!r}: "
-                "the model does not use the weights that were changed; exclude such layers"
-            )
-        equal = moved.std(axis=0).max() < 1e-5 * np.abs(moved).mean()
-        return {
-            "predicted": moved.argmax(axis=1),
-            "input_independent": np.array(len(moved) > 1 and bool(equal)),
-            **{name: np.array(n) for name, n in self._study.network.evidence().items()},
-        }
 
 
 def _count(tasks: Sequence[Task]) -> int:

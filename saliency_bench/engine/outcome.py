@@ -78,8 +78,11 @@ class Outcome:
             self.feature_maps[name] = [*known, *new]
 
 
+EXAMPLES = 3
+"""Number of images whose maps are saved for the figures."""
+
 EXAMPLE = "example"
-"""The array of a cell that holds maps for the figures."""
+"""The array of a cell that holds maps for the figures, or in a network's cell their images."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from saliency_bench.protocols import (
     BLOCK,
     SCHEMA_VERSION,
     Condition,
+    Measure,
+    Measuring,
     NotApplicable,
     Place,
     Scene,
@@ -55,6 +57,7 @@ class Step:
             the similarity of their maps.
         references: conditions whose maps are compared with those of this step; empty: the maps
             of the unchanged network.
+        columns: names of the columns with the scores of an explainer's maps.
     """
 
     check: str
@@ -64,6 +67,7 @@ class Step:
     keys: Mapping[str, str]
     continues: bool
     references: tuple[Condition, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -77,12 +81,14 @@ class _Change:
         condition: the condition.
         continues: see `Step`.
         references: see `Step`.
+        columns: see `Step`.
         identity: everything of it that can change a number.
     """
 
     condition: Condition
     continues: bool
     references: tuple[Condition, ...]
+    columns: tuple[str, ...]
     identity: Mapping[str, Any]
 
 
@@ -114,8 +120,8 @@ def make_steps(
     _require_settings(columns(study))
     if conditions is None:
         conditions, _ = families(study)
-    changes = {name: _changes(name, family) for name, family in conditions.items()}
-    explainers = {name: identity(explainer) for name, explainer in study.explainers.items()}
+    changes = {name: _changes(study, name, family) for name, family in conditions.items()}
+    explainers = {call: identity(explainer) for call, explainer in study.calls().items()}
     common = {
         "schema": SCHEMA_VERSION,
         "weights": study.network.fingerprint(),
@@ -126,18 +132,22 @@ def make_steps(
     for start, stop in shards(study.scene, study.images_at_once):
         data = content_key({"common": common, "data": scene_digest(study.scene, start, stop)})
         for check, family in changes.items():
+            calls = {name: explainers[study.call(check, name)] for name in study.explainers}
             for change in family:
                 key = content_key({"data": data, **change.identity})
+                # Checks share cells of one condition, unless they score maps by other measures.
+                own = isinstance(study.checks[check], Measuring)
+                measures = {"measures": sorted(change.columns)} if own else {}
                 # Two functions may share one repr: only their names in the study tell them apart.
                 keys = {
-                    name: content_key({"change": key, "name": name, "explainer": identity})
-                    for name, identity in explainers.items()
+                    name: content_key({"change": key, "name": name, "explainer": asked} | measures)
+                    for name, asked in calls.items()
                 }
                 keys[NETWORK] = content_key({"change": key, "network": True})
                 steps.append(
                     Step(
                         check, change.condition, start, stop, keys,
-                        change.continues, change.references,
+                        change.continues, change.references, change.columns,
                     )
                 )  # fmt: skip
     return tuple(steps)
@@ -153,9 +163,18 @@ def figure_stages(steps: Sequence[Step]) -> set[tuple[str, int]]:
     return chosen
 
 
-def columns(study: Study) -> dict[str, Any]:
-    """The similarities by the name of their column in every cell."""
-    return {column(similarity): similarity for similarity in study.similarities.values()}
+def columns(
+    study: Study, check: str | None = None, condition: Condition | None = None
+) -> dict[str, Measure]:
+    """What scores maps, by the name of its column in a cell.
+
+    Args:
+        study: the study.
+        check: only what scores the maps of this check.
+        condition: only what has a meaning under this condition of the check.
+    """
+    measures = study.all_measures if check is None else study.measures(check, condition)
+    return {column(measure): measure for measure in measures.values()}
 
 
 def shards(scene: Scene, together: int) -> list[tuple[int, int]]:
@@ -184,7 +203,7 @@ def _require_settings(names: Iterable[str]) -> None:
             )
 
 
-def _changes(check: str, conditions: Sequence[Condition]) -> list[_Change]:
+def _changes(study: Study, check: str, conditions: Sequence[Condition]) -> list[_Change]:
     """The conditions of a check, stage by stage and draw by draw."""
     family, changes = sorted(conditions, key=_place), []
     places = {_place(condition): condition for condition in family}
@@ -207,7 +226,8 @@ def _changes(check: str, conditions: Sequence[Condition]) -> list[_Change]:
             "draw_before": identity(before) if continues else "",
             "references": [identity(reference) for reference in references],
         }
-        changes.append(_Change(condition, continues, references, content))
+        own = tuple(columns(study, check, condition))
+        changes.append(_Change(condition, continues, references, own, content))
     return changes
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,18 @@ Mark = tuple[str, int, int] | None
 """Check, stage and draw of a reference condition; None: the unchanged network."""
 
 Maps = NDArray[np.float32]
+
+
+class Found(NamedTuple):
+    """What an explainer found in the images of a shard.
+
+    Attributes:
+        maps: `[N, H, W, C']`.
+        regions: `[N, H, W]` of the scene.
+    """
+
+    maps: Maps
+    regions: NDArray[np.bool_] | None = None
 
 
 def mark_of(check: str, condition: Condition | None) -> Mark:
@@ -69,18 +81,21 @@ class Window:
         """
         return (step.start, name, mark) in self._stored
 
-    def add_reference(self, step: Step, name: str, mark: Mark, maps: Maps) -> None:
+    def add_reference(
+        self, step: Step, name: str, mark: Mark, found: Found, columns: Collection[str] | None
+    ) -> None:
         """Store maps of a shard as reference maps.
 
         Args:
             step: gives the shard.
             name: the explainer.
             mark: of the maps' condition.
-            maps: `[N, H, W, C']`.
+            found: the maps.
+            columns: for which they are compared; None: all.
         """
         key = step.start, name, mark
         self._stored.add(key)
-        self._queue.do(self._store, key, maps)
+        self._queue.do(self._store, key, found, columns)
 
     def set_aside(self, step: Step, name: str, mark: Mark, maps: Maps) -> None:
         """Store maps whose own step comes later.
@@ -105,36 +120,36 @@ class Window:
         return maps
 
     def columns(
-        self, step: Step, name: str, maps: Maps, marks: Sequence[Mark]
+        self, step: Step, name: str, found: Found, marks: Sequence[Mark]
     ) -> dict[str, NDArray[Any]]:
-        """A column per similarity, from maps under the step's condition; for background calls.
+        """The step's columns, from maps under its condition; for background calls.
 
         The maps are also stored for the floor of the next draw.
 
         Args:
             step: the step of the maps.
             name: the explainer.
-            maps: `[N, H, W, C']`.
+            found: the maps.
             marks: of the reference maps.
         """
-        changed = self._scorer.prepare(maps)
+        changed = self._scorer.prepare(*found, step.columns)
         before = self._shelf["before", step.start, name] if step.continues else None
         references = [self._shelf[step.start, name, mark] for mark in marks]
         self._shelf["before", step.start, name] = changed
         return self._scorer.columns(changed, references, before)
 
-    def store_for_floor(self, step: Step, name: str, maps: Maps) -> None:
+    def store_for_floor(self, step: Step, name: str, found: Found) -> None:
         """Store maps for the floor of the next draw, without comparing them.
 
         Args:
             step: gives the shard.
             name: the explainer.
-            maps: `[N, H, W, C']`.
+            found: the maps.
         """
-        self._queue.do(self._store, ("before", step.start, name), maps)
+        self._queue.do(self._store, ("before", step.start, name), found, step.columns)
 
-    def _store(self, key: Hashable, maps: Maps) -> None:
-        self._shelf[key] = self._scorer.prepare(maps)
+    def _store(self, key: Hashable, found: Found, columns: Collection[str] | None) -> None:
+        self._shelf[key] = self._scorer.prepare(*found, columns)
 
 
 def require_maps(maps: NDArray[Any], count: int, shape: tuple[int, ...]) -> None:

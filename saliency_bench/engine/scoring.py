@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import BLOCK, CONSTANT, DIED, NAN, OK, NotApplicable, Similarity
+from saliency_bench.protocols import (
+    BLOCK,
+    CONSTANT,
+    DIED,
+    NAN,
+    OK,
+    Measure,
+    NotApplicable,
+    RegionMeasure,
+)
 
 PARTNERS = 4
 """Number of other images of its block from which an image's null is computed."""
+
+LEFT_OUT = -1
+"""The status of a pair without a row: a scene leaves its image out."""
 
 PAIR = np.dtype([("score", "f8"), ("null", "f8"), ("floor", "f8"), ("status", "i1")])
 """An entry of a similarity's column: an image's changed map compared with its reference."""
@@ -27,12 +39,14 @@ class ComparableMaps:
         finite: `[N]`, whether a map is finite.
         prepared: the result of the similarity's `prepare`, by column.
         refused: the reason why a similarity does not apply to the maps, by column.
+        present: `[N]`, whether the scene leaves an image in.
     """
 
     shape: tuple[int, ...]
     finite: NDArray[np.bool_]
     prepared: Mapping[str, Any]
     refused: Mapping[str, str]
+    present: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -43,18 +57,34 @@ class Scorer:
         similarities: by the name of their column.
     """
 
-    similarities: Mapping[str, Similarity]
+    similarities: Mapping[str, Measure]
 
-    def prepare(self, maps: NDArray[np.float32]) -> ComparableMaps:
-        """Prepare maps `[N, H, W, C']` for comparison."""
+    def prepare(
+        self,
+        maps: NDArray[np.float32],
+        regions: NDArray[np.bool_] | None = None,
+        columns: Collection[str] | None = None,
+    ) -> ComparableMaps:
+        """Prepare maps for comparison.
+
+        Args:
+            maps: `[N, H, W, C']`.
+            regions: `[N, H, W]` of their scene.
+            columns: the columns to prepare them for; default: all.
+        """
         prepared: dict[str, Any] = {}
         refused: dict[str, str] = {}
         for name, similarity in self.similarities.items():
+            if columns is not None and name not in columns:
+                continue
             try:
-                prepared[name] = similarity.prepare(maps)
+                prepared[name] = _prepare(similarity, maps, regions)
             except NotApplicable as refusal:
                 refused[name] = refusal.reason
-        return ComparableMaps(maps.shape, _finite(maps), prepared, refused)
+        present = np.ones(len(maps)) if regions is None else regions.any(axis=(1, 2))
+        return ComparableMaps(
+            maps.shape, _finite(maps), prepared, refused, np.asarray(present, np.bool_)
+        )
 
     def columns(
         self,
@@ -62,7 +92,7 @@ class Scorer:
         references: Sequence[ComparableMaps],
         before: ComparableMaps | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """A column per similarity: `[N]` of `PAIR`.
+        """A column for all that the changed maps are prepared for: `[N]` of `PAIR`.
 
         If a similarity does not apply to the maps, its column is the reason, a text.
 
@@ -72,7 +102,8 @@ class Scorer:
             before: maps of the previous draw, for the floor; None: no floor.
         """
         columns: dict[str, NDArray[Any]] = {}
-        for name, similarity in self.similarities.items():
+        for name in (*changed.prepared, *changed.refused):
+            similarity = self.similarities[name]
             why = [maps.refused[name] for maps in (*references, changed) if name in maps.refused]
             if why:
                 columns[name] = np.array(why[0])
@@ -84,8 +115,16 @@ class Scorer:
         return columns
 
 
+def _prepare(measure: Measure, maps: NDArray[np.float32], regions: NDArray[np.bool_] | None) -> Any:
+    if not isinstance(measure, RegionMeasure):
+        return measure.prepare(maps)
+    if regions is None:
+        raise NotApplicable("it needs the regions of the images, and there are none")
+    return measure.prepare(maps, regions)
+
+
 def _pairs(
-    name: str, similarity: Similarity, reference: ComparableMaps, changed: ComparableMaps
+    name: str, similarity: Measure, reference: ComparableMaps, changed: ComparableMaps
 ) -> NDArray[np.void]:
     """One similarity's column against one reference, without a floor."""
     here, there = reference.prepared[name], changed.prepared[name]
@@ -95,7 +134,8 @@ def _pairs(
     column["score"] = score
     column["null"] = _null(similarity, here, there)
     column["floor"] = np.nan
-    column["status"] = _status(score, finite, here.defined, there.defined)
+    status = _status(score, finite, here.defined, there.defined)
+    column["status"] = np.where(reference.present & changed.present, status, LEFT_OUT)
     return column
 
 
@@ -135,9 +175,11 @@ def partners(count: int) -> list[NDArray[np.int64]]:
     return [starts[block] + (place + shift) % sizes[block] for shift in shifts]
 
 
-def _null(similarity: Similarity, reference: Any, changed: Any) -> NDArray[np.float64]:
+def _null(similarity: Measure, reference: Any, changed: Any) -> NDArray[np.float64]:
     """`[N]` mean similarity with the partners' changed maps; NaN if no partner is defined."""
     count = len(reference.defined)
+    if isinstance(similarity, RegionMeasure):
+        return np.full(count, similarity.null)
     scores = [similarity.compare(reference, changed.take(rows)) for rows in partners(count)]
     return _finite_mean(scores) if scores else np.full(count, np.nan)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from saliency_bench import network
 from saliency_bench.explainers.base import USUAL, Compiled, as_tuples, fit_baseline
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Floats, Output
 
 
@@ -44,6 +45,11 @@ class DeepLIFT(Compiled):
             ValueError: if the baseline does not fit the model's images.
         """
         return network.differences(model, partial(fit_baseline, self.baseline), self.output)
+
+    def handing_back(self, model: Any) -> Bound:
+        """Noise at the scores, handed back by the rescale rule."""
+        rule = network.rescale(partial(fit_baseline, self.baseline))
+        return handing_back(model, self.output, rule)
 
     def reference(self, images: Floats) -> Floats:
         """The baseline, once per image."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from saliency_bench import network
 from saliency_bench.explainers.base import USUAL, Compiled
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 
@@ -24,6 +25,10 @@ class Gradient(Compiled):
     def compile(self, model: Any) -> Bound:
         """Compile for `model`."""
         return network.input_gradient(model, self.output)
+
+    def handing_back(self, model: Any) -> Bound:
+        """Noise at the scores, handed back as gradients are."""
+        return handing_back(model, self.output)
 
 
 @dataclass(frozen=True)

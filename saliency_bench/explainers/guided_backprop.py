@@ -7,6 +7,7 @@ from typing import Any
 
 from saliency_bench import network
 from saliency_bench.explainers.base import Compiled
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Output
 
 
@@ -19,6 +20,10 @@ class GuidedBackprop(Compiled):
     def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no ReLU or one that cannot be changed."""
         return network.input_gradient(model, self.output, rule=network.GuidedRelu())
+
+    def handing_back(self, model: Any) -> Bound:
+        """Noise at the scores, handed back by the rule at ReLUs."""
+        return handing_back(model, self.output, network.GuidedRelu())
 
 
 @dataclass(frozen=True)
@@ -33,3 +38,7 @@ class Deconvnet(Compiled):
     def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no ReLU or one that cannot be changed."""
         return network.input_gradient(model, self.output, rule=network.DeconvRelu())
+
+    def handing_back(self, model: Any) -> Bound:
+        """Noise at the scores, handed back by the rule at ReLUs."""
+        return handing_back(model, self.output, network.DeconvRelu())

@@ -11,6 +11,7 @@ import numpy as np
 
 from saliency_bench import network
 from saliency_bench.explainers.base import Compiled
+from saliency_bench.explainers.handing_back import handing_back
 from saliency_bench.protocols import Bound, Floats, Output
 
 RULES = ("epsilon", "gamma", "z_plus", "alpha_beta", "w_square", "flat", "z_box")
@@ -95,6 +96,10 @@ class LRP(Compiled):
         return network.relevance(
             model, self._choose, self.output, magnitude=self._propagates_magnitude
         )
+
+    def handing_back(self, model: Any) -> Bound:
+        """Noise at the scores, handed back by the rules of the layers."""
+        return handing_back(model, self.output, network.Relevance(self._choose))
 
     def conserved(self, scores: Floats) -> Floats:
         """What maps sum to in a network without biases: the scores or their magnitudes."""

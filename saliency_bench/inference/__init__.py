@@ -1,7 +1,7 @@
 """Nulls, ceilings, intervals and verdicts: pure functions on arrays and tables."""
 
 from saliency_bench.inference.evidence import Case, Evidence, cases
-from saliency_bench.inference.intervals import Components, Estimate, Interval, interval
+from saliency_bench.inference.intervals import UNKNOWN, Components, Estimate, Interval, interval
 from saliency_bench.inference.pairs import difference
 from saliency_bench.inference.rules import decide
 from saliency_bench.inference.tables import (
@@ -18,6 +18,7 @@ __all__ = [
     "Estimate",
     "Evidence",
     "Interval",
+    "UNKNOWN",
     "cases",
     "decide",
     "difference",

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from saliency_bench.inference.intervals import Interval
 from saliency_bench.inference.pairs import (
     ABSENT,
     Counted,
@@ -33,7 +34,7 @@ from saliency_bench.protocols import (
 from saliency_bench.storage.longtable import Key, LongTable
 
 _AXES = ("stage", "draw", "image")
-_VALUES = ("score", "null", "ceiling")
+_VALUES = ("score", "null", "ceiling", "shift")
 _LISTED = 5
 """Most names that a message lists."""
 _SPARSEST = 10_000
@@ -46,7 +47,8 @@ class Evidence:
 
     Attributes:
         scores: `check, explainer, similarity, stage, condition, depth, draw, image, target,
-            score, null, ceiling, status`; stage 0 compares the untouched map with itself under
+            score, null, ceiling, status`, and `shift`, how far the explained output moved, where a
+            check asks for it; stage 0 compares the untouched map with itself under
             another explainer seed. An explainer that failed has one row, with the reason as its
             condition.
         floors: `check, explainer, similarity, stage, draw, image, floor`.
@@ -99,7 +101,7 @@ class Case:
         failure: status and reason of an explainer that never ran; empty if it ran.
         expectation: what the check declares about itself.
         signed: whether the sign of the maps has a meaning.
-        threshold: the largest `retained` that passes.
+        threshold: the line of the number that decides: the largest `retained` that passes.
         networks: the rows of this check.
         chance: accuracy of guessing.
         draws: numbers of the draws, in the order of the pairs.
@@ -138,8 +140,35 @@ class Case:
 
     @property
     def statistic(self) -> Statistic:
-        """The statistic that decides: `retained`, or the score itself if maps must be kept."""
-        return "similarity" if self.expectation.expects == "keep" else "retained"
+        """The statistic that decides."""
+        if self.expectation.statistic == "order":
+            return "order"
+        scored = self.expectation.expects == "keep" or self.expectation.number is not None
+        return "similarity" if scored else "retained"
+
+    @property
+    def number(self) -> Interval:
+        """The number that decides, with its interval."""
+        return cast(Interval, getattr(self.reported, self.statistic))
+
+    @property
+    def name(self) -> str:
+        """The name of the number that decides."""
+        own = self.expectation.number
+        return own.name if own else self.expectation.decides or self.statistic
+
+    @property
+    def worse(self) -> int:
+        """1 if a higher number is worse, -1 if a lower one is."""
+        number = self.expectation.number
+        passes_above = number.passes == "above" if number else self.expectation.expects == "keep"
+        return -1 if passes_above else 1
+
+    @property
+    def digits(self) -> int:
+        """Decimals that show on which side of the threshold the statistic lies."""
+        keeps = self.expectation.expects == "keep"
+        return max(2, 1 + round(-math.log10(self.expectation.tolerance))) if keeps else 2
 
     @cached_property
     def reported(self) -> Counted:
@@ -154,7 +183,11 @@ class Case:
             died: see `count`.
             nan: see `count`.
         """
-        return count(pairs, died=died, nan=nan, measured_at=self.expectation.ceiling.stage)
+        expected = self.expectation
+        return count(
+            pairs, died=died, nan=nan, measured_at=expected.ceiling.stage,
+            fixed=expected.fixed_draws,
+        )  # fmt: skip
 
 
 def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
@@ -174,15 +207,22 @@ def cases(evidence: Evidence, keys: Iterable[Key]) -> Iterator[Case]:
             failure=tuple(failures.iloc[0][["status", "condition"]]) if len(failures) else (),
             expectation=evidence.expectations[check],
             signed=evidence.signed[explainer],
-            threshold=evidence.thresholds.get(similarity),
+            threshold=_line(evidence.thresholds.get(similarity), evidence.expectations[check]),
             networks=evidence.networks[evidence.networks["check"] == check],
             chance=evidence.chance,
         )
 
 
+def _line(threshold: float | None, expectation: Expectation) -> float | None:
+    """The line of a verdict; None if the similarity gives none."""
+    own = None if expectation.number is None else expectation.number.line
+    return threshold if own is None or threshold is None else own
+
+
 def _columns(rows: pd.DataFrame) -> dict[str, NDArray[Any]]:
     whole = {name: rows[name].to_numpy() for name in _AXES}
-    return whole | {name: rows[name].to_numpy(np.float64) for name in _VALUES}
+    nothing = pd.Series(np.nan, rows.index)
+    return whole | {name: rows.get(name, nothing).to_numpy(np.float64) for name in _VALUES}
 
 
 def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> tuple[Pairs, Ints, Ints]:
@@ -204,6 +244,7 @@ def _pivot(columns: Mapping[str, Floats], kinds: NDArray[np.int8]) -> tuple[Pair
     pairs = np.count_nonzero(kind != ABSENT)
     if pairs < len(kinds):
         raise ValueError(f"a pair must have one row, got {len(kinds)} rows for {pairs} pairs")
-    score, null, ceiling = (placed(columns[name], np.nan) for name in _VALUES)
+    values = (placed(columns[name], np.nan) for name in _VALUES)
     stages, draws, images = (np.asarray(levels, np.int64) for _, levels in axes)
-    return Pairs(stages, score, null, ceiling, kind), draws, images
+    score, null, ceiling, shift = values
+    return Pairs(stages, score, null, ceiling, kind, shift), draws, images

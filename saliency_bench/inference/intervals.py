@@ -25,6 +25,10 @@ class Interval(NamedTuple):
     high: Floats
 
 
+UNKNOWN = Interval(*(np.asarray(np.nan) for _ in range(3)))
+"""No estimate."""
+
+
 class Estimate(NamedTuple):
     """A number, its standard error, and the degrees of freedom of Student's t for the error.
 
@@ -66,7 +70,9 @@ class Estimate(NamedTuple):
         return Estimate(self.value - other.value, np.sqrt(squares.sum()), freedom, freedom)
 
 
-def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interval:
+def interval(
+    numerator: Floats, denominator: Floats, weights: Floats, *, fixed: bool = False
+) -> Interval:
     """Ratio of two weighted means over stages, draws and images.
 
     The ratio is linearised: `u[d, i]` is the contribution of cell (d, i) to `mean(a) - r mean(b)`.
@@ -77,12 +83,13 @@ def interval(numerator: Floats, denominator: Floats, weights: Floats) -> Interva
         numerator: `[..., L, D, I]`, finite, also where `weights` are 0.
         denominator: as `numerator`, or a constant that broadcasts against it.
         weights: `[..., L, D, I]`, non-negative, sum 1; 0 leaves a pair out.
+        fixed: see `estimate`.
 
     Returns:
         Arrays `[...]`; NaN where the mean denominator is 0. The bounds are NaN also with fewer
         than two draws or two images.
     """
-    return estimate(*linearised(numerator, denominator, weights)).interval()
+    return estimate(*linearised(numerator, denominator, weights), fixed=fixed).interval()
 
 
 def linearised(
@@ -108,14 +115,19 @@ def linearised(
     return np.asarray(ratio), np.asarray(cells)
 
 
-def estimate(value: Floats, cells: Floats) -> Estimate:
+def estimate(value: Floats, cells: Floats, *, fixed: bool = False) -> Estimate:
     """An estimate with the standard error of the mean of `cells`.
 
     Args:
         value: `[...]`.
         cells: `[..., D, I]` influence of each draw and image on it, as crossed random effects.
+        fixed: whether the estimate is about these draws alone, so that only images are random.
     """
     draws, images = cells.shape[-2:]
+    if fixed and images > 1 and draws:
+        error = np.std(cells.mean(axis=-2), axis=-1, ddof=1) / images**0.5
+        freedom = np.full(cells.shape[:-2], images - 1.0)
+        return Estimate(value, error, freedom, freedom)
     least = np.full(cells.shape[:-2], min(draws, images) - 1.0)
     if (least < 1).all():
         return Estimate(value, *np.full((3, *cells.shape[:-2]), np.nan))

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from saliency_bench.inference.intervals import (
     Estimate,
@@ -21,10 +22,12 @@ from saliency_bench.protocols import CONSTANT, DIED, NAN, STATUSES, Floats, Ints
 
 Died = Literal["null", "out"]
 NotFinite = Literal["null", "ceiling", "out"]
-Statistic = Literal["retained", "similarity"]
+Statistic = Literal["retained", "similarity", "order"]
 
 MIN_DRAWS = 3
 """Fewest changed networks for a statement about changed networks in general."""
+MIN_STAGES = 3
+"""Fewest stages whose order is compared."""
 ABSENT = -1
 """The kind of a pair without a comparison."""
 
@@ -39,6 +42,7 @@ class Pairs:
         null: similarity of unrelated maps of the same explainer.
         ceiling: similarity if nothing changed.
         kind: index into `STATUSES`, or `ABSENT`.
+        shift: how far the network's output moved; None if it is not measured.
     """
 
     stages: Ints
@@ -46,6 +50,7 @@ class Pairs:
     null: Floats
     ceiling: Floats
     kind: NDArray[np.int8]
+    shift: Floats | None = None
 
     def take(self, stages: NDArray[np.bool_]) -> Pairs:
         """The stages where the mask `[L]` is True."""
@@ -55,6 +60,7 @@ class Pairs:
             self.null[stages],
             self.ceiling[stages],
             self.kind[stages],
+            None if self.shift is None else self.shift[stages],
         )
 
     @property
@@ -87,6 +93,8 @@ class Counted:
         images: which of all images count.
         measured: `[L]` whether the score of a stage is a mean over networks trained alike, as
             every ceiling is; None if ceilings are not measured.
+        fixed: whether the draws are given and not drawn.
+        shift: as `score`; None if it is not measured.
     """
 
     score: Floats
@@ -96,6 +104,8 @@ class Counted:
     draws: NDArray[np.bool_]
     images: NDArray[np.bool_]
     measured: NDArray[np.bool_] | None = None
+    fixed: bool = False
+    shift: Floats | None = None
 
     @cached_property
     def similarity(self) -> Interval:
@@ -120,6 +130,11 @@ class Counted:
         """`mean(ceiling - null)`: the most that can be retained."""
         return self._interval(self._networks[1] - self.null, np.ones(1))
 
+    @cached_property
+    def order(self) -> Interval:
+        """The mean rank correlation over the stages of a map's change with the output's."""
+        return interval(*self._orders, fixed=self.fixed)
+
     def moved_by(self, statistic: Statistic) -> tuple[Floats, Floats]:
         """The statistic, and the influence of each draw and image that counts.
 
@@ -127,6 +142,9 @@ class Counted:
             A number, which is NaN if there is no interval, and `[D, I]`.
         """
         result = getattr(self, statistic)
+        if statistic == "order":
+            known = np.where(np.isfinite(result.low), result.value, np.nan)
+            return known, linearised(*self._orders)[1]
         score, ceiling = self._networks
         is_similarity = statistic == "similarity"
         room = np.ones_like(ceiling) if is_similarity else ceiling - self.null
@@ -141,6 +159,14 @@ class Counted:
     def mean(self, values: Floats) -> float:
         """Weighted mean of `values`; NaN if nothing counts."""
         return float(np.sum(self.weights * values)) if self.weights.size else float("nan")
+
+    @cached_property
+    def _orders(self) -> tuple[Floats, Floats, Floats]:
+        """The rank correlation `[1, D, I]` of each draw and image, 1, and its weight."""
+        shift = np.full_like(self.score, np.nan) if self.shift is None else self.shift
+        found = order_of(1 - self.score, shift, self.weights > 0)[None]
+        known = np.isfinite(found)
+        return np.where(known, found, 0.0), np.ones(1), known / max(1, np.count_nonzero(known))
 
     @property
     def _networks(self) -> tuple[Floats, Floats]:
@@ -157,7 +183,7 @@ class Counted:
         return self.n_draws < MIN_DRAWS
 
     def _interval(self, numerator: Floats, denominator: Floats) -> Interval:
-        result = interval(numerator, denominator, self.weights)
+        result = interval(numerator, denominator, self.weights, fixed=self.fixed)
         if self.measured is None or not self._few:
             return result
         return Interval(result.value, *np.full((2, *np.shape(result.value)), np.nan))
@@ -169,6 +195,7 @@ def count(
     died: Died = "null",
     nan: NotFinite = "out",
     measured_at: int | None = None,
+    fixed: bool = False,
 ) -> Counted:
     """Apply a rule for undefined pairs; the defaults are the rule for reported numbers.
 
@@ -179,6 +206,7 @@ def count(
         died: whether a map that vanished under the change counts as the null or is left out.
         nan: whether a pair that is not finite counts as the null, as the ceiling or is left out.
         measured_at: the stage that measures the ceilings; None if they are not measured.
+        fixed: whether the draws are given and not drawn.
     """
     null, ceiling = _fill_unknown(pairs.null), _fill_unknown(pairs.ceiling)
     fills = {"null": null, "ceiling": ceiling}
@@ -198,7 +226,38 @@ def count(
     weights = alive / (per_stage * len(alive))
     score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
     measured = None if measured_at is None else alike[stages]
-    return Counted(score, null, ceiling, weights, draws, images, measured)
+    shift = None if pairs.shift is None else pairs.shift[lively]
+    return Counted(score, null, ceiling, weights, draws, images, measured, fixed, shift)
+
+
+def order_of(change: Floats, shift: Floats, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Rank correlation (Spearman) over the stages of a map's change with the output's: `[D, I]`.
+
+    A map that never changes follows nothing: 0. NaN if the output never changes, or if fewer than
+    `MIN_STAGES` stages are known.
+
+    Args:
+        change: `[L, D, I]` of the map.
+        shift: `[L, D, I]` of the output.
+        known: `[L, D, I]` whether both are known.
+    """
+    known = known & np.isfinite(shift)
+    ranks = [
+        stats.rankdata(np.where(known, values, np.nan), axis=0, nan_policy="omit")
+        for values in (change, shift)
+    ]
+    map_rank, output_rank = (_centred(rank, known) for rank in ranks)
+    product = (map_rank * output_rank).sum(axis=0)
+    of_map, of_output = ((rank**2).sum(axis=0) for rank in (map_rank, output_rank))
+    judged = (known.sum(axis=0) >= MIN_STAGES) & (of_output > 0)
+    size = np.sqrt(of_map * of_output)
+    return np.where(judged, product / np.where(size > 0, size, 1.0), np.nan)
+
+
+def _centred(ranks: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Ranks `[L, D, I]` minus their mean over the known stages; 0 elsewhere."""
+    sums = np.where(known, ranks, 0.0).sum(axis=0)
+    return np.where(known, ranks - sums / np.maximum(1, known.sum(axis=0)), 0.0)
 
 
 def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired: bool) -> Estimate:
@@ -212,13 +271,14 @@ def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired
             effects then cancel. Otherwise both count as independent, which gives too wide an
             interval if they share images.
     """
+    fixed = counted.fixed and other.fixed
     (value, cells), (base, others) = counted.moved_by(statistic), other.moved_by(statistic)
     if not paired:
-        return estimate(value, cells).minus(estimate(base, others))
+        return estimate(value, cells, fixed=fixed).minus(estimate(base, others, fixed=fixed))
     draws, images = counted.draws | other.draws, counted.images | other.images
     apart = _spread(counted, cells) - _spread(other, others)
     both = apart[np.ix_(draws, images)]
-    return estimate(value - base, both * both.size)
+    return estimate(value - base, both * both.size, fixed=fixed)
 
 
 def _spread(counted: Counted, cells: Floats) -> NDArray[np.float64]:

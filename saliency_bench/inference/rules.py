@@ -13,7 +13,7 @@ from scipy import stats
 
 from saliency_bench.inference.evidence import Case
 from saliency_bench.inference.intervals import Interval, mean_interval, ratio_interval
-from saliency_bench.inference.pairs import MIN_DRAWS, Counted, Died, NotFinite
+from saliency_bench.inference.pairs import MIN_DRAWS, MIN_STAGES, Counted, Died, NotFinite
 from saliency_bench.protocols import DIED, NAN, STATUSES
 from saliency_bench.protocols.labels import SIGNIFICANCE
 
@@ -27,8 +27,6 @@ MARGIN = 0.1
 """Similarities closer than this count as equal."""
 MIN_REPEATABILITY = 0.3
 """Share of the room above the null that a map must keep if only its own noise changes."""
-TOLERANCE = 0.1
-"""Largest loss of similarity if maps must be kept."""
 EXACT = 1e-6
 """A map is deterministic if its repetition differs by no more than this."""
 SIGNED = "spearman_signed"
@@ -55,7 +53,7 @@ Rule = Callable[[Case], Verdict | None]
 
 def decide(case: Case) -> Verdict:
     """The verdict of one (check, explainer, similarity)."""
-    for rule in _ORDER[case.expectation.expects]:
+    for rule in _ORDER["keep" if case.expectation.expects == "keep" else case.statistic]:
         verdict = rule(case)
         if verdict is not None:
             return verdict
@@ -80,7 +78,10 @@ def _guarded(case: Case) -> Verdict | None:
 
 
 def _no_threshold(case: Case) -> Verdict | None:
-    if case.threshold is None:
+    decides = case.expectation.decides
+    if decides and case.key[2] != decides:
+        return Verdict("", f"descriptive: the verdict is taken on {decides}")
+    if case.threshold is None and not decides:
         return Verdict("", f"descriptive: {case.key[2]} has no threshold")
     return None
 
@@ -94,7 +95,7 @@ def _no_sign(case: Case) -> Verdict | None:
 
 def _few_draws(case: Case) -> Verdict | None:
     draws = case.judged.n_draws
-    if draws >= MIN_DRAWS:
+    if draws >= MIN_DRAWS or case.expectation.fixed_draws:
         return None
     what = case.expectation.words.draws
     return Verdict("inconclusive", f"a verdict needs {MIN_DRAWS} {what}, this run has {draws}")
@@ -195,11 +196,17 @@ def _irreproducible(case: Case) -> Verdict | None:
     )
 
 
+def _no_order(case: Case) -> Verdict | None:
+    if np.isfinite(case.number.value):
+        return None
+    return Verdict("undefined", f"no order: fewer than {MIN_STAGES} stages, or a constant output")
+
+
 _GIVEN: tuple[Rule, ...] = (_failed, _descriptive, _no_threshold, _no_sign, _guarded)
 _ALWAYS: tuple[Rule, ...] = (*_GIVEN, _few_draws, _weak_network)
 _ORDER: dict[str, tuple[Rule, ...]] = {
     # A map that is equal for all images repeats and has no room, so the rule of room comes first.
-    "change": (
+    "retained": (
         *_ALWAYS,
         _able_when_destroyed,
         _few_defined,
@@ -208,8 +215,10 @@ _ORDER: dict[str, tuple[Rule, ...]] = {
         _no_room,
         _irreproducible,
     ),
-    # Here the score itself is judged, against 1, without a null.
-    "keep": (*_ALWAYS, _few_defined),
+    # Here the score itself is judged, without a null.
+    "similarity": (*_ALWAYS, _few_defined),
+    "keep": (*_ALWAYS, _few_defined, _irreproducible),
+    "order": (*_ALWAYS, _few_defined, _few_alive, _irreproducible, _no_order),
 }
 
 
@@ -232,7 +241,8 @@ def _against_threshold(case: Case) -> Verdict:
     verdict = "inconclusive" if len(verdicts) > 1 else verdicts.pop()
     size = f"{case.judged.n_draws} {case.expectation.words.draws}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
-    sentence = f"{case.statistic} {_numbers(estimate)} {side} the threshold {line:.2f} ({size})"
+    numbers = f"{_numbers(estimate, case.digits)} {side} the threshold {line:.{case.digits}f}"
+    sentence = f"{case.name} {numbers} ({size})"
     if case.expectation.ceiling.stage is not None:
         sentence += f": {_levels(case)}"
     return Verdict(verdict, sentence, measured=True)
@@ -240,11 +250,13 @@ def _against_threshold(case: Case) -> Verdict:
 
 def _scale(case: Case, counted: Counted) -> tuple[Interval, float, str, str]:
     """The statistic, its threshold, and the verdicts below and above the threshold."""
-    if case.statistic == "similarity":
-        return counted.similarity, 1 - TOLERANCE, "fail", "pass"
+    below, above = ("pass", "fail") if case.worse > 0 else ("fail", "pass")
+    estimate: Interval = getattr(counted, case.statistic)
+    if case.expectation.number is None and case.statistic == "similarity":
+        return estimate, 1 - case.expectation.tolerance, below, above
     if case.threshold is None:
         raise ValueError(f"a verdict needs a threshold, got None for {case.key[2]}")
-    return counted.retained, case.threshold, "pass", "fail"
+    return estimate, case.threshold, below, above
 
 
 def _side(estimate: Interval, line: float, below: str, above: str) -> str:
@@ -278,7 +290,7 @@ def _levels(case: Case) -> str:
     return f"score {score:.2f}, null {null:.2f}, {case.expectation.ceiling.name} {ceiling:.2f}"
 
 
-def _numbers(estimate: Interval) -> str:
+def _numbers(estimate: Interval, digits: int = 2) -> str:
     # Adding 0 removes the sign of a zero.
-    value, low, high = (round(float(number), 2) + 0 for number in estimate)
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    value, low, high = (round(float(number), digits) + 0 for number in estimate)
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

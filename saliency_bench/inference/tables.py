@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from saliency_bench.inference.evidence import Case, Evidence, cases
-from saliency_bench.inference.intervals import UPPER, Components, components, linearised
+from saliency_bench.inference.intervals import UNKNOWN, UPPER, Components, components, linearised
 from saliency_bench.inference.pairs import MIN_DRAWS, Counted, Pairs
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
 from saliency_bench.protocols import AREA, FAILURES, SCHEMA_VERSION
@@ -36,7 +36,8 @@ Floors = Mapping[Key, Mapping[int, float]]
 def summarize(evidence: Evidence) -> pd.DataFrame:
     """One row per (check, explainer, similarity, stage), and one per area.
 
-    In each row `retained = (mean - null) / (ceiling - null)`. Undefined pairs count by one rule
+    In each row `retained = (mean - null) / (ceiling - null)`; it is NaN where a check decides on
+    another number, which is the mean of the row of the verdict. Undefined pairs count by one rule
     everywhere: a map that died counts as the null, except among twins, where no map is the changed
     one and the pair is left out; pairs with a constant reference or NaN are left out.
 
@@ -61,20 +62,34 @@ def _rows(case: Case, floors: Floors) -> Iterator[Row]:
     for stage in () if case.failure else case.pairs.stages:
         pairs = case.pairs.take(case.pairs.stages == stage)
         floor = by_stage.get(int(stage), np.nan)
-        numbers = _numbers(pairs, case.counted(pairs))
+        numbers = _numbers(case, pairs, case.counted(pairs))
         yield {**shared, **numbers, "stage": int(stage), "floor": floor, "verdict": ""}
     (floor,) = [by_stage.get(int(stage), np.nan) for stage in case.destroyed.stages] or [np.nan]
     yield {
         **shared,
-        **_numbers(case.judged, case.reported),
+        **_numbers(case, case.judged, case.reported),
+        **_decided(case),
         "stage": AREA,
         "floor": floor,
         "verdict": decide(case).verdict,
     }
 
 
-def _numbers(pairs: Pairs, counted: Counted) -> Row:
+def _decided(case: Case) -> Row:
+    """What differs in the row of the verdict if the check decides on a number of its own."""
+    if case.expectation.number is None:
+        return {}
+    nothing = ["retained", "retained_low", "retained_high"]
+    if case.statistic == "order":  # a correlation has neither null nor ceiling in similarity
+        nothing += ["null", "ceiling"]
+    numbers = zip(("mean", "low", "high"), map(float, case.number), strict=True)
+    return dict.fromkeys(nothing, np.nan) | dict(numbers)
+
+
+def _numbers(case: Case, pairs: Pairs, counted: Counted) -> Row:
     similarity, retained = counted.similarity, counted.retained
+    if case.expectation.number is not None and case.statistic == "similarity":
+        retained = UNKNOWN  # the check's own measure has no scale from null to ceiling
     return {
         "n_images": pairs.n_images,
         "n_draws": pairs.n_draws,
@@ -125,7 +140,9 @@ def judge(evidence: Evidence, summary: pd.DataFrame) -> pd.DataFrame:
 
 def _verdict_row(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, Row]) -> Row:
     """One row of the verdicts, from the area rows by similarity."""
-    name = _primary(evidence, explainer, areas)
+    name = _primary(evidence, check, explainer, areas)
+    if name == "none" and evidence.expectations[check].number is not None:
+        name = next(iter(areas))  # its number stands in the tables, also without a verdict
     if name == "none":
         area: Row = {"verdict": ""}
         reason = "descriptive: no similarity that was run has a threshold"
@@ -141,7 +158,10 @@ def _verdict_row(evidence: Evidence, check: str, explainer: str, areas: Mapping[
     }
 
 
-def _primary(evidence: Evidence, explainer: str, areas: Mapping[str, Row]) -> str:
+def _primary(evidence: Evidence, check: str, explainer: str, areas: Mapping[str, Row]) -> str:
+    decides = evidence.expectations[check].decides
+    if decides in areas:
+        return decides
     primary = SIGNED if evidence.signed[explainer] else "spearman_abs"
     with_threshold = [name for name, line in evidence.thresholds.items() if line is not None]
     # The signed correlation gives no verdict on a map without a sign, so it comes last.
@@ -189,18 +209,19 @@ def _control(evidence: Evidence, check: str, explainer: str) -> str:
 def variance_components(evidence: Evidence, check: str) -> dict[str, Components]:
     """Variances of `retained` over draws and images, by explainer of a check.
 
-    They are those of the explainer's primary similarity. Controls, and explainers without at least
+    They are those of the explainer's primary similarity. Checks that decide on another number,
+    controls, and explainers without at least
     two draws and two images, are left out.
     """
     variances: dict[str, Components] = {}
     for explainer in dict.fromkeys(key[1] for key in evidence.scores.keys if key[0] == check):
         areas = {k[2]: {"verdict": ""} for k in evidence.scores.keys if k[:2] == (check, explainer)}
-        name = _primary(evidence, explainer, areas)
+        name = _primary(evidence, check, explainer, areas)
         if name == "none" or explainer in evidence.controls:
             continue
         (case,) = cases(evidence, [(check, explainer, name)])
         counted = case.reported
-        if min(counted.score.shape[1:], default=0) > 1:
+        if case.expectation.number is None and min(counted.score.shape[1:], default=0) > 1:
             score, ceiling = counted.score - counted.null, counted.ceiling - counted.null
             _, cells = linearised(score, ceiling, counted.weights)
             variances[explainer] = components(cells)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,16 +96,35 @@ class Trainer:
         self._seed = seed
         self._cache = Path(cache)
         self._progress = progress or Silent()
+        self._rehearsals = rehearsal
         self._rehearsal = None if rehearsal is None else Rehearsal(settings.training, rehearsal)
         self._keys = CacheKeys(dataset, settings.training)
+        self._lessons: dict[str, Trainer] = {}
         self._starts: dict[str, NetworkName] = {}
         self._alike: dict[str, None] = {}
         self._trained: dict[NetworkName, TrainedNetwork] = {}
 
     @property
     def trained(self) -> Mapping[NetworkName, TrainedNetwork]:
-        """The networks that have been requested so far."""
-        return MappingProxyType(self._trained)
+        """The networks that have been requested so far, those of other lessons last."""
+        known = [self._trained, *(lesson.trained for lesson in self._lessons.values())]
+        return MappingProxyType({name: of for networks in known for name, of in networks.items()})
+
+    @property
+    def dataset(self) -> Dataset:
+        """The whole data set."""
+        return self._dataset
+
+    def on(self, dataset: Dataset) -> Trainer:
+        """A trainer of such networks on another data set; they start from other weights."""
+        if dataset.name not in self._lessons:
+            seed = int(randomize.stream("lesson", self._seed, dataset.name).integers(2**31))
+            folder = self._rehearsals and self._rehearsals / str(len(self._lessons))
+            self._lessons[dataset.name] = Trainer(
+                self._settings, dataset, seed=seed, cache=self._cache, progress=self._progress,
+                rehearsal=folder,
+            )  # fmt: skip
+        return self._lessons[dataset.name]
 
     @cached_property
     def regularizers(self) -> tuple[str, ...]:
@@ -124,8 +143,12 @@ class Trainer:
 
     @property
     def outstanding(self) -> Outstanding | None:
-        """What a rehearsal leaves to be trained; None if nothing is."""
-        return None if self._rehearsal is None else self._rehearsal.outstanding
+        """What a rehearsal leaves to be trained, other lessons included; None if nothing is."""
+        own = None if self._rehearsal is None else self._rehearsal.outstanding
+        left = [o for o in (own, *(of.outstanding for of in self._lessons.values())) if o]
+        networks = sum(o.networks for o in left)
+        seconds = sum(o.networks * o.seconds for o in left)
+        return Outstanding(networks, left[0].epochs, seconds / networks) if left else None
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
         """Train the network of this name, or read it from the cache.
@@ -191,13 +214,13 @@ class Trainer:
         return int(randomize.stream("network", self._seed, *key).integers(2**31))
 
     def _labels_of(self, name: NetworkName) -> NDArray[np.int64]:
-        if name.labels == "true":
+        if name.fraction == 0:
             return self._labels
         return randomize.labels(
             self._labels,
             seed=self._seed,
             draw=name.draw,
-            policy=name.labels,
+            policy=cast("Literal['permuted', 'uniform']", name.labels),
             fraction=name.fraction,
         )
 

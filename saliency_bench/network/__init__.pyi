@@ -4,6 +4,7 @@ from .batches import counting as counting
 from .batches import evaluating as evaluating
 from .batches import rows_at_once as rows_at_once
 from .deep_lift import differences as differences
+from .deep_lift import rescale as rescale
 from .entrance import rescales_bytes as rescales_bytes
 from .feature_maps import FeatureMap as FeatureMap
 from .feature_maps import taking as taking
@@ -18,11 +19,13 @@ from .gradients import feature_gradient as feature_gradient
 from .gradients import input_gradient as input_gradient
 from .gradients import target_score as target_score
 from .grids import Grids as Grids
+from .handed_back import HandedBack as HandedBack
 from .initializers import made_with as made_with
 from .kept import KEPT as KEPT
 from .kept import once as once
 from .keras_network import KerasNetwork as KerasNetwork
 from .layer_settings import OF_TRAINING as OF_TRAINING
+from .lrp import Relevance as Relevance
 from .lrp import relevance as relevance
 from .lrp_rules import AlphaBeta as AlphaBeta
 from .lrp_rules import Epsilon as Epsilon

@@ -143,6 +143,20 @@ def _product(op: Any, indices: list[int], signal: Any) -> list[Any]:
     return list(gradients)
 
 
+def rescale(baseline: Callable[[tuple[int, ...]], Any]) -> Rescale:
+    """The rescale rule.
+
+    Args:
+        baseline: from a shape `(H, W, C)` to the baseline, which broadcasts to it, model units.
+    """
+
+    def row(images: Any) -> Any:
+        shape = tuple(images.shape[1:])
+        return tf.broadcast_to(tf.cast(baseline(shape), images.dtype), [1, *shape])
+
+    return Rescale(row)
+
+
 def differences(
     model: Any, baseline: Callable[[tuple[int, ...]], Any], output: Output = "logit"
 ) -> Kernel:
@@ -156,13 +170,10 @@ def differences(
     Raises:
         NotApplicable: if an operation has no rule; the message names its layer.
     """
-
-    def row(images: Any) -> Any:
-        shape = tuple(images.shape[1:])
-        return tf.broadcast_to(tf.cast(baseline(shape), images.dtype), [1, *shape])
+    rule = rescale(baseline)
 
     def body(traced: Traced) -> Any:
         slopes = derivative(traced.target_scores, traced.images)
-        return slopes * (traced.images - row(traced.images))
+        return slopes * (traced.images - rule.baseline(traced.images))
 
-    return Kernel(model, body, output, rule=Rescale(row))
+    return Kernel(model, body, output, rule=rule)

@@ -16,8 +16,9 @@ from saliency_bench.network.feature_maps import taking
 from saliency_bench.network.forward import Traced, require_model
 from saliency_bench.network.model_state import ModelState
 from saliency_bench.network.output import require_logits
+from saliency_bench.network.shift import Following, Front
 from saliency_bench.network.weights import fingerprint
-from saliency_bench.protocols import BLOCK, Floats, Output, ProofError
+from saliency_bench.protocols import BLOCK, Bound, Explainer, Floats, Output, ProofError
 
 
 class KerasNetwork:
@@ -47,10 +48,11 @@ class KerasNetwork:
         with evaluating(batch_size):
             self._outputs = Kernel(model, _logits if output == "logit" else _scores, output)
         self._state = ModelState(model)
+        self._front = Front(model)
 
     def outputs(self, images: Floats) -> NDArray[np.float32]:
         """The explained output `[N, K]` of images `[N, H, W, C]`, with the current weights."""
-        return self._outputs(images)
+        return self._outputs(images - self._front.shift if self._front.shift.any() else images)
 
     def suit(self, shape: tuple[int, ...]) -> None:
         """Take the batch size that suits the network at images of `shape` `(H, W, C)`."""
@@ -101,6 +103,21 @@ class KerasNetwork:
             state.assign({position: old[position] for position in values})
             if state.moved(old):
                 raise ProofError("the weights did not come back bit for bit")
+
+    def bind(self, explainer: Explainer) -> Bound:
+        """An explainer for this network, also behind a shift."""
+        return Following(explainer, self._front)
+
+    @contextmanager
+    def behind(self, shift: Floats, *, baseline: float = 0.0) -> Iterator[None]:
+        """A block in which images `[N, H, W, C]` are shifted, and the network takes that back.
+
+        Args:
+            shift: `[H, W, C]` that was added to the images.
+            baseline: what is added to the baselines of explainers.
+        """
+        with evaluating(self.batch_size, full=self.full), self._front.behind(shift, baseline):
+            yield
 
     @contextmanager
     def guarded(self) -> Iterator[list[str]]:

@@ -65,9 +65,9 @@ class ModelState:
 
     def put_back(self) -> list[str]:
         """Undo what differs from the expected weights and settings; returns its names."""
-        with TRACING:  # another thread's tracing patches layers
-            moved = sorted(self.moved(self.expected))
-            self.assign({position: self.expected[position] for position in moved})
+        moved = sorted(self.moved(self.expected))
+        self.assign({position: self.expected[position] for position in moved})
+        with TRACING:  # another thread may trace the model, and patches its layers meanwhile
             return [self.path(position) for position in moved] + self._settings.put_back()
 
     def _compare(self, since: list[Any]) -> Any:

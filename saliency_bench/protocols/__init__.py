@@ -12,9 +12,17 @@ from saliency_bench.protocols.errors import (
     printable,
     with_class,
 )
-from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Words
+from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Words
 from saliency_bench.protocols.lazy_images import Rows, parts
-from saliency_bench.protocols.methods import Bound, Explainer, Prepared, Similarity
+from saliency_bench.protocols.methods import (
+    Bound,
+    Explainer,
+    Measure,
+    Prepared,
+    RegionExplainer,
+    RegionMeasure,
+    Similarity,
+)
 from saliency_bench.protocols.progress import Progress, Silent, duration
 from saliency_bench.protocols.scenes import (
     BLOCK,
@@ -39,7 +47,16 @@ from saliency_bench.protocols.statuses import (
     VERDICTS,
     Exit,
 )
-from saliency_bench.protocols.studies import Check, Condition, Network, Place, Study, Values
+from saliency_bench.protocols.studies import (
+    Asking,
+    Check,
+    Condition,
+    Measuring,
+    Network,
+    Place,
+    Study,
+    Values,
+)
 from saliency_bench.protocols.trained_networks import (
     Epoch,
     LabelStream,
@@ -52,6 +69,7 @@ from saliency_bench.protocols.trained_networks import (
 
 __all__ = [
     "AREA",
+    "Asking",
     "BLOCK",
     "Bound",
     "CONSTANT",
@@ -68,10 +86,13 @@ __all__ = [
     "Floats",
     "Ints",
     "LabelStream",
+    "Measure",
+    "Measuring",
     "NAN",
     "NOT_APPLICABLE",
     "Network",
     "NetworkName",
+    "Number",
     "ModelChanged",
     "Networks",
     "NotApplicable",
@@ -84,6 +105,8 @@ __all__ = [
     "Progress",
     "ProofError",
     "SettingError",
+    "RegionExplainer",
+    "RegionMeasure",
     "Rows",
     "SCHEMA_VERSION",
     "STATUSES",

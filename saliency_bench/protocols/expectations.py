@@ -23,6 +23,7 @@ class Words:
         untouched: the name of the network at stage 0.
         depth: the meaning of a condition's `depth`.
         destroyed: the name of a network under a condition that destroys it.
+        note: what a reader of its verdicts must know, in whole sentences; empty if nothing.
     """
 
     breaks: str
@@ -33,6 +34,7 @@ class Words:
     untouched: str = "untouched"
     depth: str = "share of what can be changed"
     destroyed: str = "destroyed network"
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,34 @@ class Ceiling:
             networks that share only what they learned, and is the ceiling of later stages. None if
             the ceiling is 1, as a map is compared with itself.
         name: its name beside a number.
+        value: the ceiling where no stage measures it: what a map scores against itself.
         caption: explains ceiling, null and floor under this check, in whole sentences.
     """
 
     stage: int | None = None
     name: str = "ceiling"
+    value: float = 1.0
     caption: str = (
         "The ceiling is 1: nothing changed. The null is what maps of different images score. The "
         "floor of a stage is what the maps of two of its draws score on one image."
     )
+
+
+@dataclass(frozen=True)
+class Number:
+    """The number that a check decides on, if that is not the share of a map that is retained.
+
+    Attributes:
+        name: its name beside a value, e.g. "rank correlation".
+        says: the words between an explainer and a value, e.g. "has a rank correlation of".
+        passes: the side of the line on which a map passes.
+        line: its line under every similarity with a threshold; None: the threshold itself is it.
+    """
+
+    name: str
+    says: str
+    passes: Literal["below", "above"]
+    line: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,8 +84,14 @@ class Expectation:
         words: clauses that describe it.
         expects: whether a trustworthy map must change or be kept under its conditions.
         ceiling: the similarity of maps that lost nothing.
-        statistic: what decides the verdict: all stages together, or the last one.
+        statistic: what decides the verdict: all stages together, the last one, or the order of the
+            stages: the rank correlation of the map's change with the output's.
+        number: the number that decides; None: `retained`, or the score if maps must be kept.
         controls: the expected verdict of each control, by the name of its class.
+        decides: the similarity that alone gives a verdict; empty: that of each explainer.
+        tolerance: largest loss of similarity where maps must be kept.
+        fixed_draws: whether the draws are given and not drawn: then intervals are over the images,
+            for these draws.
         learned: training accuracy that its networks must reach; None if it trains none.
         no_verdict: why this study gets no verdict (descriptive); empty if it gets one.
         guards: the failed guards, which make every verdict undefined and the run fail.
@@ -73,8 +100,12 @@ class Expectation:
     words: Words
     expects: Literal["change", "keep"] = "change"
     ceiling: Ceiling = field(default_factory=Ceiling)
-    statistic: Literal["area", "last"] = "area"
+    statistic: Literal["area", "last", "order"] = "area"
+    number: Number | None = None
     controls: Mapping[str, str] = field(default_factory=dict)
+    decides: str = ""
+    tolerance: float = 0.1
+    fixed_draws: bool = False
     learned: float | None = None
     no_verdict: str = ""
     guards: tuple[str, ...] = ()
@@ -83,8 +114,10 @@ class Expectation:
     def read(cls, facts: Mapping[str, Any]) -> Self:
         """Read the output of `dataclasses.asdict`."""
         words, ceiling = Words(**facts["words"]), Ceiling(**facts.get("ceiling", {}))
+        number = Number(**facts["number"]) if facts.get("number") else None
         rest = {name: value for name, value in facts.items() if name not in _INNER}
-        return cls(words, ceiling=ceiling, **rest | {"guards": tuple(rest.get("guards", ()))})
+        guards = tuple(rest.pop("guards", ()))
+        return cls(words, ceiling=ceiling, number=number, guards=guards, **rest)
 
 
-_INNER = ("words", "ceiling")
+_INNER = ("words", "ceiling", "number")

@@ -85,3 +85,41 @@ class Similarity(Protocol):
     def compare(self, reference: Any, changed: Any) -> NDArray[np.float64]:
         """`[N]` scores, NaN where either row is undefined."""
         ...
+
+
+@runtime_checkable
+class RegionMeasure(Protocol):
+    """One score per image from two maps and the regions of their scenes.
+
+    A check brings such a measure if its question is where in the image a map lies.
+    """
+
+    @property
+    def threshold(self) -> float | None:
+        """The largest `retained` that passes the check; None gives no verdict."""
+        ...
+
+    @property
+    def null(self) -> float:
+        """The score of a map of which nothing is left; other images do not tell it."""
+        ...
+
+    def prepare(self, maps: Floats, regions: NDArray[np.bool_], /) -> Any:
+        """Maps `[N, h, w, C']` and regions `[N, H, W]` to a `Prepared` of N rows."""
+        ...
+
+    def compare(self, reference: Any, changed: Any) -> NDArray[np.float64]:
+        """`[N]` scores, NaN where either row is undefined."""
+        ...
+
+
+Measure = Similarity | RegionMeasure
+
+
+@runtime_checkable
+class RegionExplainer(Protocol):
+    """An explainer whose maps are made of the regions of a scene: a control."""
+
+    def of_regions(self, images: Floats, regions: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+        """Maps `[N, H, W, C']` of regions `[N, H, W]`; None where a check has none."""
+        ...

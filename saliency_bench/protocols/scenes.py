@@ -118,24 +118,27 @@ class Scene:
             read when they are indexed.
         targets: `[N]` int64, the explained class of each image.
         keys: `[N]` int64, one per *unmodified* image; they seed an explainer's noise.
-        regions: `[N, H, W]` bool masks, if any.
+        regions: `[N, H, W]` bool masks, if any: where the evidence lies for what the network in
+            force was trained to name. An image with an empty mask is left out.
+        labels: `[N]` true classes, if they are known.
     """
 
     images: NDArray[np.float32]
     targets: NDArray[np.int64]
     keys: NDArray[np.int64]
     regions: NDArray[np.bool_] | None = None
+    labels: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def rows(self, index: slice | Ints) -> Scene:
         """The same scene, of these images only."""
-        regions = None if self.regions is None else self.regions[index]
         return replace(
             self,
             images=self.images[index],
             targets=self.targets[index],
             keys=self.keys[index],
-            regions=regions,
+            regions=None if self.regions is None else self.regions[index],
+            labels=None if self.labels is None else self.labels[index],
         )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols.expectations import Expectation
-from saliency_bench.protocols.methods import Explainer, Similarity
+from saliency_bench.protocols.methods import Bound, Explainer, Measure, Similarity
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
 from saliency_bench.protocols.trained_networks import Networks, Untrainable
 
@@ -44,6 +44,21 @@ class Network(Protocol):
 
         Raises:
             ProofError: if other variables changed than these, or the old values did not come back.
+        """
+        ...
+
+    def bind(self, explainer: Explainer) -> Bound:
+        """An explainer for the model, and for what takes its place.
+
+        Raises:
+            NotApplicable: if it cannot handle the model.
+        """
+        ...
+
+    def behind(self, shift: Floats, *, baseline: float = 0.0) -> AbstractContextManager[None]:
+        """A block in which the model subtracts `shift` `[H, W, C]` from its images first.
+
+        Explainers follow it there; `baseline` is added to their baselines.
         """
         ...
 
@@ -131,6 +146,28 @@ class Check(Protocol):
         ...
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """A check that scores maps by measures of its own, in place of the study's similarities."""
+
+    def measures(self, condition: Condition | None = None) -> Mapping[str, Measure]:
+        """By name, which is that of no similarity.
+
+        Args:
+            condition: only those that have a meaning under this condition; default: all.
+        """
+        ...
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A check that asks explainers for something else than their maps."""
+
+    def asked(self, explainer: Explainer) -> Explainer:
+        """What it asks an explainer for, as an explainer; its `bind` may not apply."""
+        ...
+
+
 @dataclass(frozen=True)
 class Study:
     """The validated inputs of one run.
@@ -178,3 +215,31 @@ class Study:
     def images_at_once(self) -> int:
         """Images of one call of an explainer: a batch, or a block if batches are not filled up."""
         return self.batch_size if self.full else min(BLOCK, self.batch_size)
+
+    def call(self, check: str, explainer: str) -> str:
+        """The name of what a check asks an explainer for: the explainer's own for its maps."""
+        return f"{explainer} ({check})" if isinstance(self.checks[check], Asking) else explainer
+
+    def calls(self) -> Mapping[str, Explainer]:
+        """All that the checks ask the explainers for, each once, by the name of `call`."""
+        return {
+            self.call(check, name): own.asked(explainer) if isinstance(own, Asking) else explainer
+            for check, own in self.checks.items()
+            for name, explainer in self.explainers.items()
+        }
+
+    def measures(self, check: str, condition: Condition | None = None) -> Mapping[str, Measure]:
+        """What scores the maps of a check, by name.
+
+        Args:
+            check: its name.
+            condition: only what has a meaning under this condition; default: everything.
+        """
+        own = self.checks[check]
+        return own.measures(condition) if isinstance(own, Measuring) else self.similarities
+
+    @property
+    def all_measures(self) -> Mapping[str, Measure]:
+        """The similarities, and what else scores the maps of any check, by name."""
+        own = (self.measures(check) for check in self.checks)
+        return {name: measure for of in (self.similarities, *own) for name, measure in of.items()}

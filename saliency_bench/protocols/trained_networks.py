@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from saliency_bench.protocols.errors import NotApplicable
+from saliency_bench.protocols.scenes import Dataset
 
 LabelStream = Literal["true", "permuted", "uniform"]
+
+RANDOMIZED = ("permuted", "uniform")
+"""The streams of labels that are randomized."""
 
 Epoch = tuple[float, float]
 """Mean loss and accuracy of the training images during one pass over them."""
@@ -19,13 +23,14 @@ class NetworkName(NamedTuple):
     """Identifies a network by the labels that it learns and by its number within its kind.
 
     Attributes:
-        labels: the stream its labels come from.
+        labels: the stream its labels come from, a `LabelStream`; any other text is the name of
+            the data set of another lesson, see `Networks.on`.
         fraction: share of the labels that are drawn from that stream, in [0, 1]; the others
             are true.
         draw: number within its kind; `NetworkName()` is the network under test.
     """
 
-    labels: LabelStream = "true"
+    labels: str = "true"
     fraction: float = 0.0
     draw: int = 0
 
@@ -36,7 +41,7 @@ class NetworkName(NamedTuple):
     @property
     def variant(self) -> str:
         """The labels it learns: "true labels", "permuted labels", "25 % permuted labels"."""
-        if self.labels == "true" or self.fraction == 1:
+        if self.fraction == 1 or self.labels not in RANDOMIZED:
             return f"{self.labels} labels"
         return f"{100 * self.fraction:.4g} % {self.labels} labels"
 
@@ -105,6 +110,25 @@ class Networks(Protocol):
         """Trainings of requested networks that a plan leaves to be done; None if there are none."""
         ...
 
+    @property
+    def dataset(self) -> Dataset:
+        """The whole data set on which networks are trained and tested.
+
+        Raises:
+            NotApplicable: if networks cannot be trained here.
+        """
+        ...
+
+    def on(self, dataset: Dataset) -> Networks:
+        """Networks of the same architecture and training, on another data set.
+
+        Its images have the same shape and preprocessing. Its name is the `labels` of their names.
+
+        Raises:
+            NotApplicable: if networks cannot be trained here.
+        """
+        ...
+
     def __call__(self, name: NetworkName) -> TrainedNetwork:
         """The network of this name.
 
@@ -142,6 +166,15 @@ class Untrainable:
     @property
     def outstanding(self) -> None:
         """None."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """Raises `NotApplicable`."""
+        raise NotApplicable(self.reason)
+
+    def on(self, dataset: Dataset) -> Networks:
+        """Raises `NotApplicable` for every data set."""
+        raise NotApplicable(self.reason)
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:
         """Raises `NotApplicable` for every name."""

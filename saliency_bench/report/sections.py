@@ -131,6 +131,25 @@ def _reasons(
     )
 
 
+def _numbers(results: Results) -> Iterator[Block]:
+    """The numbers of checks that give no verdict, at every stage."""
+    for check in view.ran(results):
+        if view.is_a_number(results, check):
+            yield Grid([check, *view.later_stages(results, check).values()], _rows(results, check))
+
+
+def _rows(results: Results, check: str) -> list[list[str]]:
+    stages = view.later_stages(results, check)
+    return [
+        [
+            name,
+            *(view.interval(*table.loc[s, ["mean", "low", "high"]].astype(float)) for s in stages),
+        ]
+        for similarity in view.similarities(results, check)
+        for name, table in view.curves(results, check, similarity).items()
+    ]
+
+
 def _false_verdicts(results: Results) -> Iterator[Block]:
     if text := str(results.provenance.get("false_verdicts", "")):
         yield Paragraph(text, "quiet")
@@ -234,6 +253,7 @@ SECTIONS: list[Section] = [
     Section("verdicts", "Verdicts", _verdicts),
     Section("meaning", "What a verdict means", _meaning, nothing, folded=True),
     Section("reasons", "Behind the verdicts", _decided, _open, folded=True),
+    Section("numbers", "Numbers without a verdict", _numbers),
     Section("false", "False verdicts to expect", _false_verdicts, nothing),
     Section("calibration", "Is retained calibrated?", _calibration, nothing),
     Section("excluded", "Not applicable", _not_applicable, nothing),

@@ -11,6 +11,9 @@ import pandas as pd
 from saliency_bench.protocols import AREA, Expectation
 from saliency_bench.results import Results
 
+_INTERVAL = ["value", "low", "high"]
+_NOTHING = [np.nan] * 3
+
 
 @dataclass(frozen=True)
 class Row:
@@ -22,8 +25,9 @@ class Row:
         control: whether the explainer is a control, and so not under test.
         expected: the verdict a control must get; empty if this check expects none.
         ok: whether a control got the expected verdict.
-        retained: the share that decides the verdict, with its interval.
-        others: `retained` by every similarity; `*` marks the primary one, `!` one whose verdict
+        retained: the share that decides the verdict, or the check's own number, with its interval.
+        value: the same as a number.
+        others: the same by every similarity; `*` marks the primary one, `!` one whose verdict
             differs from the primary one's.
         reason: the sentence behind the verdict.
         disagrees: whether the verdict of any similarity differs from the primary one's.
@@ -35,6 +39,7 @@ class Row:
     expected: str
     ok: bool
     retained: str
+    value: float
     others: tuple[str, ...]
     reason: str
     disagrees: bool
@@ -86,6 +91,34 @@ def expectation(results: Results, check: str) -> Expectation:
         KeyError: if the run lacks it because an older version wrote the run.
     """
     return Expectation.read(results.provenance["expectations"][check])
+
+
+def deciding(results: Results, check: str) -> list[str]:
+    """The columns of the summary with the number that decides under a check, and its interval."""
+    own = expectation(results, check).number is not None
+    return ["mean", "low", "high"] if own else ["retained", "retained_low", "retained_high"]
+
+
+def heading(results: Results, *checks: str) -> str:
+    """The name of the number that decides under these checks."""
+    numbers = (expectation(results, check).number for check in checks)
+    return " or ".join(dict.fromkeys("retained" if n is None else n.name for n in numbers))
+
+
+def measures_itself(expectation: Expectation) -> bool:
+    """Whether scores are no similarities, but a check's own measure without a share."""
+    return expectation.number is not None and expectation.statistic != "order"
+
+
+def is_a_number(results: Results, check: str) -> bool:
+    """Whether a check gives a number of its own, and no verdict."""
+    own = expectation(results, check)
+    return own.number is not None and bool(own.no_verdict)
+
+
+def later_stages(results: Results, check: str) -> dict[int, str]:
+    """The name of every stage but that of the untouched network."""
+    return {stage: name for stage, name in stage_names(results, check).items() if stage > 0}
 
 
 def ceiling_stage(results: Results, check: str) -> int | None:
@@ -189,6 +222,7 @@ def verdict_rows(results: Results, check: str) -> list[Row]:
     verdicts = results.verdicts[results.verdicts["check"] == check]
     areas = results.summary[results.summary["stage"] == AREA]
     area = areas[areas["check"] == check].set_index(["explainer", "similarity"])
+    area = area[[*deciding(results, check), "verdict"]].set_axis([*_INTERVAL, "verdict"], axis=1)
     names, control_names = similarities(results, check), controls(results)
     return [_row(verdict, area, names, control_names) for _, verdict in verdicts.iterrows()]
 
@@ -219,20 +253,22 @@ def _row(verdict: pd.Series, area: pd.DataFrame, names: list[str], control_names
     verdicts = {name: str(row["verdict"]) for name, row in areas.items() if given(row["verdict"])}
     disagreeing = {name for name, its in verdicts.items() if its != overall}
     others = tuple(
-        number(areas[name]["retained"])
+        number(areas[name]["value"])
         + ("*" if name == primary else "")
         + ("!" if name in disagreeing else "")
         if name in areas
         else "-"
         for name in names
     )
+    decided = [float(areas[primary][part]) for part in _INTERVAL] if primary in areas else _NOTHING
     return Row(
         explainer=str(verdict["explainer"]),
         verdict=overall.replace("_", " ") or "none",
         control=str(verdict["explainer"]) in control_names,
         expected=str(verdict["control"]) if given(verdict["control"]) else "",
         ok=bool(verdict["ok"]),
-        retained=interval(verdict["retained"], verdict["retained_low"], verdict["retained_high"]),
+        retained=interval(*decided),
+        value=decided[0],
         others=others,
         reason=str(verdict["reason"]) if given(verdict["reason"]) else "",
         disagrees=bool(disagreeing),

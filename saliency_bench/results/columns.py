@@ -24,6 +24,7 @@ class Column:
         least: smallest number.
         most: largest number.
         among: all words that it may hold; empty: any.
+        needed: whether a table must have it; tables of older versions lack the others.
     """
 
     kind: Literal["word", "whole", "number", "flag"]
@@ -31,6 +32,7 @@ class Column:
     least: float = -LARGEST
     most: float = LARGEST
     among: tuple[str, ...] = ()
+    needed: bool = True
 
 
 _KINDS = {
@@ -85,6 +87,7 @@ def check_long(file: str, table: LongTable, of: Mapping[str, Column]) -> None:
     """
     kinds = {field.name: field.type for field in table.schema}
     _require_columns(file, kinds, of)
+    of = {name: column for name, column in of.items() if name in kinds}
     for name, column in of.items() if table.keys else ():
         if not _HAS_TYPE[column.kind](kinds[name]):
             raise ValueError(_broken(file, name, column, kinds[name]))
@@ -128,8 +131,8 @@ def _words(table: LongTable, group: int, name: str, found: Any) -> list[Any]:
     return table.words(name, group) if low is None or low != high else [low]
 
 
-def _require_columns(file: str, found: Iterable[str], of: Iterable[str]) -> None:
-    if lacking := sorted(set(of) - set(found)):
+def _require_columns(file: str, found: Iterable[str], of: Mapping[str, Column]) -> None:
+    if lacking := sorted({name for name, column in of.items() if column.needed} - set(found)):
         raise ValueError(f"{file} must have the columns {', '.join(lacking)}; it lacks them")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
-from saliency_bench.protocols import AREA, FAILURES, STATUSES, Ceiling, Expectation, Words
+from saliency_bench.protocols import AREA, FAILURES, STATUSES, Ceiling, Expectation, Number, Words
 from saliency_bench.protocols import VERDICTS as GIVEN
 from saliency_bench.results import TRAININGS, tables
 from saliency_bench.results.columns import Column, statistics
@@ -49,10 +49,22 @@ EXPECTATION = _declared(
         "words": _declared(Words, {f.name: text for f in fields(Words)}),
         "expects": one_of("change", "keep"),
         "ceiling": _declared(
-            Ceiling, {"stage": optional(whole), "name": text, "caption": text}
+            Ceiling, {"stage": optional(whole), "name": text, "value": number, "caption": text}
         ),
-        "statistic": one_of("area", "last"),
+        "statistic": one_of("area", "last", "order"),
+        "number": optional(
+            _declared(
+                Number,
+                {
+                    "name": text, "says": text, "passes": one_of("below", "above"),
+                    "line": optional(number),
+                },
+            )
+        ),
         "controls": mapping_of(one_of(*GIVEN)),
+        "decides": text,
+        "tolerance": share,
+        "fixed_draws": flag,
         "learned": optional(share),
         "no_verdict": text,
         "guards": list_of(text),
@@ -94,7 +106,7 @@ EXAMPLES = record(
         "maps": list_of(tuple_of(text, text, whole)),
         "conditions": list_of(tuple_of(text, whole, text)),
     },
-    {},
+    {"shown": list_of(text)},
 )
 """The rule of the index in `examples.npz`."""
 
@@ -122,6 +134,7 @@ COLUMNS: Mapping[str, Column] = {
     **dict.fromkeys(("mean", "low", "high"), _MEASURED),
     **dict.fromkeys(("retained", "retained_low", "retained_high"), _MEASURED),
     **dict.fromkeys(("accuracy", "train_accuracy", "test_accuracy", "undefined"), _SHARE),
+    "shift": Column("number", blank=True, least=0, needed=False),
     "loss": _DIVERGED,
     "schema_version": _COUNT,
 }

@@ -82,6 +82,8 @@ def examples(found: Examples) -> bytes:
         ],
     }
     maps = {f"map{n}": found.maps[c][e][s] for n, (c, e, s) in enumerate(places)}
+    index["shown"] = list(found.shown)
+    maps |= {f"shown{n}": pixels for n, pixels in enumerate(found.shown.values())}
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer, allow_pickle=False, pixels=found.pixels, told=np.array(json.dumps(index)), **maps
@@ -113,7 +115,11 @@ def read_examples(content: bytes) -> Examples:
     conditions: dict[str, dict[int, str]] = {}
     for check, stage, name in index["conditions"]:
         conditions.setdefault(check, {})[stage] = name
-    return Examples(pixels, tuple(index["titles"]), maps, conditions)
+    shown = {
+        check: _pictures(f"shown{number}", arrays, len(pixels))
+        for number, check in enumerate(index.get("shown", ()))
+    }
+    return Examples(pixels, tuple(index["titles"]), maps, conditions, shown)
 
 
 def _pictures(

@@ -181,6 +181,7 @@ def _examples(examples: Examples | None, others: Examples | None) -> Examples | 
         examples,
         maps=dict(_deep(examples.maps, others.maps)),
         conditions={**others.conditions, **examples.conditions},
+        shown={**others.shown, **examples.shown},
     )
 
 

@@ -31,8 +31,13 @@ def accuracies(networks: pd.DataFrame) -> dict[str, Any]:
     if labelled.empty:
         return {"accuracy": None, "accuracy_destroyed": None}
     destroyed = labelled[labelled["destroyed"].astype(bool)].groupby("check")["accuracy"].mean()
+    first = labelled[labelled["stage"] == 0]
+    first = first.reindex(columns=["accuracy", "variables_changed"], fill_value=0)
+    # A check may put another network at stage 0.
+    unchanged = first[first["variables_changed"] == 0]
+    untouched = unchanged if len(unchanged) else first
     return {
-        "accuracy": float(labelled.loc[labelled["stage"] == 0, "accuracy"].mean()),
+        "accuracy": float(untouched["accuracy"].mean()),
         "accuracy_destroyed": {str(check): float(mean) for check, mean in destroyed.items()},
     }
 
@@ -59,7 +64,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "notes": notes(study),
         "warnings": warnings(study),
         "explainers": {name: repr(e) for name, e in study.explainers.items()},
-        "similarities": {name: repr(m) for name, m in study.similarities.items()},
+        "similarities": {name: repr(m) for name, m in study.all_measures.items()},
         "checks": {name: repr(c) for name, c in study.checks.items()},
     }
 
@@ -83,7 +88,7 @@ def notes(study: Study) -> list[str]:
 
 def warnings(study: Study) -> list[str]:
     """What weakens the study, and the test with networks of random labels if there are any."""
-    if all(name.labels == "true" for name in study.weights.trained):
+    if all(name.fraction == 0 for name in study.weights.trained):
         return list(study.remarks)
     causes = {
         "memorizing random labels is hindered by": study.weights.regularizers,

@@ -31,6 +31,7 @@ class Examples:
         titles: one line per image, e.g. its class.
         maps: `maps[check][explainer][stage]` is `[E, H, W, C']`; stage 0 is the untouched model.
         conditions: `conditions[check][stage]` is the name of that stage.
+        shown: `shown[check]` is what takes the place of `pixels` under a check with other images.
     """
 
     pixels: NDArray[np.float32]
@@ -39,6 +40,16 @@ class Examples:
         default_factory=dict
     )
     conditions: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    shown: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def pictures(self, check: str) -> NDArray[np.float32]:
+        """`[E, H, W, C]` the images that are explained under a check, in [0, 1]."""
+        return self.shown.get(check, self.pixels)
+
+    def title(self, check: str, place: int) -> str:
+        """One line on an image; titles say what the images of the study show."""
+        known = place < len(self.titles) and check not in self.shown
+        return self.titles[place] if known else f"image {place}"
 
 
 @dataclass(frozen=True, repr=False)

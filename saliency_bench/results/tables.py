@@ -11,8 +11,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from saliency_bench.engine import NETWORK, Outcome, Step
+from saliency_bench.engine.observed import LABELS
 from saliency_bench.engine.outcome import EXAMPLE
-from saliency_bench.protocols import NOT_APPLICABLE, STATUSES, NetworkName, Study, TrainedNetwork
+from saliency_bench.engine.scoring import LEFT_OUT
+from saliency_bench.protocols import (
+    NOT_APPLICABLE,
+    STATUSES,
+    Ceiling,
+    NetworkName,
+    Preprocessing,
+    Study,
+    TrainedNetwork,
+)
 from saliency_bench.results import TRAININGS, Examples
 from saliency_bench.storage.fingerprint import column
 from saliency_bench.storage.longtable import KEYS, Key, LongTable, open_writer
@@ -23,7 +33,7 @@ _WORD, _WHOLE, _NUMBER = pa.dictionary(pa.int32(), pa.string()), pa.int64(), pa.
 SCORES = {
     "check": _WORD, "explainer": _WORD, "similarity": _WORD, "stage": _WHOLE, "condition": _WORD,
     "depth": _NUMBER, "draw": _WHOLE, "image": _WHOLE, "target": _WHOLE, "score": _NUMBER,
-    "null": _NUMBER, "ceiling": _NUMBER, "status": _WORD,
+    "null": _NUMBER, "ceiling": _NUMBER, "status": _WORD, "shift": _NUMBER,
 }  # fmt: skip
 FLOORS = {
     "check": _WORD, "explainer": _WORD, "similarity": _WORD, "stage": _WHOLE, "draw": _WHOLE,
@@ -103,6 +113,7 @@ def examples(
     outcome: Outcome,
     pixels: NDArray[np.float32],
     titles: Sequence[str],
+    preprocessing: Preprocessing | None = None,
 ) -> Examples:
     """The maps of the first images, for the figures.
 
@@ -113,28 +124,33 @@ def examples(
         outcome: what did not apply or failed.
         pixels: `[E, H, W, C]` the images, in [0, 1].
         titles: one line per image.
+        preprocessing: pixels in [0, 1] to model units, for other images that a check shows;
+            default: none.
 
     Raises:
         OSError: if a cell is gone or damaged.
     """
     maps: dict[str, dict[str, dict[int, Any]]] = {}
     names: dict[str, dict[int, str]] = {}
+    shown: dict[str, NDArray[np.float32]] = {}
     for step in steps:
         check, condition = step.check, step.condition
         if step.start > 0 or condition.draw > 0:
             continue
-        for explainer in _names_that_ran(study, outcome):
+        own = _cell(store, step, NETWORK)
+        if EXAMPLE in own and condition.stage == 0:
+            shown[check] = (preprocessing or Preprocessing()).inverse(own[EXAMPLE])
+        for explainer in _names_that_ran(study, check, outcome):
             cell = _cell(store, step, explainer)
             if EXAMPLE in cell:
                 by_stage = maps.setdefault(check, {}).setdefault(explainer, {})
                 by_stage[condition.stage] = cell[EXAMPLE]
                 names.setdefault(check, {})[condition.stage] = condition.name
-    return Examples(pixels, tuple(titles), maps, names)
+    return Examples(pixels, tuple(titles), maps, names, shown)
 
 
-def _names_that_ran(study: Study, outcome: Outcome) -> list[str]:
-    gone = outcome.refused.keys() | outcome.failed.keys()
-    return [name for name in study.explainers if name not in gone]
+def _names_that_ran(study: Study, check: str, outcome: Outcome) -> list[str]:
+    return [name for name in study.explainers if study.call(check, name) not in outcome.unavailable]
 
 
 def _cell(store: Store, step: Step, name: str, *columns: str) -> dict[str, NDArray[Any]]:
@@ -152,9 +168,9 @@ def _network(study: Study, cells: Cells) -> dict[str, Any]:
     step, cell = cells[0]
     condition = step.condition
     accuracy = np.nan
-    if study.labels is not None:
-        labels = study.labels
-        hits = [cell["predicted"] == labels[step.start : step.stop] for step, cell in cells]
+    labels = [_labels(study, step, cell) for step, cell in cells]
+    if labels[0] is not None:
+        hits = [cell["predicted"] == own for own, (_, cell) in zip(labels, cells, strict=True)]
         accuracy = float(np.concatenate(hits).mean())
     return {
         "check": step.check,
@@ -170,6 +186,12 @@ def _network(study: Study, cells: Cells) -> dict[str, Any]:
     }
 
 
+def _labels(study: Study, step: Step, cell: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
+    """True classes of the images that a condition shows, where they are known."""
+    known = None if study.labels is None else study.labels[step.start : step.stop]
+    return cell.get(LABELS, known)
+
+
 # ---------------------------------------------------------------- the scores
 
 
@@ -177,68 +199,76 @@ def _pieces(
     study: Study, store: Store, steps: Sequence[Step], outcome: Outcome
 ) -> Iterator[tuple[Key, pa.Table]]:
     """The rows of each (check, explainer, similarity), one cell at a time, in the study's order."""
-    columns = {name: column(measure) for name, measure in study.similarities.items()}
-    for check in study.checks:
+    for check, its_check in study.checks.items():
+        names = {name: column(measure) for name, measure in study.measures(check).items()}
         check_steps = sorted(
             (step for step in steps if step.check == check),
             key=lambda step: (step.condition.stage, step.condition.draw, step.start),
         )
         for explainer in study.explainers:
-            reason, status = _failure(check, explainer, outcome)
+            reason, status = _failure(check, study.call(check, explainer), outcome)
             its = [] if reason else check_steps
-            arrays = (*columns.values(), "target")
-            cells = [(step, _cell(store, step, explainer, *arrays)) for step in its]
-            for similarity, name in columns.items():
+            cells = [(step, _cell(store, step, explainer, "target", *step.columns)) for step in its]
+            if its_check.declares.statistic == "order":
+                cells = [(s, c | _cell(store, s, NETWORK, "shift")) for s, c in cells]
+            for similarity, name in names.items():
                 key = (check, explainer, similarity)
-                why = reason or next((str(c[name]) for _, c in cells if c[name].ndim == 0), None)
+                own = [(step, cell) for step, cell in cells if name in cell]
+                why = reason or next((str(c[name]) for _, c in own if c[name].ndim == 0), None)
+                if not why and all((cell[name]["status"] == LEFT_OUT).all() for _, cell in own):
+                    why = "its networks are wrong on every image"
                 if why:
                     yield key, _failure_table(key, why, status)
                 else:
-                    rows = _score_columns(cells, name, study.checks[check].declares.ceiling.stage)
-                    yield from ((key, _table(key, columns)) for columns in rows)
+                    rows = _score_columns(own, name, its_check.declares.ceiling)
+                    yield from ((key, _table(key, row)) for row in rows)
 
 
-def _failure(check: str, explainer: str, outcome: Outcome) -> tuple[str, str]:
+def _failure(check: str, call: str, outcome: Outcome) -> tuple[str, str]:
     """Why an explainer has no cells, empty if it has some; and the status of its row."""
-    if explainer in outcome.failed:
-        return outcome.failed[explainer], "error"
-    refused = outcome.refused.get(explainer, "") or outcome.checks.get(check, "")
+    if call in outcome.failed:
+        return outcome.failed[call], "error"
+    refused = outcome.refused.get(call, "") or outcome.checks.get(check, "")
     return refused, NOT_APPLICABLE
 
 
 def _failure_table(key: Key, reason: str, status: str) -> pa.Table:
     nothing = {"stage": 0, "draw": 0, "image": [-1], "target": -1, "depth": 0.0}
-    numbers = dict.fromkeys(("score", "null", "ceiling", "floor"), np.nan)
+    numbers = dict.fromkeys(("score", "null", "ceiling", "floor", "shift"), np.nan)
     facts = {"condition": reason, "status": status, "continues": False}
     return _table(key, {**nothing, **numbers, **facts})
 
 
-def _score_columns(cells: Cells, name: str, ceiling_stage: int | None) -> Iterator[dict[str, Any]]:
+def _score_columns(cells: Cells, name: str, ceiling: Ceiling) -> Iterator[dict[str, Any]]:
     """The columns of each cell; a value that all its rows share appears once.
 
     Args:
         cells: of one explainer under one check, in order.
         name: of the similarity's column.
-        ceiling_stage: the stage that measures the ceilings; None if they are 1.
+        ceiling: of the check.
     """
     ceilings: dict[tuple[int, int], NDArray[np.float64]] = {}
     for step, cell in cells:
         condition, pairs = step.condition, cell[name]
-        if condition.stage == ceiling_stage:
+        if condition.stage == ceiling.stage:
             ceilings[condition.draw, step.start] = pairs["score"]
-        # The untouched map compared with itself has a ceiling of 1 under every check.
-        has_ceiling = ceiling_stage is not None and condition.stage >= ceiling_stage
+        # The untouched map is compared with itself, also where a later stage measures ceilings.
+        has_ceiling = ceiling.stage is not None and condition.stage >= ceiling.stage
+        kept = np.flatnonzero(pairs["status"] != LEFT_OUT)
+        if not len(kept):
+            continue
         yield {
             "stage": condition.stage,
             "condition": condition.name,
             "depth": float(condition.depth),
             "draw": condition.draw,
-            "image": np.arange(step.start, step.stop),
-            "target": cell["target"],
-            "ceiling": ceilings[condition.draw, step.start] if has_ceiling else 1.0,
-            "status": np.array(STATUSES)[pairs["status"]],
+            "image": np.arange(step.start, step.stop)[kept],
+            "target": cell["target"][kept],
+            "ceiling": ceilings[condition.draw, step.start][kept] if has_ceiling else ceiling.value,
+            "status": np.array(STATUSES)[pairs["status"][kept]],
             "continues": step.continues,
-            **{field: pairs[field] for field in ("score", "null", "floor")},
+            "shift": cell["shift"][kept] if "shift" in cell else np.nan,
+            **{field: pairs[field][kept] for field in ("score", "null", "floor")},
         }
 
 

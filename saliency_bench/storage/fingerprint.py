@@ -64,7 +64,7 @@ def digest_of_weights(values: Iterable[NDArray[Any]]) -> str:
 
 
 def scene_digest(scene: Scene, start: int, stop: int) -> str:
-    """Hash of images, targets, keys and regions of a shard.
+    """Hash of images, targets, keys, regions and labels of a shard.
 
     Args:
         scene: all images.
@@ -73,7 +73,7 @@ def scene_digest(scene: Scene, start: int, stop: int) -> str:
     """
     total = hashlib.blake2b(digest_size=DIGEST)
     part = scene.rows(slice(start, stop))
-    for array in (part.images, part.targets, part.keys, part.regions):
+    for array in (part.images, part.targets, part.keys, part.regions, part.labels):
         if array is not None:
             total.update(repr((array.shape, array.dtype.str)).encode())
             total.update(np.ascontiguousarray(array).data)

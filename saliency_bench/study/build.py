@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from saliency_bench.storage.fingerprint import identity
 from saliency_bench.study import option_rules
 from saliency_bench.study.defaults import AnyExplainer, with_controls
 from saliency_bench.study.fit import weakness
+from saliency_bench.study.vocabulary import from_name
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,12 @@ def build(
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
     known = labels if classifies else None
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
-    all_explainers = with_controls(explainers)
+    all_explainers = with_controls(explainers, checks.values())
     return Study(
         network=net,
-        scene=Scene(rows, explained, randomize.image_keys(rows)),
+        scene=Scene(rows, explained, randomize.image_keys(rows), labels=known),
         explainers=all_explainers,
-        similarities=dict(similarities),
+        similarities=with_measures(similarities, checks.values(), options),
         checks=dict(checks),
         labels=known,
         controls={n: type(e).__name__ for n, e in all_explainers.items() if isinstance(e, Control)},
@@ -145,6 +146,21 @@ def build(
         remarks=() if weak is None else (weak.line,),
         misfit=weak.line if weak is not None and weak.cause else "",
     )
+
+
+def with_measures(
+    similarities: Mapping[str, Similarity], checks: Iterable[Check], options: Options
+) -> dict[str, Similarity]:
+    """The similarities, and those of conf/ on which a check takes its verdict.
+
+    Args:
+        similarities: by name.
+        checks: each may name one.
+        options: of the study.
+    """
+    named = dict.fromkeys(check.declares.decides for check in checks if check.declares.decides)
+    missing = [name for name in named if name not in similarities]
+    return {**similarities, **{name: from_name("similarity", name, options) for name in missing}}
 
 
 def _read_inputs(

@@ -78,7 +78,9 @@ def write_plan(store: Store, steps: Sequence[engine.Step]) -> None:
 
 
 def _require_explainers(study: Study, outcome: engine.Outcome) -> None:
-    if not study.explainers.keys() - study.controls.keys() - outcome.unavailable:
+    tested = study.explainers.keys() - study.controls.keys()
+    calls = {study.call(check, name) for check in study.checks for name in tested}
+    if not calls - outcome.unavailable:
         lost = outcome.refused | outcome.failed
         reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         line = f"an explainer must apply to this model; {reasons}"

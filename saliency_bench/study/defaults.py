@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from saliency_bench.explainers import CONTROLS, Control, Function, Method
-from saliency_bench.protocols import Explainer, Floats, Ints, Similarity
+from saliency_bench.explainers import CONTROLS, NAMED_CONTROLS, Control, Function, Method
+from saliency_bench.protocols import Check, Explainer, Floats, Ints, Similarity
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
 T = TypeVar("T")
@@ -45,8 +45,14 @@ def _own_name(part: object) -> str:
     return words.replace("parameter_", "param_")
 
 
-def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer]:
+def with_controls(
+    explainers: Mapping[str, AnyExplainer], checks: Iterable[Check]
+) -> dict[str, Explainer]:
     """The explainers, with callables wrapped, followed by the controls that are missing.
+
+    Args:
+        explainers: by name.
+        checks: each may name controls beyond those of every run.
 
     Raises:
         ValueError: if there is no explainer, if one is a class or cannot be called, or if one that
@@ -62,9 +68,12 @@ def with_controls(explainers: Mapping[str, AnyExplainer]) -> dict[str, Explainer
         name: explainer if isinstance(explainer, Method | Explainer) else Function(explainer)
         for name, explainer in explainers.items()
     }
-    clashes = [n for n, e in own.items() if n in CONTROLS and not isinstance(e, CONTROLS[n])]
+    named = {kind for check in checks for kind in check.declares.controls}
+    further = {name: kind for name, kind in NAMED_CONTROLS.items() if kind.__name__ in named}
+    controls = CONTROLS | further
+    clashes = [n for n, e in own.items() if n in controls and not isinstance(e, controls[n])]
     if clashes:
         raise ValueError(f"an explainer must not bear the name of a control; got {clashes[0]!r}")
     if all(isinstance(explainer, Control) for explainer in own.values()):
         raise ValueError(f"explainers must name one that is no control; got {list(own)}")
-    return own | {name: control() for name, control in CONTROLS.items() if name not in own}
+    return own | {name: control() for name, control in controls.items() if name not in own}

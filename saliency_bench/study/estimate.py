@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
@@ -101,23 +101,27 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     """
     with network.evaluating(study.batch_size, full=study.full):
         (bound, _), binding = _clock(lambda: engine.bind(study))
-    names = [NETWORK, *bound]
-    missing = {s: [n for n in names if store.columns(s.keys[n]) is None] for s in steps}
-    images = images_explained(missing)
+    names = {check: names_of(study, check, bound) for check in study.checks}
+    missing = {s: [n for n in names[s.check] if store.columns(s.keys[n]) is None] for s in steps}
+    images = images_explained(study, missing)
     block = study.scene.rows(slice(0, min(study.images_at_once, len(study.scene))))
     timed = [_time_explainer(study, name, bound[name], block, images[name]) for name in bound]
     remaining = [step for step in steps if missing[step]]
     change, own = _time_change(study, remaining, block)
     cells = sum(map(len, missing.values()))
-    rows = sum(len(step) * (len(lacking) - 1) for step, lacking in missing.items() if lacking)
+    rows = sum(
+        len(step) * (len(lacking) - 1) * len(step.columns)
+        for step, lacking in missing.items()
+        if lacking
+    )
     return Forecast(
         cells=cells,
-        there=len(steps) * len(names) - cells,
+        there=sum(len(names[step.check]) for step in steps) - cells,
         methods=tuple(method for method, _ in timed),
         changes=_changes(remaining, int(np.prod(study.scene.images.shape[1:3])) * len(bound)),
         change=change,
         own=own * images[NETWORK],
-        disk=cells * CELL_BYTES + rows * len(columns(study)) * (PAIR.itemsize + ROW_BYTES),
+        disk=cells * CELL_BYTES + rows * (PAIR.itemsize + ROW_BYTES),
         memory=_memory(),
         workers=workers,
         cores=study.cores,
@@ -126,12 +130,18 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
     )
 
 
-def images_explained(missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
-    """How often each explainer explains an image, references included."""
+def names_of(study: Study, check: str, bound: Collection[str]) -> list[str]:
+    """The network and the explainers that a check can use."""
+    return [NETWORK, *(name for name in study.explainers if study.call(check, name) in bound)]
+
+
+def images_explained(study: Study, missing: Mapping[Step, Sequence[str]]) -> Counter[str]:
+    """How often each explainer is called for an image, references included, by call."""
     images = Counter[str]()
     shards = set()
     for step, lacking in missing.items():
-        for name in lacking:
+        for own in lacking:
+            name = own if own == NETWORK else study.call(step.check, own)
             images[name] += len(step)
             if name != NETWORK and not step.references and (name, step.start) not in shards:
                 shards.add((name, step.start))
@@ -160,9 +170,9 @@ def _time_explainer(
     except Exception:  # an explainer that fails costs nothing; the run reports why
         interrupts.ask()
         return Method(name, images, 0.0, 0.0, 0.0), 0.0
-    scorer = Scorer(columns(study))
-    ready = scorer.prepare(maps)
-    _, scoring = _clock(lambda: scorer.columns(scorer.prepare(maps), [ready], ready))
+    scorer, regions = Scorer(columns(study)), np.ones(maps.shape[:3], np.bool_)
+    ready = scorer.prepare(maps, regions)
+    _, scoring = _clock(lambda: scorer.columns(scorer.prepare(maps, regions), [ready], ready))
     count = len(block)
     method = Method(name, images, counted.rows / count, seconds / count, scoring / count)
     return method, max(0.0, first - seconds)

@@ -10,9 +10,9 @@ from functools import partial
 from threading import Lock
 
 from saliency_bench import network
-from saliency_bench.engine.plan import NETWORK, Step
-from saliency_bench.protocols import Bound, Floats, Ints, Progress, Study, duration
-from saliency_bench.study.estimate import images_explained
+from saliency_bench.engine.plan import Step
+from saliency_bench.protocols import Bound, Floats, Ints, Progress, RegionExplainer, Study, duration
+from saliency_bench.study.estimate import images_explained, names_of
 
 MOST_OF = 0.5
 """Share of the evaluations from which an explainer is named."""
@@ -61,6 +61,7 @@ class Meter:
         self._steps = steps
         self._workers = workers
         self._images: dict[str, int] = {}
+        self._cells = 0
         self._missing = 1.0
         self._first: dict[str, Call] = {}
         self._calls: dict[str, Call] = {}
@@ -70,14 +71,18 @@ class Meter:
 
     def watch(self, bound: Mapping[str, Bound]) -> dict[str, Bound]:
         """The same explainers, whose calls are counted and timed."""
-        names = [NETWORK, *bound]
-        counted = images_explained(dict.fromkeys(self._steps, names))
-        self._images = {name: counted[name] for name in bound}
+        study, known = self._study, self._study.calls()
+        names = {check: names_of(study, check, bound) for check in study.checks}
+        self._cells = sum(len(names[step.check]) for step in self._steps)
+        counted = images_explained(study, {step: names[step.check] for step in self._steps})
+        # A control of regions has none, and a check that does not apply makes no calls.
+        called = [n for n in bound if counted[n] and not isinstance(known[n], RegionExplainer)]
+        self._images = {name: counted[name] for name in called}
         return {name: partial(self._call, name, own) for name, own in bound.items()}
 
     def start(self, total: int, *, at_most: bool = False) -> None:
         """The run has `total` steps, of which others may be done already."""
-        self._missing = total / max(1, len(self._steps) * (len(self._images) + 1))
+        self._missing = total / max(1, self._cells)
         self._progress.start(total, at_most=at_most)
 
     def step(self, what: str, kind: str = "") -> None:

@@ -94,7 +94,7 @@ def _evidence(
             for name, check in study.checks.items()
         },
         signed={name: explainer.signed for name, explainer in study.explainers.items()},
-        thresholds={name: measure.threshold for name, measure in study.similarities.items()},
+        thresholds={name: measure.threshold for name, measure in study.all_measures.items()},
         chance=chance(study.labels),
         controls=study.controls,
     )
@@ -109,4 +109,4 @@ def _examples(
 ) -> Examples:
     pixels = preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
     titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
-    return tables.examples(study, store, steps, outcome, pixels, titles)
+    return tables.examples(study, store, steps, outcome, pixels, titles, preprocessing)

@@ -317,3 +317,27 @@ def test_signs_and_magnitudes_are_rows_of_their_own():
     ]
     outcomes = {row.similarity: row.outcome for row in compare(*sides).rows}
     assert outcomes == {SIGNED: "same", ABSOLUTE: "regressed"}
+
+
+def test_a_similarity_that_decides_has_a_row_although_it_has_no_threshold():
+    kept = replace(EXPECTED, expects="keep", decides="closeness", tolerance=1e-3, fixed_draws=True)
+    facts = {"expectations": {CHECK: kept}}
+    sides = [
+        made(scored(similarity="closeness", score=score, null=-0.4), scored(), **facts)
+        for score in (0.9999, 0.99)
+    ]
+    row, comparison = only(*sides)
+    assert row.similarity == "closeness"
+    assert (row.outcome, row.before, row.after) == ("regressed", "pass", "fail")
+    assert comparison.regressed
+    assert "closeness -0.0099 [-0.0099, -0.0099]" in row.why
+
+
+def test_another_tolerance_is_another_question():
+    kept = replace(EXPECTED, expects="keep", decides="closeness", tolerance=1e-3)
+    table = scored(similarity="closeness", null=-0.4)
+    sides = [
+        made(table, expectations={CHECK: replace(kept, tolerance=own)}) for own in (1e-3, 1e-2)
+    ]
+    with pytest.raises(ValueError, match=r"closeness within 0\.001 and .* within 0\.01"):
+        compare(*sides)

@@ -24,7 +24,7 @@ VARIANTS = {
     "lrp_deep_taylor": ex.LRP("deep_taylor", low=-5.0, high=5.0),
 }
 
-KEYED_BY_WEIGHTS = {"random_fresh", "weight_hash", "mixture"}
+KEYED_BY_WEIGHTS = {"random_fresh", "weight_hash", "target_hash", "input_noise", "mixture"}
 """In the order of the model's variables, which is another one in another kind of model."""
 
 every = pytest.mark.parametrize("name", [*NAMES, *VARIANTS])

@@ -57,6 +57,9 @@ class Network:
     def evidence(self):
         return {"variables_changed": self.changes, "variables_exempt": 0}
 
+    def bind(self, explainer):
+        return explainer.bind(self.model)
+
     @contextmanager
     def guarded(self):
         before = [weights.copy() for weights in self.model.weights]

@@ -321,3 +321,54 @@ def test_a_rehearsal_takes_what_the_cache_has(stripes, tmp_path):
     assert planned.outstanding is None
     planned(NAMES[1])
     assert planned.outstanding.networks == 1
+
+
+# ---------------------------------------------------------------- other lessons
+
+
+@pytest.fixture
+def flipped(stripes):
+    """The same images, each with the other label."""
+    labels = {"labels": 1 - stripes.labels, "train_labels": 1 - stripes.train_labels}
+    return replace(stripes, name="flipped", **labels)
+
+
+def test_another_lesson_is_of_the_same_architecture_and_starts_elsewhere(
+    stripes, flipped, tmp_path, untrained
+):
+    here = trainer(stripes, tmp_path)
+    there = here.on(flipped)
+    assert there.dataset is flipped
+    assert here.dataset is stripes
+    assert here.on(flipped) is there
+    name = NetworkName("flipped")
+    own, other = np.load(here(NetworkName()).file), np.load(there(name).file)
+    assert [own[key].shape for key in own.files] == [other[key].shape for key in other.files]
+    assert (own["0"] != other["0"]).any()
+
+
+def test_the_networks_of_all_lessons_are_listed_the_own_ones_first(
+    stripes, flipped, tmp_path, untrained
+):
+    here = trainer(stripes, tmp_path)
+    here.on(flipped)(NetworkName("flipped", draw=1))
+    here(NetworkName())
+    assert [str(name) for name in here.trained] == ["true labels 0", "flipped labels 1"]
+
+
+def test_a_lesson_learns_its_own_labels(stripes, flipped, tmp_path):
+    settings = replace(TINY, training=replace(TINY.training, epochs=10))
+    here = trainer(stripes, tmp_path, settings=settings)
+    taught = here.on(flipped)(NetworkName("flipped"))
+    assert taught.test_accuracy > 0.9
+    assert here(NetworkName()).test_accuracy > 0.9
+
+
+def test_a_rehearsal_trains_no_lesson_and_counts_them(stripes, flipped, tmp_path):
+    cache, kept = tmp_path / "cache", tmp_path / "kept"
+    planned = Trainer(TINY, stripes, seed=0, cache=cache, rehearsal=kept)
+    files_of = [planned(NetworkName()).file]
+    files_of += [planned.on(flipped)(NetworkName("flipped", draw=draw)).file for draw in range(2)]
+    assert len(set(files_of)) == 3
+    assert planned.outstanding.networks == 3
+    assert files(cache) == []

@@ -67,7 +67,12 @@ def test_primary_is_starred_and_disagreement_marked(small):
 
 def test_control_stays_one_where_no_verdict_is_due(small):
     other = small.verdicts.assign(check="another", control="", ok=True)
-    both = replace(small, verdicts=pd.concat([small.verdicts, other]))
+    expectations = dict.fromkeys((CHECK, "another"), small.provenance["expectations"][CHECK])
+    both = replace(
+        small,
+        verdicts=pd.concat([small.verdicts, other]),
+        provenance={**small.provenance, "expectations": expectations},
+    )
     row = next(r for r in view.verdict_rows(both, "another") if r.explainer == "weight_hash")
     assert row.control
     assert row.expected == ""

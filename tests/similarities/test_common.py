@@ -10,7 +10,18 @@ import yaml
 from hydra.utils import instantiate
 
 from saliency_bench.protocols import Prepared
-from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
+from saliency_bench.similarities import (
+    MSE,
+    SSIM,
+    Closeness,
+    Cosine,
+    HOGCorrelation,
+    Pearson,
+    SignAgreement,
+    Spearman,
+    SpearmanOffBaseline,
+    TopKIntersection,
+)
 
 CONF = Path(__file__).parents[2] / "conf" / "similarity"
 MEASURES = [
@@ -20,11 +31,26 @@ MEASURES = [
     SSIM(normalize=None, absolute=True),
     HOGCorrelation(),
     HOGCorrelation(correlation="spearman", absolute=True),
+    Pearson(),
+    Pearson(absolute=True),
+    Cosine(),
+    MSE(),
+    TopKIntersection(),
+    TopKIntersection(k=30, absolute=True),
+    SignAgreement(),
+    SpearmanOffBaseline(),
+    SpearmanOffBaseline(absolute=False),
+    Closeness(),
 ]
-SCALE_FREE = [m for m in MEASURES if m != SSIM(normalize=None, absolute=True)]
+RAW = SSIM(normalize=None, absolute=True)
+SCALE_FREE = [m for m in MEASURES if m not in (RAW, MSE(), Closeness())]
+CHANCE = {HOGCorrelation: 0.08, TopKIntersection: 0.1, Closeness: 2**0.5 - 1}
+"""Bounds of what independent maps score: border pixels have no gradient across it, k of all pixels
+are chosen, and two vectors at right angles are sqrt(2) apart."""
 
 every = pytest.mark.parametrize("measure", MEASURES, ids=repr)
 scale_free = pytest.mark.parametrize("measure", SCALE_FREE, ids=repr)
+normalised = pytest.mark.parametrize("measure", [m for m in MEASURES if m != RAW], ids=repr)
 
 
 def maps(rng, n=6, height=28, width=28, channels=1):
@@ -37,7 +63,7 @@ def test_a_map_agrees_with_itself(measure, rng):
     np.testing.assert_allclose(measure(a, a), 1, atol=1e-12)
 
 
-@every
+@pytest.mark.parametrize("measure", [m for m in MEASURES if m != Closeness()], ids=repr)
 def test_order_of_the_two_does_not_matter(measure, rng):
     a, b = maps(rng), maps(rng)
     np.testing.assert_allclose(measure(a, b), measure(b, a), rtol=0, atol=1e-15)
@@ -45,12 +71,9 @@ def test_order_of_the_two_does_not_matter(measure, rng):
 
 @every
 def test_independent_maps_share_next_to_nothing(measure, rng):
-    """Null calibration of the paper: below .005, HOG (Gaussian or uniform) at most .08.
-
-    HOG's share is real: pixels at the border have no gradient across it, in every map.
-    """
+    """Null calibration of the paper: below .005, HOG (Gaussian or uniform) at most .08."""
     scores = measure(maps(rng, n=200), maps(rng, n=200))
-    bound = 0.08 if isinstance(measure, HOGCorrelation) else 0.005
+    bound = CHANCE.get(type(measure), 0.005)
     assert abs(scores.mean()) < bound + 3 * scores.std() / np.sqrt(200)
 
 
@@ -89,10 +112,12 @@ def test_prepared_says_which_rows_are_defined(measure, rng):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_bad_row_is_undefined_and_spoils_no_other(measure, bad, rng):
     a, b = maps(rng), maps(rng)
-    clean = measure(a, b)
     broken = a.copy()
     broken[1, 4, 5] = bad
-    for scores in (measure(broken, b), measure(b, broken)):
+    for scores, clean in (
+        (measure(broken, b), measure(a, b)),
+        (measure(b, broken), measure(b, a)),
+    ):
         assert np.isnan(scores[1])
         np.testing.assert_array_equal(np.delete(scores, 1), np.delete(clean, 1))
 
@@ -105,7 +130,7 @@ def test_opposite_infinities_in_two_channels_are_undefined(absolute, rng):
     np.testing.assert_array_equal(undefined, np.arange(6) == 0)
 
 
-@scale_free
+@normalised
 @pytest.mark.parametrize("value", [0.0, -2.0, 0.1, 3e-21])
 def test_a_constant_map_is_undefined(measure, value, rng):
     a, b = maps(rng), maps(rng)
@@ -130,15 +155,17 @@ def test_scale_of_one_row_does_not_reach_another(measure, rng):
     np.testing.assert_array_equal(measure(louder, b)[1:], measure(a, b)[1:])
 
 
-@every
+@pytest.mark.parametrize("measure", [m for m in MEASURES if m != Closeness()], ids=repr)
 def test_channels_are_summed(measure, rng):
     a, b = maps(rng, channels=3), maps(rng, channels=3)
-    before = np.abs if measure.absolute else np.asarray
+    before = np.abs if getattr(measure, "absolute", False) else np.asarray
     one_a, one_b = (before(m.astype(np.float64)).sum(-1, keepdims=True) for m in (a, b))
     np.testing.assert_allclose(measure(a, b), measure(one_a, one_b), atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [Spearman, SSIM, HOGCorrelation])
+@pytest.mark.parametrize(
+    "kind", [Spearman, SSIM, HOGCorrelation, Pearson, Cosine, MSE, TopKIntersection]
+)
 def test_absolute_value_hides_the_sign(kind, rng):
     a, b = maps(rng, channels=3), maps(rng, channels=3)
     measure = kind(absolute=True)
@@ -170,7 +197,7 @@ def test_maps_must_have_four_axes(measure):
         measure.prepare(np.zeros((2, 28, 28)))
 
 
-@pytest.mark.parametrize("kind", [Spearman, SSIM, HOGCorrelation])
+@pytest.mark.parametrize("kind", dict.fromkeys(type(measure) for measure in MEASURES))
 def test_threshold_is_a_share(kind):
     assert kind(threshold=0.4).threshold == 0.4
     with pytest.raises(ValueError, match=r"threshold must be in \(0, 1\) or None; got 1.5"):
@@ -192,6 +219,14 @@ def test_every_conf_file_builds_a_measure_under_its_own_key(path, rng):
         ("spearman_signed", Spearman(absolute=False)),
         ("ssim", SSIM()),
         ("hog", HOGCorrelation()),
+        ("pearson", Pearson()),
+        ("cosine", Cosine()),
+        ("mse", MSE()),
+        ("closeness", Closeness()),
+        ("top_k_intersection", TopKIntersection()),
+        ("sign_agreement", SignAgreement()),
+        ("spearman_abs_off_baseline", SpearmanOffBaseline()),
+        ("spearman_signed_off_baseline", SpearmanOffBaseline(absolute=False)),
     ],
 )
 def test_conf_states_the_defaults(key, measure):
@@ -199,13 +234,13 @@ def test_conf_states_the_defaults(key, measure):
 
 
 @pytest.mark.parametrize("shape", [(0, 8, 8, 1), (3, 0, 8, 1), (3, 8, 8, 0)])
-@pytest.mark.parametrize("measure", [Spearman(), SSIM(), HOGCorrelation()])
+@every
 def test_no_maps_are_refused_in_one_line(measure, shape):
     with pytest.raises(ValueError, match="maps must have at least one value; got shape"):
         measure(np.zeros(shape), np.zeros(shape))
 
 
-@pytest.mark.parametrize("measure", [Spearman(), SSIM(), HOGCorrelation()])
+@every
 def test_texts_are_no_maps(measure):
     words = np.full((2, 8, 8, 1), "a")
     with pytest.raises(ValueError, match="maps must be real numbers; got <U1"):

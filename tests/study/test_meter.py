@@ -1,13 +1,14 @@
 """What a run says it takes: counted by hand, with explainers whose time and rows are known."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers.listener import Listener
 
+from saliency_bench import explainers as ex
 from saliency_bench import protocols
 from saliency_bench.network.batches import Batches
 from saliency_bench.protocols import Scene, Study
@@ -77,7 +78,8 @@ def study(images=IMAGES, **settings):
 
 def metered(bound, steps, *, of=None, workers=1):
     told = Listener()
-    watching = meter.Meter(told, of or study(), steps, workers=workers)
+    known = replace(of or study(), explainers=dict.fromkeys(bound))
+    watching = meter.Meter(told, known, steps, workers=workers)
     watched = watching.watch(bound)
     watching.start(len(steps) * (len(bound) + 1))
     return watched, watching, told
@@ -141,6 +143,16 @@ def test_an_explainer_that_fails_is_not_waited_for(clock):
     call(watched["only"])
     with pytest.raises(protocols.NotApplicable):
         call(watched["broken"])
+    call(watched["only"])
+    assert len(told.lines) == 1
+
+
+def test_what_is_never_called_is_not_waited_for(clock):
+    bound = {"only": Method(clock, 9.0, 32), "own": Method(clock, 1.0, 0)}
+    known = Study(None, study().scene, {"only": None, "own": ex.OwnRegion()}, {}, study().checks)
+    told = Listener()
+    watched = meter.Meter(told, known, STEPS).watch(bound)
+    call(watched["only"])
     call(watched["only"])
     assert len(told.lines) == 1
 

@@ -114,7 +114,7 @@ class Many:
         ({"explainers": {3: mine}}, "explainers must have texts as names; got 3"),
         ({"explainers": [ex.Gradient]}, r"got the class Gradient: use Gradient\(\)"),
         ({"explainers": {"m": Many()}}, "m must be an explainer or a function; got many many"),
-        ({"checks": "param"}, r"conf/check \(param_randomization, data_randomization\)"),
+        ({"checks": "param"}, r"conf/check \(param_randomization, "),
         ({"checks": None}, "checks must be names of conf/check, objects, or both; got None"),
         ({"checks": [3]}, "checks must hold checks or names of conf/; got 3"),
         ({"checks": Many()}, r"checks must hold checks .*many m \.\.\.$"),

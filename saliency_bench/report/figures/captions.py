@@ -5,7 +5,7 @@ from __future__ import annotations
 from saliency_bench.report.figures.mapgrid import MOST_STAGES
 
 STAGES = (
-    "Similarity ({similarity}) of each map with that of the untouched network along {check}: mean "
+    "{what} ({similarity}) of each map with that of the untouched network along {check}: mean "
     "over images and {draws} with its 95 % interval. {ceiling}"
 )
 RETAINED = (
@@ -15,6 +15,7 @@ RETAINED = (
 STATISTICS = {
     "area": "area is the mean over the stages",
     "last": "last is the last stage, on which the verdict is taken",
+    "order": "order is the rank correlation over the stages, on which the verdict is taken",
 }
 MEASURED = (
     "Similarity ({similarity}) of maps under {check}: of {name}, and of {untouched} with {last}; "

@@ -43,6 +43,8 @@ def retained_figure(results: Results, check: str, similarity: str) -> Figure:
     names = {s: name for s, name in view.stage_names(results, check).items() if s > first}
     columns = [*names, AREA]
     values = np.array([t["retained"].reindex(columns).to_numpy(float) for t in tables.values()])
+    decides = view.deciding(results, check)[0]
+    values[:, -1] = [t[decides].get(AREA, np.nan) for t in tables.values()]
     outside = _BESIDE + style.length(tables)
     across = min(style.WIDTH - outside - _COLUMN, _COLUMN * len(names))
     figure = style.new_figure(

@@ -54,7 +54,7 @@ def map_figure(results: Results, check: str, image: int) -> Figure:
     controls = [name for name in maps if name in view.controls(results)]
     rows = {n: float(i) for i, n in enumerate(n for n in maps if n not in controls)}
     rows |= {n: i + _BREAK for i, n in enumerate(controls, start=len(rows))}
-    pixels = examples.pixels[image]
+    pixels = examples.pictures(check)[image]
     figure, axes = _canvas(
         heads=["input", untouched, *names],
         depth=max(rows.values()) + 1,
@@ -69,8 +69,7 @@ def map_figure(results: Results, check: str, image: int) -> Figure:
                 _show_map(axes, row, column, scaled(plane(maps[name][stage][image])), palettes[-1])
     _name_rows(axes, rows, controls)
     _add_keys(figure, list(dict.fromkeys(palettes)))
-    titles = dict(enumerate(examples.titles))
-    title = style.entitle(figure, check, titles.get(image, f"image {image}"))
+    title = style.entitle(figure, check, examples.title(check, image))
     title.set_y(1 - 0.06 / figure.get_figheight())
     return figure
 

@@ -67,9 +67,11 @@ def stem(*parts: str) -> str:
 def _comparisons(results: Results, check: str, similarity: str) -> Iterator[PlannedFigure]:
     expectation = view.expectation(results, check)
     words, ceiling = expectation.words, expectation.ceiling
+    own = expectation.number if view.measures_itself(expectation) else None
     names = {
         "check": check,
         "similarity": similarity,
+        "what": "Similarity" if own is None else own.name.capitalize(),
         "last": list(view.stage_names(results, check).values())[-1],
         "statistic": captions.STATISTICS[expectation.statistic],
         "draws": words.draws,
@@ -88,7 +90,10 @@ def _comparisons(results: Results, check: str, similarity: str) -> Iterator[Plan
 
 
 def _kinds(results: Results, check: str) -> list[str]:
-    if view.ceiling_stage(results, check) is None:
+    expectation = view.expectation(results, check)
+    if view.measures_itself(expectation):
+        return ["stages"]  # a measure of its own has no share that is retained
+    if expectation.ceiling.stage is None:
         return ["stages", "retained"]
     # A heat map of a single level would repeat the bars.
     several = len(view.levels(results, check)) > 1

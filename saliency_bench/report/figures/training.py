@@ -56,7 +56,8 @@ def training_figure(results: Results) -> Figure:
         axes.tick_params(labelleft=column == 0)
     figure.suptitle("training of the networks", x=0.01, ha="left")
     figure.supylabel("accuracy", fontsize=style.STYLE["axes.labelsize"])
-    panels.add_legend(figure, _keys(chance is not None, bool(targets)))
+    has_target = bool(targets) and any(fraction > 0 for fraction, _ in kinds)
+    panels.add_legend(figure, _keys(chance is not None, has_target))
     return figure
 
 

@@ -34,7 +34,7 @@ class Cell:
         verdict: with spaces.
         kind: the verdict, for its colour; `none` if it is not in `MARKS`.
         mark: the sign of the verdict.
-        retained: the share that decides the verdict, with its interval.
+        retained: the number that decides the verdict, with its interval.
         sorted_by: a number to sort by; empty where there is none.
         sentence: what the verdict says, in plain words.
         reason: why the verdict was given.
@@ -112,6 +112,10 @@ class Content:
         """The similarities that scored a check."""
         return view.similarities(self._results, check)
 
+    def heading(self, *checks: str) -> str:
+        """The name of the number that decides under these checks."""
+        return view.heading(self._results, *checks)
+
     def stages(self, check: str, explainer: str) -> list[tuple[str, list[str]]]:
         """Rows of the table of numbers of an explainer."""
         return plain_language.stages(self._results, check, explainer)
@@ -140,24 +144,20 @@ class Content:
     def _explainers(self) -> Iterator[Explainer]:
         control_names = view.controls(self._results)
         plain = {check: plain_language.plain(self._results, check) for check in self.checks}
-        areas = {
-            (str(row["check"]), str(row["explainer"])): row["retained"]
-            for _, row in self._results.verdicts.iterrows()
-        }
         for number, (name, rows) in enumerate(view.side_by_side(self._results).items()):
             cells = tuple(
-                _cell(check, row, plain[check][name], areas[check, name]) if row else None
+                _cell(check, row, plain[check][name]) if row else None
                 for check, row in zip(self.checks, rows, strict=True)
             )
             fact = plain_language.fact(self._results, name)
             yield Explainer(name, f"explainer-{number}", name in control_names, fact, cells)
 
 
-def _cell(check: str, row: view.Row, sentence: str, retained: float) -> Cell:
+def _cell(check: str, row: view.Row, sentence: str) -> Cell:
     kind = row.verdict if row.verdict in MARKS else "none"
     return Cell(
         check, row.verdict, kind, MARKS.get(row.verdict, "-"), row.retained,
-        f"{retained:.6f}" if retained == retained else "",
+        f"{row.value:.6f}" if row.value == row.value else "",
         sentence, row.reason, row.others, row.expected, row.ok,
     )  # fmt: skip
 

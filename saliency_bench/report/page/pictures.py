@@ -59,14 +59,13 @@ def strips(results: Results, check: str, explainer: str) -> tuple[Strip, ...]:
     names = {s: conditions.get(s, f"stage {s}") for s in sorted(by_stage)}
     names[0] = view.expectation(results, check).words.untouched
     rows = []
-    for place, pixels in enumerate(examples.pixels):
+    for place, pixels in enumerate(examples.pictures(check)):
         colours = palette(plane(by_stage[0][place]))
         maps = tuple(
             (name, _map(scaled(plane(by_stage[stage][place])), colours.colours, colours.low))
             for stage, name in names.items()
         )
-        title = examples.titles[place] if place < len(examples.titles) else f"image {place}"
-        rows.append(Strip(title, _image(pixels), maps, colours.label))
+        rows.append(Strip(examples.title(check, place), _image(pixels), maps, colours.label))
     return tuple(rows)
 
 

@@ -14,10 +14,10 @@ from saliency_bench.results import Results
 
 
 def frame(results: Results, check: str) -> pd.DataFrame:
-    """A row per explainer, controls last: verdict, and `retained` by every similarity."""
+    """A row per explainer, controls last: verdict, and its number by every similarity."""
     control_names = view.controls(results)
     areas = results.summary[results.summary["stage"] == AREA]
-    values = ["retained", "retained_low", "retained_high"]
+    values = view.deciding(results, check)
     intervals = areas[areas["check"] == check].set_index(["explainer", "similarity"])[values]
     rows = {
         row.explainer: [row.verdict, *_retained_texts(intervals, row.explainer, results, check)]
@@ -60,7 +60,7 @@ def _caption(results: Results, check: str) -> str:
 def _retained_texts(
     intervals: pd.DataFrame, explainer: str, results: Results, check: str
 ) -> list[str]:
-    """`retained` with its interval, for each similarity."""
+    """The number that decides with its interval, for each similarity."""
     numbers = intervals.to_numpy(float)
     texts = {key: view.interval(*row) for key, row in zip(intervals.index, numbers, strict=True)}
     return [texts.get((explainer, name), "-") for name in view.similarities(results, check)]

@@ -74,7 +74,7 @@ _DRAWN: Mapping[str, Callable[[Any, Results], str]] = {
 def _overview(results: Results) -> str:
     """A row per explainer, with the verdicts of all checks side by side."""
     control_names, tables = view.controls(results), view.side_by_side(results)
-    cells = [(check, "retained [95 % interval]") for check in view.ran(results)]
+    cells = [(check, _heading(results, check)) for check in view.ran(results)]
     parts = ["### All checks"]
     for control, head in ((False, "explainer"), (True, "control")):
         rows = [
@@ -89,7 +89,7 @@ def _beside(rows: Iterable[view.Row | None]) -> Iterator[str]:
 
 
 def _verdict_table(results: Results, check: str) -> str:
-    similarities = view.similarities(results, check)
+    similarities, number = view.similarities(results, check), _heading(results, check)
     rows = view.verdict_rows(results, check)
     tested = [
         [row.explainer, row.verdict, row.retained, *row.others] for row in rows if not row.control
@@ -100,12 +100,14 @@ def _verdict_table(results: Results, check: str) -> str:
         if row.control
     ]
     parts = [
-        table(["explainer", "verdict", "retained [95 % interval]", *similarities], tested),
-        table(
-            ["control", "must be", "verdict", "retained [95 % interval]", *similarities], controls
-        ),
+        table(["explainer", "verdict", number, *similarities], tested),
+        table(["control", "must be", "verdict", number, *similarities], controls),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _heading(results: Results, check: str) -> str:
+    return f"{view.heading(results, check)} [95 % interval]"
 
 
 def _outcome(row: view.Row) -> str:

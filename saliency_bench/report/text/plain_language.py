@@ -74,8 +74,11 @@ def _sentence(results: Results, check: str, row: pd.Series) -> str:
 
 
 def _remainder(results: Results, check: str, row: pd.Series) -> str:
-    """How much of the map is retained, and under which change."""
+    """How much of the map is retained and under which change, or the check's own number."""
     name, words = row["explainer"], view.expectation(results, check).words
+    if number := view.expectation(results, check).number:
+        (decided,) = [r for r in view.verdict_rows(results, check) if r.explainer == name]
+        return f"{name} {number.says} {decided.retained}"
     if not np.isfinite(row["retained"]):
         return f"{name} draws the same map, whatever is broken"
     bounds = f"{_percent(row['retained_low'])}, {_percent(row['retained_high'])}"
@@ -87,10 +90,21 @@ def _ending(results: Results, check: str, row: pd.Series) -> str:
     if row["verdict"] == "pass":
         return f"{words.passes}, which does not make it right"
     if row["verdict"] == "inconclusive":
-        line = dict(results.provenance.get("thresholds", {})).get(str(row["similarity"]))
-        where = "" if line is None else f" (the line is {_percent(line)} %)"
+        where = _line(results, check, str(row["similarity"]))
         return f"too close to call{where}; more {words.draws} or images may decide"
     return words.fails
+
+
+def _line(results: Results, check: str, similarity: str) -> str:
+    """The line of the verdict in brackets; empty if there is none."""
+    line, number = (
+        dict(results.provenance.get("thresholds", {})).get(similarity),
+        view.expectation(results, check).number,
+    )
+    if number is not None:
+        line = line if number.line is None else number.line
+        return "" if line is None else f" (the line is {line:g})"
+    return "" if line is None else f" (the line is {_percent(line)} %)"
 
 
 def _percent(share: float) -> str:
@@ -98,7 +112,7 @@ def _percent(share: float) -> str:
 
 
 def stages(results: Results, check: str, explainer: str) -> list[tuple[str, list[str]]]:
-    """`retained` with its interval at every stage and for the verdict, by similarity.
+    """The number that decides, with its interval, at every stage and for the verdict.
 
     Args:
         results: of the run.
@@ -112,7 +126,7 @@ def stages(results: Results, check: str, explainer: str) -> list[tuple[str, list
     own = (results.summary["check"] == check) & (results.summary["explainer"] == explainer)
     rows = results.summary[own]
     places = zip(rows["stage"], rows["similarity"].astype(str), strict=True)
-    values = rows[["retained", "retained_low", "retained_high"]].to_numpy(float)
+    values = rows[view.deciding(results, check)].to_numpy(float)
     texts = {place: view.interval(*row) for place, row in zip(places, values, strict=True)}
     similarities = view.similarities(results, check)
     return [

@@ -16,12 +16,13 @@ LEGEND = (
 _JUDGED = {
     "area": "the area over the stages",
     "last": "the last stage",
+    "order": "the rank correlation over the stages",
 }
 
 
 def necessary(results: Results) -> str:
     """What a pass says and what it does not, in the words of the checks that ran."""
-    checks = view.ran(results)
+    checks = [check for check in view.ran(results) if not view.is_a_number(results, check)]
     clauses = [view.expectation(results, check).words.passes for check in checks]
     count = {0: "", 1: "", 2: " in both"}.get(len(checks), f" in all {len(checks)}")
     says = ", and that ".join(dict.fromkeys(clauses)) or "the map depends on what was learned"
@@ -35,11 +36,15 @@ def outcomes(results: Results) -> list[str]:
 
 def outcome(results: Results, check: str) -> str:
     """What a check breaks, and what a pass and a fail under it mean."""
-    words = view.expectation(results, check).words
-    return (
+    expectation = view.expectation(results, check)
+    words = expectation.words
+    if view.is_a_number(results, check):
+        return f"{check}: {words.breaks}. No verdict: {expectation.no_verdict}."
+    line = (
         f"{check}: {words.breaks}. Pass: {words.passes}, which does not make it right. "
         f"Fail: {words.fails}."
     )
+    return f"{line} {words.note}".rstrip()
 
 
 def validity(results: Results) -> str:
@@ -88,6 +93,9 @@ def meaning(results: Results) -> Iterator[Block]:
         f"A verdict is {necessary(results)}. A map can pass and still point at the wrong pixels, "
         "and noise keyed by what is broken passes too: do not rank explainers by it.",
     )
+    kept = [
+        check for check in view.ran(results) if view.expectation(results, check).expects == "keep"
+    ]
     yield Bullets(
         [
             "pass: what is left of the map is below the threshold of its similarity, interval "
@@ -98,10 +106,16 @@ def meaning(results: Results) -> Iterator[Block]:
             "does not repeat, no room between null and ceiling, a network at chance, a guard that "
             "failed).",
         ]
+        + [
+            f"{check} asks the opposite, whether maps are kept: pass if they are as close as its "
+            "tolerance asks, interval included, and fail if they are not."
+            for check in kept
+        ]
     )
     yield Paragraph(
         "retained is 0 when a map shares no more with its changed self than maps of other images "
-        f"do, and 1 when nothing changed{unchanged if ceilings else ''}. SSIM, HOG and MSE depend "
+        "do, or has lost all that a check can take from it, and 1 when nothing "
+        f"changed{unchanged if ceilings else ''}. SSIM, HOG and MSE depend "
         "on how maps are scaled: they carry no verdict unless a threshold was set for them."
     )
 

@@ -102,7 +102,7 @@ def _overview(results: Results, checks: list[str], width: int) -> Table:
     for check in checks:
         table.add_column(shown(check.replace("_", " ")), max_width=13 if beside else 20)
         if beside:
-            table.add_column(Text("retained [95 %]"), no_wrap=True)
+            table.add_column(shown(f"{view.heading(results, check)} [95 %]"), no_wrap=True)
     control_names = view.controls(results)
     tables = view.side_by_side(results)
     for control, names in groupby(tables, control_names.__contains__):
@@ -123,7 +123,7 @@ def _verdict_cells(row: view.Row | None, *, beside: bool) -> list[Text]:
 def _check_table(results: Results, check: str, columns: dict[int, str]) -> Table:
     table = _table(check)
     table.add_column("verdict", max_width=13)
-    table.add_column(Text("retained [95 %]"), no_wrap=True)
+    table.add_column(shown(f"{view.heading(results, check)} [95 %]"), no_wrap=True)
     for name in columns.values():
         table.add_column(shown(name.replace("_", " ")), justify="right", max_width=9)
     rows = view.verdict_rows(results, check)

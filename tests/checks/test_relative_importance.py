@@ -1,0 +1,237 @@
+"""Relative importance: objects on scenes, networks of two tasks, and who passes."""
+
+import pickle
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from helpers.lessons import CLASSES, SIDE, Planted
+
+import saliency_bench as sb
+from saliency_bench import network as networks
+from saliency_bench.checks import OnScenes, RelativeImportance
+from saliency_bench.checks.relative_importance import OBJECT, RARE, REMOVED
+from saliency_bench.explainers import GradientInput
+from saliency_bench.protocols import Dataset, NotApplicable, Scene, SettingError, Study, Untrainable
+from saliency_bench.randomize import image_keys
+from saliency_bench.study.build import Options
+
+KINDS = np.arange(CLASSES)
+COLUMNS = np.arange(SIDE)[:, np.newaxis] // 2 == KINDS
+"""The columns that are bright in the scenes of a class, `[SIDE, CLASSES]`."""
+
+
+def coloured(count):
+    """Objects that are one colour each: their class."""
+    labels = np.arange(count) % CLASSES
+    pixels = np.zeros((count, SIDE, SIDE, CLASSES), np.float32)
+    pixels[np.arange(count), :, :, labels] = 0.9
+    pixels[:, 0, 0, 0] = np.linspace(0, 0.1, count)  # no two are equal
+    return pixels, labels
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Grey scenes with two bright columns: their class."""
+
+    labelled: bool = True
+
+    def load(self, *, train=True):
+        labels = np.arange(2 * CLASSES) % CLASSES
+        pixels = np.zeros((len(labels), SIDE, SIDE, 3), np.float32)
+        pixels += COLUMNS.T[labels][:, np.newaxis, :, np.newaxis]
+        learned = (pixels, labels) if self.labelled else (None, None)
+        return Dataset("columns", pixels, labels, *learned)
+
+    def fingerprint(self):
+        return "columns"
+
+
+CHECK = RelativeImportance(scenes=Columns(), common=[1, 0.34])
+
+
+def reader(name):
+    """A kernel that reads the colour of the object, or the bright columns."""
+    shape = (SIDE, SIDE, CLASSES, CLASSES)
+    if name.labels == "object":
+        kernel = np.broadcast_to(np.eye(CLASSES) - 1 / CLASSES, shape)
+    else:
+        kernel = np.broadcast_to(COLUMNS[np.newaxis, :, np.newaxis], shape)
+    other = 1e-3 * np.random.default_rng([name.draw, len(name.labels)]).normal(size=shape)
+    return (kernel + other).reshape(-1, CLASSES)
+
+
+@pytest.fixture
+def planted(tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(3)
+    layers = [keras.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
+    data = Dataset("colours", *coloured(12), *coloured(30), classes=("a", "b", "c"))
+    return Planted(keras.Sequential(layers), tmp_path, data, reader)
+
+
+@pytest.fixture
+def study(planted):
+    images, labels = coloured(12)
+    scene = Scene(images, labels, image_keys(images), labels=labels)
+    network = networks.KerasNetwork(planted.model, batch_size=5)
+    return Study(network, scene, {}, {}, {}, labels=labels, weights=planted)
+
+
+@pytest.fixture
+def results(planted):
+    images, labels = coloured(12)
+    return sb.evaluate(
+        planted.model, images, labels, explainers={"gxi": GradientInput()}, checks=[CHECK],
+        options=Options(weights=planted),
+    )  # fmt: skip
+
+
+def test_object_networks_then_scenes_alone_then_common_objects(study):
+    conditions = CHECK.conditions(study)
+    found = [(c.stage, c.draw, c.task, c.shown, round(c.depth, 2)) for c in conditions]
+    assert found == [
+        (0, 0, "object", True, 0),
+        *((OBJECT, draw, "object", True, 0) for draw in range(3)),
+        *((REMOVED, draw, "scene", False, 0) for draw in range(3)),
+        *((RARE, draw, "scene", True, 0.34) for draw in range(3)),
+        *((RARE + 1, draw, "scene", True, 1) for draw in range(3)),
+    ]
+    assert all(c.references == ((OBJECT, c.draw),) for c in conditions if c.stage >= RARE)
+    # The scene alone is compared with the same network, which saw the object.
+    assert all(c.references == ((RARE + 1, c.draw),) for c in conditions if c.stage == REMOVED)
+    last = {c.draw: c.network for c in conditions if c.stage == RARE + 1}
+    assert all(c.network == last[c.draw] for c in conditions if c.stage == REMOVED)
+
+
+def test_each_score_belongs_to_its_stages(study):
+    for condition in CHECK.conditions(study):
+        expected = "one_minus_idr" if condition.stage == REMOVED else "one_minus_mcs"
+        assert list(CHECK.measures(condition)) == [expected]
+    assert list(CHECK.measures()) == ["one_minus_mcs", "one_minus_idr"]
+
+
+def test_lessons_show_objects_on_scenes_with_the_labels_of_their_task(study):
+    CHECK.conditions(study)
+    lessons = study.weights.lessons
+    assert list(lessons) == ["object", "scene (objects on 34%)", "scene"]
+    common = np.asarray(lessons["scene"].train_pixels)
+    np.testing.assert_array_equal(common, np.asarray(lessons["object"].train_pixels))
+    assert common.shape == (4000, SIDE, SIDE, CLASSES)
+    rare = lessons["scene (objects on 34%)"]
+    colour = np.asarray(rare.train_pixels).sum(axis=(1, 2)).argmax(axis=1)
+    np.testing.assert_array_equal(colour, rare.train_labels)  # the object tells the scene
+
+
+def test_a_condition_lays_the_object_where_its_region_is(study):
+    conditions = CHECK.conditions(study)
+    of = {c.stage: c for c in conditions if c.draw == 0}
+    with of[OBJECT].applied(study.network, study.scene) as objects:
+        assert objects.regions.sum(axis=(1, 2)).tolist() == [16] * 12
+        np.testing.assert_array_equal(objects.labels, study.labels)
+        inside = objects.images[np.arange(12), ..., study.labels][objects.regions]
+        assert inside.min() > 0.6
+    with of[RARE + 1].applied(study.network, study.scene) as common:
+        np.testing.assert_array_equal(common.images, objects.images)
+        np.testing.assert_array_equal(common.regions, ~objects.regions)
+        np.testing.assert_array_equal(common.labels, study.labels % CLASSES)
+    with of[REMOVED].applied(study.network, study.scene) as alone:
+        assert alone.regions.all()
+        same = alone.images == common.images
+        assert same[common.regions].all()
+        assert (np.ptp(alone.images, axis=-1) == 0).all()
+
+
+def test_an_image_that_a_network_names_wrongly_is_left_out(study):
+    condition = CHECK.conditions(study)[1]
+    wrong = replace(study.scene, labels=np.r_[(study.labels[:2] + 1) % CLASSES, study.labels[2:]])
+    with condition.applied(study.network, wrong) as scene:
+        assert scene.regions.any(axis=(1, 2)).tolist() == [False] * 2 + [True] * 10
+
+
+def test_images_left_out_have_no_rows(planted):
+    """Object networks that name all objects of the last class wrongly."""
+
+    def worse(name):
+        kernel = reader(name)
+        return kernel * [1, 1, -1] if name.labels == "object" else kernel
+
+    images, labels = coloured(12)
+    results = sb.evaluate(
+        planted.model, images, labels, explainers={"gxi": GradientInput()}, checks=[CHECK],
+        options=Options(weights=replace(planted, weights=worse)),
+    )  # fmt: skip
+    scores = results.scores[results.scores["similarity"] == "one_minus_mcs"]
+    assert set(labels[scores["image"]]) == {0, 1}
+    assert results.summary.query("stage == -1 and similarity == 'one_minus_mcs'")[
+        "n_images"
+    ].unique().tolist() == [8]
+
+
+def test_conditions_are_plain_data(study):
+    for condition in CHECK.conditions(study):
+        assert isinstance(condition, OnScenes)
+        assert pickle.loads(pickle.dumps(condition)) == condition
+        assert len(repr(condition)) < 1000
+
+
+def test_the_regions_pass_and_what_does_not_see_the_network_fails_exactly(results):
+    assert results.valid, results.problems
+    rows = results.verdicts.set_index("explainer")
+    assert rows.loc["own_region", ["verdict", "retained"]].tolist() == ["pass", 0]
+    blind = ["edge_detector", "random_frozen", "centre_prior", "weight_hash", "random_fresh"]
+    assert rows.loc[blind, "verdict"].tolist() == ["fail"] * 5
+    assert rows.loc["constant", "verdict"] == "undefined"
+    scores = results.scores
+    own = scores["explainer"].isin(blind[:3]) & (scores["stage"] >= RARE)
+    assert (scores.loc[own, "score"] == 1).all()
+
+
+def test_each_score_is_in_the_summary_at_its_stages_alone(results):
+    summary = results.summary[results.summary["explainer"] == "gxi"]
+    stages = {name: sorted(rows["stage"]) for name, rows in summary.groupby("similarity")}
+    assert stages == {"one_minus_mcs": [-1, 0, 1, 3, 4], "one_minus_idr": [-1, 2]}
+
+
+def test_the_report_copes_with_it(results, tmp_path):
+    results.report(tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "the object is more important to the map" in " ".join(text.split())
+
+
+def test_a_network_that_did_not_learn_is_a_guard(study):
+    weak = replace(study, weights=replace(study.weights, accuracy=0.5))
+    CHECK.conditions(weak)
+    guards = CHECK.expectation(weak).guards
+    assert len(guards) == 9
+    assert guards[3] == (
+        "the network of scene (objects on 34%) labels 0 has test accuracy 0.50; at least 0.69 "
+        "(min_scene_accuracy) is asked for"
+    )
+
+
+def test_what_it_needs(study):
+    with pytest.raises(NotApplicable, match="it is finished"):
+        CHECK.conditions(replace(study, weights=Untrainable("it is finished")))
+    with pytest.raises(NotApplicable, match="needs labels of the images"):
+        CHECK.conditions(replace(study, scene=replace(study.scene, labels=None)))
+    with pytest.raises(SettingError, match="scenes must have labels and images to train on"):
+        replace(CHECK, scenes=Columns(labelled=False)).conditions(study)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"common": [0.1]}, r"common must lie above 0 and end with 1; got \[0.1\]"),
+        ({"common": [0, 1]}, "common must lie above 0 and end with 1"),
+        ({"networks": 1}, "networks must be at least 2, for a repeat; got 1"),
+        ({"images": 0}, "images must be at least 1; got 0"),
+        ({"size": 1.0}, "size must lie between 0 and 1; got 1.0"),
+        ({"least_contrast": 0}, "least_contrast must lie between 0 and 1; got 0"),
+        ({"min_test_accuracy": 80}, r"min_test_accuracy must be in \[0, 1\]; got 80"),
+    ],
+)
+def test_settings_that_cannot_be(settings, words):
+    with pytest.raises(ValueError, match=words):
+        RelativeImportance(scenes=Columns(), **settings)
