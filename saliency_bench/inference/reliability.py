@@ -10,15 +10,14 @@ from scipy import stats
 
 from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import UPPER, Interval, mean_squares
-from saliency_bench.inference.rules import MOST_CONSTANT
+from saliency_bench.inference.rules import EXACT, MOST_CONSTANT
 from saliency_bench.protocols import AREA, Floats
 
 RELIABILITY = (
     *("check", "similarity", "n_explainers", "n_images", "alpha", "n_draws"),
     *("icc", "icc_low", "icc_high", "icc_mean", "n_controls", "n_right"),
 )
-EQUAL = 1e-9
-"""Numbers are equal if they differ by no more than this, as sums in another order may."""
+_DECIMALS = 9
 
 Row = dict[str, Any]
 
@@ -69,7 +68,9 @@ class Agreement(NamedTuple):
 def intraclass(measured: Floats) -> Agreement:
     """Absolute agreement of repeated measurements (Shrout and Fleiss, 1979).
 
-    Both are crossed random effects. The interval is that of McGraw and Wong (1996).
+    Both are crossed random effects. The interval is that of McGraw and Wong (1996): nominally
+    95 %, in simulations of 3 or 5 measurements of 4 to 15 things it covers in .89 to .97 of the
+    cases, least where measurements shift all things alike.
 
     Args:
         measured: `[measurements, things]`, finite.
@@ -79,7 +80,7 @@ def intraclass(measured: Floats) -> Agreement:
         NaN with fewer than two of either, or if all numbers are equal.
     """
     k, n = measured.shape
-    if min(k, n) < 2 or np.ptp(measured) <= EQUAL:
+    if min(k, n) < 2 or np.ptp(measured) <= EXACT:
         nothing = np.asarray(np.nan)
         return Agreement(Interval(nothing, nothing, nothing), float("nan"))
     repeated, things, error = mean_squares(measured)
@@ -144,9 +145,10 @@ def _agreement(evidence: Evidence, check: str, similarity: str) -> Row:
     images = images.loc[:, images.isna().mean() <= MOST_CONSTANT].dropna()
     by_draw = {name: cells.mean(axis=1) for name, cells in found.items() if name in images}
     draws = pd.DataFrame(by_draw).dropna()
-    comparable = images.shape[1] > 1
+    comparable = min(images.shape) > 1 and np.ptp(images.to_numpy(float)) > EXACT
     agreement = intraclass(draws.to_numpy(float))
-    order = images.round(9).rank(axis=1).to_numpy(float)
+    # Sums in another order differ by less than a decimal of these.
+    order = images.round(_DECIMALS).rank(axis=1).to_numpy(float)
     return {
         "n_explainers": images.shape[1],
         "n_images": len(images),

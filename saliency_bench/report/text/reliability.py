@@ -40,8 +40,19 @@ def blocks(results: Results) -> Iterator[Block]:
             "alike, for instance because all pass with 0, have a low one, and their verdicts "
             "stand nevertheless. A dash: undefined, as there are fewer than two explainers, "
             "images or draws, or all numbers are equal.",
-        ],
+            *_given(results),
+        ]
     )
+
+
+def _given(results: Results) -> Iterator[str]:
+    for check in view.ran(results):
+        expectation = view.expectation(results, check)
+        if expectation.fixed_draws:
+            yield (
+                f"{check}: its {expectation.words.draws} are given, not drawn; the ICC says how "
+                "much they agree with one another."
+            )
 
 
 def _cells(results: Results, row: pd.Series) -> list[str]:
