@@ -140,11 +140,10 @@ def _agreement(evidence: Evidence, check: str, similarity: str) -> Row:
         if (key[0], key[2]) == (check, similarity) and key[1] not in evidence.controls
     ]
     found = {case.key[1]: _contributions(case) for case in cases(evidence, keys)}
-    images = pd.DataFrame({name: cells.mean(axis=0) for name, cells in found.items()})
+    images = pd.DataFrame({name: by_image for name, (by_image, _) in found.items()})
     # An explainer that says nothing of most images must not remove these images from the others.
     images = images.loc[:, images.isna().mean() <= MOST_CONSTANT].dropna()
-    by_draw = {name: cells.mean(axis=1) for name, cells in found.items() if name in images}
-    draws = pd.DataFrame(by_draw).dropna()
+    draws = pd.DataFrame({name: found[str(name)][1] for name in images}).dropna()
     comparable = min(images.shape) > 1 and np.ptp(images.to_numpy(float)) > EXACT
     agreement = intraclass(draws.to_numpy(float))
     # Sums in another order differ by less than a decimal of these.
@@ -161,16 +160,17 @@ def _agreement(evidence: Evidence, check: str, similarity: str) -> Row:
     }
 
 
-def _contributions(case: Case) -> pd.DataFrame:
-    """What each draw and image alone says of the statistic that is judged; to first order.
+def _contributions(case: Case) -> tuple[pd.Series, pd.Series]:
+    """What each image alone, and each draw alone, says of the statistic that is judged.
 
-    A pair that is left out counts as the mean of the others.
+    It is linearised, as for the interval: a pair that is left out counts as the mean of the others.
     """
     counted = case.reported
     _, cells = counted.moved_by(case.statistic)
     value = float(getattr(counted, case.statistic).value)
     draws, images = case.draws[counted.draws], case.images[counted.images]
-    return pd.DataFrame(value + cells, draws, images)
+    told = pd.DataFrame(value + cells, draws, images)
+    return told.mean(axis=0), told.mean(axis=1)
 
 
 def _right(summary: pd.DataFrame, verdicts: pd.DataFrame, check: str, similarity: str) -> Row:

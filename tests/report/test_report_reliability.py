@@ -1,9 +1,10 @@
 """The reliability of the scores in the report."""
 
 import io
+from dataclasses import replace
 
 import pytest
-from helpers.evidence import CHECK, SIGNED, scored
+from helpers.evidence import CHECK, EXPECTED, SIGNED, scored
 from helpers.runs import made, noisy
 from rich.console import Console
 
@@ -23,11 +24,12 @@ def run():
 
 
 def test_a_row_per_check_and_similarity(run):
-    _, grid, _ = reliability.blocks(run)
+    _, title, grid, _ = reliability.blocks(run)
+    assert title.text == f"{CHECK}, repeated over draws:"
     (cells,) = grid.rows
     told = dict(zip(grid.head, cells, strict=True))
-    assert (told["check"], told["similarity"], told["alpha"]) == (CHECK, SIGNED, "1.00")
-    assert (told["explainers"], told["images"], told["draws"]) == ("2", "12", "5 draws")
+    assert (told["similarity"], told["alpha"]) == (SIGNED, "1.00")
+    assert (told["explainers"], told["images"], told["draws"]) == ("2", "12", "5")
     assert told["right on controls"] == "1 of 1"
 
 
@@ -41,8 +43,14 @@ def test_page_and_markdown_have_the_section_and_the_terminal_stays_short(run):
 
 
 def test_undefined_numbers_are_dashes():
-    (cells,) = list(reliability.blocks(made()))[1].rows
-    assert cells[2:] == ["1", "12", "-", "5 draws", "-", "-", "-"]
+    (cells,) = list(reliability.blocks(made()))[2].rows
+    assert cells[1:] == ["1", "12", "-", "5", "-", "-", "-"]
+
+
+def test_draws_that_are_given_are_not_said_to_be_drawn():
+    given = {CHECK: replace(EXPECTED, fixed_draws=True)}
+    title = list(reliability.blocks(made(expectations=given)))[1]
+    assert "given and not drawn" in title.text
 
 
 def test_a_run_of_an_older_version_has_no_section(small):
