@@ -161,15 +161,14 @@ def _agreement(evidence: Evidence, check: str, similarity: str) -> Row:
 
 
 def _contributions(case: Case) -> tuple[pd.Series, pd.Series]:
-    """What each image alone, and each draw alone, says of the statistic that is judged.
+    """What each image alone, and each draw alone, says of the number that decides.
 
     It is linearised, as for the interval: a pair that is left out counts as the mean of the others.
     """
     counted = case.reported
     _, cells = counted.moved_by(case.statistic)
-    value = float(getattr(counted, case.statistic).value)
     draws, images = case.draws[counted.draws], case.images[counted.images]
-    told = pd.DataFrame(value + cells, draws, images)
+    told = pd.DataFrame(float(case.number.value) + cells, draws, images)
     return told.mean(axis=0), told.mean(axis=1)
 
 

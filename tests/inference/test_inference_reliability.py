@@ -1,5 +1,7 @@
 """Reliability: agreement of images on the explainers' order and of draws on their numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.evidence import (
@@ -17,6 +19,7 @@ from scipy import stats
 
 from saliency_bench.inference import judge, reliability, summarize
 from saliency_bench.inference.reliability import RELIABILITY, intraclass, krippendorff
+from saliency_bench.protocols import Number
 
 RNG = np.random.default_rng
 
@@ -254,3 +257,31 @@ def test_with_measured_ceilings_too(expectations):
     )  # fmt: skip
     assert found["alpha"] > 0.9
     assert found["icc"] > 0.9
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"number": Number("share", "moves", passes="above", line=0.1)},
+        {"expects": "keep"},
+        {"statistic": "last"},
+    ],
+)
+def test_whatever_number_decides_is_compared(changes):
+    """Three explainers 0.1 apart on the number itself; null and ceiling are those of `scored`."""
+    tables = [scored(f"e{n}", score=0.1 * n, null=-n) for n in range(3)]
+    found = row(*tables, expectations={CHECK: replace(EXPECTED, **changes)})
+    assert found[["alpha", "icc", "icc_mean"]].tolist() == [1, 1, 1]
+
+
+def test_the_order_of_stages_is_compared_too(monkeypatch):
+    """The maps of one explainer follow the output, those of the other go against it."""
+    monkeypatch.setattr("helpers.evidence.STAGES", 4)
+    rising = np.linspace(0, 0.9, 4)[:, None, None]
+    tables = [scored("follows", score=1 - rising), scored("opposes", score=rising)]
+    tables = [rows.assign(shift=rows["stage"].astype(float)) for rows in tables]
+    ordered = replace(
+        EXPECTED, statistic="order", number=Number("rank correlation", "has", passes="above")
+    )
+    found = row(*tables, expectations={CHECK: ordered})
+    assert found[["alpha", "icc"]].tolist() == [1, 1]

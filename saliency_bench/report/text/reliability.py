@@ -31,7 +31,7 @@ def blocks(results: Results) -> Iterator[Block]:
         [
             "alpha: do the images put the explainers in the same order? 1: each image gives the "
             "same order; 0: no more than chance would. It is Krippendorff's alpha of the order "
-            "by what is retained, nearly the mean rank correlation of two images' orders.",
+            "by the number that decides, nearly the mean rank correlation of two images' orders.",
             "ICC of one: would another draw give the explainers the same numbers? 1: draws change "
             "nothing; 0: explainers differ no more than draws do. ICC of all is that of the mean "
             "of all draws, which the verdicts rest on (Shrout and Fleiss, 1979).",
