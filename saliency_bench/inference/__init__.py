@@ -3,6 +3,7 @@
 from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import UNKNOWN, Components, Estimate, Interval, interval
 from saliency_bench.inference.pairs import difference
+from saliency_bench.inference.reliability import reliability
 from saliency_bench.inference.rules import decide
 from saliency_bench.inference.tables import (
     false_verdicts,
@@ -26,6 +27,7 @@ __all__ = [
     "interval",
     "judge",
     "problems",
+    "reliability",
     "variance_components",
     "summarize",
 ]

@@ -131,7 +131,7 @@ def estimate(value: Floats, cells: Floats, *, fixed: bool = False) -> Estimate:
     least = np.full(cells.shape[:-2], min(draws, images) - 1.0)
     if (least < 1).all():
         return Estimate(value, *np.full((3, *cells.shape[:-2]), np.nan))
-    return Estimate(value, *_error(*_mean_squares(cells), draws, images), least)
+    return Estimate(value, *_error(*mean_squares(cells), draws, images), least)
 
 
 def pseudo_values(twins: Floats, weights: Floats) -> NDArray[np.float64]:
@@ -192,7 +192,7 @@ class Components(NamedTuple):
 def components(cells: Floats) -> Components:
     """Of `[D, I]` with at least two of each; a variance estimated below zero is zero."""
     draws, images = cells.shape
-    draw, image, error = (float(square) for square in _mean_squares(cells))
+    draw, image, error = (float(square) for square in mean_squares(cells))
     return Components(max(0.0, draw - error) / images, max(0.0, image - error) / draws, error)
 
 
@@ -211,7 +211,7 @@ def _error(
     return np.sqrt(total / (draws * images)), np.asarray(freedom)
 
 
-def _mean_squares(cells: Floats) -> tuple[Floats, Floats, Floats]:
+def mean_squares(cells: Floats) -> tuple[Floats, Floats, Floats]:
     """Mean squares of draws, images and the residual, of `[..., D, I]`."""
     draws, images = cells.shape[-2:]
     centred = cells - cells.mean((-2, -1), keepdims=True)

@@ -25,7 +25,7 @@ from saliency_bench.report.blocks import (
     Paragraph,
     Verdicts,
 )
-from saliency_bench.report.text import sentences
+from saliency_bench.report.text import reliability, sentences
 from saliency_bench.report.text.calibration import dose_sentences
 from saliency_bench.results import Results, files
 from saliency_bench.storage.longtable import KEYS
@@ -256,6 +256,9 @@ SECTIONS: list[Section] = [
     Section("numbers", "Numbers without a verdict", _numbers),
     Section("false", "False verdicts to expect", _false_verdicts, nothing),
     Section("calibration", "Is retained calibrated?", _calibration, nothing),
+    Section(
+        "reliability", "How reliable are the scores?", reliability.blocks, nothing, folded=True
+    ),
     Section("excluded", "Not applicable", _not_applicable, nothing),
     Section("explainers", "Explainers", _of(Cards()), nothing),
     Section("controls", "Controls", _of(Controls()), nothing),

@@ -43,6 +43,7 @@ def conclude(
         evidence.scores, evidence.floors, evidence.networks, summary, verdicts, facts,
         examples=examples,
         trainings=no_trainings if trainings is None else trainings,
+        reliability=inference.reliability(evidence, summary, verdicts),
         problems=inference.problems(verdicts),
         guards=provenance.guards(evidence.expectations),
     )  # fmt: skip

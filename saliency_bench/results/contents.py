@@ -11,6 +11,7 @@ from dataclasses import MISSING, fields
 import numpy as np
 import pandas as pd
 
+from saliency_bench.inference.reliability import RELIABILITY
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
 from saliency_bench.protocols import AREA, FAILURES, STATUSES, Ceiling, Expectation, Number, Words
 from saliency_bench.protocols import VERDICTS as GIVEN
@@ -135,6 +136,8 @@ COLUMNS: Mapping[str, Column] = {
     **dict.fromkeys(("retained", "retained_low", "retained_high"), _MEASURED),
     **dict.fromkeys(("accuracy", "train_accuracy", "test_accuracy", "undefined"), _SHARE),
     "shift": Column("number", blank=True, least=0, needed=False),
+    **dict.fromkeys(("alpha", "icc", "icc_low", "icc_high", "icc_mean"), _MEASURED),
+    **dict.fromkeys(("n_explainers", "n_controls", "n_right"), _COUNT),
     "loss": _DIVERGED,
     "schema_version": _COUNT,
 }
@@ -154,7 +157,7 @@ def columns(names: Iterable[str], **others: Column) -> dict[str, Column]:
 SCORES, FLOORS = columns(tables.SCORES), columns(tables.FLOORS)
 NETWORKS, LEARNED = columns(tables.NETWORKS), columns(TRAININGS)
 AREAS = columns(SUMMARY, stage=Column("whole", least=AREA))
-CONCLUSIONS = columns(VERDICTS)
+CONCLUSIONS, AGREEMENTS = columns(VERDICTS), columns(RELIABILITY)
 
 
 def check_together(scores: LongTable, floors: LongTable, networks: pd.DataFrame) -> None:

@@ -32,6 +32,8 @@ def write(results: Results, folder: Path) -> None:
         "networks.csv": csv(results.networks),
         "provenance.json": provenance(results),
     }
+    if len(results.reliability):
+        tables["reliability.csv"] = csv(results.reliability)
     if len(results.trainings):
         tables["trainings.csv"] = csv(results.trainings)
     if results.examples is not None:

@@ -52,10 +52,10 @@ def merge_runs(folders: Sequence[Path], into: Path) -> dict[str, Results]:
 
 
 def tables(found: Mapping[str, Results]) -> dict[str, pd.DataFrame]:
-    """Summary and verdicts of several studies, each in one table with a column `study`."""
+    """The conclusions on several studies, each kind in one table with a column `study`."""
     return {
         name: pd.concat([getattr(r, name).assign(study=study) for study, r in found.items()])
-        for name in ("summary", "verdicts")
+        for name in ("summary", "verdicts", "reliability")
     }
 
 

@@ -32,6 +32,7 @@ def read(folder: Path) -> Results:
             read_measurements(folder),
             summary=_csv(folder / "summary.csv", contents.AREAS),
             verdicts=_csv(folder / "verdicts.csv", contents.CONCLUSIONS),
+            reliability=_reliability(folder / "reliability.csv"),
         )
 
 
@@ -90,6 +91,11 @@ def _long(path: Path, columns: Mapping[str, Column]) -> LongTable:
 def _trainings(path: Path) -> pd.DataFrame:
     # A run without trainings has no such table.
     return _csv(path, contents.LEARNED) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
+
+
+def _reliability(path: Path) -> pd.DataFrame:
+    # A run of an older version has no such table.
+    return _csv(path, contents.AGREEMENTS) if path.exists() else pd.DataFrame()
 
 
 def _examples(path: Path) -> Examples | None:

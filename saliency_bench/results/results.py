@@ -69,6 +69,8 @@ class Results:
         guards: why verdicts of a check are undefined, a line per guard that failed.
         trainings: how the networks of the run learned, a row per network and epoch; the last two
             columns are the same at each epoch of a network.
+        reliability: one row per (check, similarity): whether images and draws agree on the
+            explainers, and how many controls got the expected verdict.
     """
 
     long_scores: LongTable
@@ -81,6 +83,7 @@ class Results:
     problems: tuple[str, ...] = ()
     guards: tuple[str, ...] = ()
     trainings: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=list(TRAININGS)))
+    reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         # The tables are too long to print.

@@ -52,6 +52,8 @@ def saved(results: Results, folder: Path) -> Path:
     write_atomic(folder / "provenance.json", files.provenance(results))
     results.long_scores.save(folder / "scores.parquet")
     results.long_floors.save(folder / "floors.parquet")
+    if len(results.reliability):
+        write_atomic(folder / "reliability.csv", files.csv(results.reliability))
     if len(results.trainings):
         write_atomic(folder / "trainings.csv", files.csv(results.trainings))
     if results.examples is not None:

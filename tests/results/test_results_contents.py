@@ -68,6 +68,8 @@ def test_a_fact_of_another_kind(folder, place, value, words):
         ("networks.csv", "check", "other", "a row for redraw, stage 0, draw 0; it lacks one"),
         ("networks.csv", "schema_version", 1, "schema_version 2, it has 1"),
         ("trainings.csv", "epoch", -1, "whole numbers from 0 on in its column epoch; got -1"),
+        ("reliability.csv", "n_right", -1, "whole numbers from 0 on in its column n_right; got -1"),
+        ("reliability.csv", "alpha", "high", "numbers in its column alpha; got high"),
         ("verdicts.csv", "verdict", "good", "undefined, not_applicable, error in its column ver"),
     ],
 )

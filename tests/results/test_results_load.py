@@ -9,7 +9,7 @@ from saliency_bench import explainers as ex
 from saliency_bench.report.text import markdown
 from saliency_bench.results import files
 
-TABLES = ("scores", "floors", "networks", "summary", "verdicts", "trainings")
+TABLES = ("scores", "floors", "networks", "summary", "verdicts", "trainings", "reliability")
 
 
 def broken(model, images, targets):

@@ -109,6 +109,8 @@ def test_studies_stand_beside_one_another_in_one_table(stored, tmp_path):
     assert (tmp_path / "all" / "seed=3" / "report.md").exists()
     summary = pd.read_csv(tmp_path / "all" / "summary.csv")
     assert set(summary["study"]) == {"seed=3", "seed=4"}
+    reliability = pd.read_csv(tmp_path / "all" / "reliability.csv")
+    assert reliability["study"].tolist() == ["seed=3", "seed=4"]
 
 
 def test_one_run_is_reported_again_in_its_place(stored):

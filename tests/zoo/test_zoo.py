@@ -26,9 +26,6 @@ pytestmark = pytest.mark.slow
 SOME = ("gradient", "guided_backprop", "grad_cam", "deep_lift", "lrp_epsilon", "occlusion")
 """One explainer of every mechanism, for variants of a network."""
 
-ROWS = 4
-"""Rows evaluated at once, as an engine does: an image has the same bits alone and in a batch."""
-
 AXIOMS = (
     axioms.finite, axioms.sign, axioms.batch_independent, axioms.seeded, axioms.class_specific,
     axioms.noise, axioms.weights, axioms.completeness, axioms.conservation,
@@ -38,8 +35,13 @@ AXIOMS = (
 ONCE = {("score_cam", family) for family in ("Xception", "InceptionV3", "InceptionResNetV2", "VGG")}
 """A pass for each of a thousand channels or more: one map, and no others to compare it with."""
 
-INEXACT = {("integrated_gradients", "completeness"), ("blur_ig", "completeness")}
-"""A few steps are not complete; the first is compared with plain TensorFlow."""
+INEXACT = {
+    ("integrated_gradients", "completeness"),
+    ("blur_ig", "completeness"),
+    ("mixed_float16", "conservation"),
+}
+"""A few steps are not complete; the first is compared with plain TensorFlow. In half precision a
+sum of relevance that cancels keeps few digits."""
 
 CASES = [
     pytest.param(variant, family, name, marks=pytest.mark.xdist_group(f"{variant}-{family}"))
@@ -80,7 +82,7 @@ class Member:
         """The explainer bound to the model, the feature maps that it takes, or why it refuses."""
         explainer = zoo.explainer(name)
         try:
-            with network.taking() as taken, network.evaluating(ROWS):
+            with network.taking() as taken, network.evaluating(zoo_reference.ROWS):
                 bound = explainer.bind(self.model)
         except NotApplicable as refusal:
             return None, [], refusal.reason
@@ -110,14 +112,13 @@ def test_an_explainer_is_right_or_refused_for_a_true_reason(variant, family, nam
     assert subject.maps.shape[:3] == own.images.shape[:3]
     for axiom in AXIOMS[:2] if (name, family) in ONCE else AXIOMS:
         claimed = axiom in axioms.UNIVERSAL or axiom.__name__ in subject.axioms
-        if claimed and (name, axiom.__name__) not in INEXACT:
+        inexact = (name, axiom.__name__) in INEXACT or (variant, axiom.__name__) in INEXACT
+        if claimed and not inexact:
             finding = axiom(subject)
             assert finding.deviation <= max(finding.tolerance, own.tolerance), axiom.__name__
     if name in REFERENCES:
         found, expected = REFERENCES[name](own, subject, taken)
-        # Rounding in a batch of another size may turn over the ReLU of a noisy copy.
-        tolerance = 0.01 if name == "smoothgrad" else own.tolerance
-        np.testing.assert_allclose(found, expected, 0, tolerance * np.abs(expected).max())
+        np.testing.assert_allclose(found, expected, 0, own.tolerance * np.abs(expected).max())
 
 
 def require_true(reason: str, own: Member) -> None:
@@ -163,7 +164,7 @@ def of_smoothgrad(own: Member, subject: Shared, taken: list[str]) -> tuple[Any, 
         shape = (subject.explainer.samples, *image.shape)
         spread = np.float32(subject.explainer.noise) * np.ptp(image)
         copies.append(random.standard_normal(shape, np.float32) * spread + image)
-    noisy = np.stack(copies, axis=1)
+    noisy = np.stack(copies)
     return subject.maps, zoo_reference.mean_of_copies(own.model, noisy, own.targets)
 
 

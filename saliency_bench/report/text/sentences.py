@@ -131,7 +131,8 @@ def reading(results: Results) -> Iterator[str]:
         "summary.csv has a row per check, explainer, similarity and stage; stage -1 is "
         f"{' or, by check, '.join(statistics) or 'what is judged'}. scores.parquet has a row per "
         "image and draw behind it, floors.parquet the similarity of the maps of two draws, "
-        f"networks.csv what each condition did to the network{trainings}."
+        f"networks.csv what each condition did to the network{trainings}, reliability.csv how far "
+        "images and draws agree on the explainers."
     )
     for check in checks:
         yield f"{check}: {view.expectation(results, check).ceiling.caption}"
