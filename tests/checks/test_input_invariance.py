@@ -233,6 +233,10 @@ def test_both_columns_are_there(results):
     assert own.loc[-1, "mean"] == own.loc[2, "mean"]
 
 
+def test_figures_show_the_images_without_a_shift(results):
+    assert not results.examples.shown
+
+
 def test_a_single_number_leaves_edges_as_they_are(study):
     controls = InputInvariance(image=False).expectation(study).controls
     assert controls["EdgeDetector"] == "pass"
