@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import ForeignMaps, Method
+from saliency_bench.explainers.base import Method
+from saliency_bench.explainers.foreign import ForeignMaps
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 from saliency_bench.randomize import image_keys, stream
 

@@ -1,6 +1,6 @@
 """Explainers: from a model, images and targets to raw signed attribution maps."""
 
-from saliency_bench.explainers.base import Function, Method
+from saliency_bench.explainers.base import Method
 from saliency_bench.explainers.blur_ig import BlurIG
 from saliency_bench.explainers.cam import FEM, Activations, EigenCAM, ScoreCAM
 from saliency_bench.explainers.controls import (
@@ -21,6 +21,7 @@ from saliency_bench.explainers.controls import (
 )
 from saliency_bench.explainers.deep_lift import DeepLIFT
 from saliency_bench.explainers.expected_gradients import ExpectedGradients
+from saliency_bench.explainers.foreign import Function
 from saliency_bench.explainers.forgrad import ForGrad
 from saliency_bench.explainers.grad_cam import (
     GradCAM,

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import USUAL, Function, Method, validate
+from saliency_bench.explainers.base import USUAL, Method, validate
+from saliency_bench.explainers.foreign import Function
 from saliency_bench.protocols import Bound, Explainer, Floats, Ints, Output
 from saliency_bench.randomize import image_keys
 
