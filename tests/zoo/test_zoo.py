@@ -35,16 +35,22 @@ AXIOMS = (
 ONCE = {("score_cam", family) for family in ("Xception", "InceptionV3", "InceptionResNetV2", "VGG")}
 """A pass for each of a thousand channels or more: one map, and no others to compare it with."""
 
-INEXACT = {
-    ("integrated_gradients", "completeness"),
-    ("blur_ig", "completeness"),
-    ("mixed_float16", "conservation"),
-}
-"""A few steps are not complete; the first is compared with plain TensorFlow. In half precision a
-sum of relevance that cancels keeps few digits."""
+INEXACT = {("integrated_gradients", "completeness"), ("blur_ig", "completeness")}
+"""A few steps are not complete; the first is compared with plain TensorFlow."""
+
+MISSED = {("mixed_float16", "MobileNetV2", "lrp_epsilon")}
+"""Half precision rounds relevance of both signs, 1600 times the score in all: its sum misses the
+score by .11 where .05 is allowed. In float32 the same map misses it by .00003."""
+
+
+def _marks(variant: str, family: str, name: str) -> list[pytest.MarkDecorator]:
+    missed = (variant, family, name) in MISSED
+    own = [pytest.mark.xfail(strict=True, raises=AssertionError)] if missed else []
+    return [pytest.mark.xdist_group(f"{variant}-{family}"), *own]
+
 
 CASES = [
-    pytest.param(variant, family, name, marks=pytest.mark.xdist_group(f"{variant}-{family}"))
+    pytest.param(variant, family, name, marks=_marks(variant, family, name))
     for variant in zoo.VARIANTS
     for family in zoo.FAMILIES
     for name in (NAMES if variant == "plain" else SOME)
@@ -112,8 +118,7 @@ def test_an_explainer_is_right_or_refused_for_a_true_reason(variant, family, nam
     assert subject.maps.shape[:3] == own.images.shape[:3]
     for axiom in AXIOMS[:2] if (name, family) in ONCE else AXIOMS:
         claimed = axiom in axioms.UNIVERSAL or axiom.__name__ in subject.axioms
-        inexact = (name, axiom.__name__) in INEXACT or (variant, axiom.__name__) in INEXACT
-        if claimed and not inexact:
+        if claimed and (name, axiom.__name__) not in INEXACT:
             finding = axiom(subject)
             assert finding.deviation <= max(finding.tolerance, own.tolerance), axiom.__name__
     if name in REFERENCES:
