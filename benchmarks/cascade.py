@@ -13,8 +13,8 @@ from benchmarks.timing import alternate
 from saliency_bench import checks, engine, network, randomize
 from saliency_bench import explainers as ex
 from saliency_bench import similarities as sim
-from saliency_bench.engine.cores import available
 from saliency_bench.protocols import Scene, Silent, Study
+from saliency_bench.protocols.processors import available
 from saliency_bench.storage.store import Store
 
 IMAGES = 16

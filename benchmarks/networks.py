@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from saliency_bench.cli import process
-from saliency_bench.engine.cores import available
+from saliency_bench.protocols.processors import available
 
 process.start_tensorflow(threads=1, cores=available(), deterministic=True)
 

@@ -20,7 +20,8 @@ from benchmarks.parts import Row
 from benchmarks.timing import Cost, alternate, cost, timed
 from saliency_bench import checks, evaluate, network
 from saliency_bench import explainers as ex
-from saliency_bench.engine.cores import Cores, available
+from saliency_bench.engine.cores import Cores
+from saliency_bench.protocols.processors import available
 from saliency_bench.study.build import Options
 
 TITLE = "What a user waits for"

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from saliency_bench import randomize
 from saliency_bench.protocols import (
+    Dataset,
     Ints,
     Network,
     NetworkName,
+    Networks,
     Place,
     ProofError,
     Scene,
@@ -195,6 +197,17 @@ def swapped_in(network: Network, trained: TrainedNetwork, name: str) -> Iterator
         if network.fingerprint() != trained.fingerprint:
             raise ProofError(f"the stored weights are not those of {name}; remove {trained.file}")
         yield
+
+
+def taught(networks: Networks, lesson: Dataset, count: int) -> list[TrainedNetwork]:
+    """Networks that learned a lesson, trained now or read from the cache.
+
+    Args:
+        networks: trains them.
+        lesson: what they learn; its name is theirs.
+        count: how many.
+    """
+    return [networks.on(lesson)(NetworkName(lesson.name, draw=draw)) for draw in range(count)]
 
 
 def least_accuracy(chance: float, accuracy: float) -> float:

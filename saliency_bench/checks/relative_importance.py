@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from saliency_bench import randomize
-from saliency_bench.checks.base import swapped_in, untaught
+from saliency_bench.checks.base import swapped_in, taught, untaught
 from saliency_bench.checks.composed import Scenes, as_float32, on_scenes
 from saliency_bench.checks.regions import ContrastKept, NoMoreImportant
 from saliency_bench.datasets import Source, Textures
@@ -22,8 +22,6 @@ from saliency_bench.protocols import (
     Expectation,
     Measure,
     Network,
-    NetworkName,
-    Networks,
     NotApplicable,
     Place,
     Preprocessing,
@@ -210,7 +208,8 @@ class RelativeImportance:
             units=dataset.preprocessing,
             predicted=study.target != "label",
         )
-        objects, *levels = self._trained(study.weights)
+        lessons = self._lessons(dataset)
+        objects, *levels = (taught(study.weights, lesson, self.networks) for lesson in lessons)
         last = RARE + len(levels) - 1
         conditions: list[Condition] = [
             make("repeat", 0, 0, objects[0], "object", repeats=True, references=((OBJECT, 0),))
@@ -243,12 +242,6 @@ class RelativeImportance:
             *untaught(trained, scenes, least, "min_scene_accuracy"),
         )
         return replace(self.declares, learned=self.min_test_accuracy, guards=guards)
-
-    def _trained(self, networks: Networks) -> Iterator[list[TrainedNetwork]]:
-        """Object networks, then scene networks at each level."""
-        for lesson in self._lessons(networks.dataset):
-            names = (NetworkName(lesson.name, draw=draw) for draw in range(self.networks))
-            yield [networks.on(lesson)(name) for name in names]
 
     def _lessons(self, dataset: Dataset) -> Iterator[Dataset]:
         """What object networks learn, then what scene networks learn at each level."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import randomize
-from saliency_bench.checks.base import swapped_in, untaught
+from saliency_bench.checks.base import swapped_in, taught, untaught
 from saliency_bench.checks.composed import as_float32, left_half, made, partners, side_by_side
 from saliency_bench.checks.regions import MassKept
 from saliency_bench.protocols import (
@@ -23,8 +23,6 @@ from saliency_bench.protocols import (
     Ints,
     Measure,
     Network,
-    NetworkName,
-    Networks,
     NotApplicable,
     Place,
     Rows,
@@ -179,7 +177,8 @@ class TaskSwap:
             background=tuple(map(float, colour)),
             predicted=study.target != "label",
         )
-        left, right = (self._trained(study.weights, side) for side in SIDES)
+        lessons = [self._lesson(study.weights.dataset, side) for side in SIDES]
+        left, right = (taught(study.weights, lesson, self.networks) for lesson in lessons)
         repeat = make("repeat", 0, 0, left[0], "left", repeats=True, references=((SAME, 0),))
         conditions: list[Condition] = [repeat]
         for draw, network in enumerate(left):
@@ -199,11 +198,6 @@ class TaskSwap:
         lessons = [_task(side) for side in SIDES]
         guards = untaught(study.weights.trained, lessons, self.min_test_accuracy)
         return replace(self.declares, learned=self.min_test_accuracy, guards=guards)
-
-    def _trained(self, networks: Networks, side: Side) -> list[TrainedNetwork]:
-        lesson = self._lesson(networks.dataset, side)
-        names = (NetworkName(lesson.name, draw=draw) for draw in range(self.networks))
-        return [networks.on(lesson)(name) for name in names]
 
     def _lesson(self, dataset: Dataset, side: Side) -> Dataset:
         """Pairs of images to train and to test on, with the labels of one side."""

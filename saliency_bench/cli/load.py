@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from saliency_bench.cli import objects, process
 from saliency_bench.cli.request import RESULTS, Request
 from saliency_bench.protocols import command
+from saliency_bench.protocols.processors import available
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -141,8 +142,6 @@ def compute_threads(config: DictConfig) -> int:
 
 def compute_cores(config: DictConfig) -> int:
     """Number of explanations that this process makes at once."""
-    from saliency_bench.engine.cores import available
-
     return int(config.cores) if config.cores is not None else max(1, available() // config.workers)
 
 

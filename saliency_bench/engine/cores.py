@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Where Linux says how much of its processors a container may use."""
-
-
-def available() -> int:
-    """Number of cores that this process may use."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = QUOTA.read_text().split()
-        allowed = max(1, int(quota) // int(period))
-    except (OSError, ValueError):  # another system, or "max": no quota
-        return count or 1
-    return min(count or 1, allowed)
 
 
 class Cores:

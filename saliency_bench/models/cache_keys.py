@@ -62,6 +62,20 @@ class CacheKeys:
         digests = [digest_of_array(a) for a in arrays if a is not None]
         return content_key({"test": [repr(self._dataset.preprocessing), *digests]})
 
+    def require_same(self, dataset: Dataset) -> None:
+        """Raise `ValueError` if a dataset is another one than this, by what it holds."""
+        other = CacheKeys(dataset, self._training)
+        if dataset is not self._dataset and other._lesson != self._lesson:
+            raise ValueError(
+                f"checks of one run must teach {dataset.name!r} by the same images; two of them "
+                "differ in their settings: give each a run of its own"
+            )
+
+    @cached_property
+    def _lesson(self) -> list[Any]:
+        labels = self._dataset.train_labels
+        return [self._images, None if labels is None else digest_of_array(labels), self.test]
+
     @cached_property
     def _images(self) -> list[Any]:
         pixels: NDArray[Any] | Rows | None = self._dataset.train_pixels

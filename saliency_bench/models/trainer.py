@@ -116,8 +116,13 @@ class Trainer:
         return self._dataset
 
     def on(self, dataset: Dataset) -> Trainer:
-        """A trainer of such networks on another data set; they start from other weights."""
-        if dataset.name not in self._lessons:
+        """A trainer of such networks, with other first weights, on another data set.
+
+        Raises `ValueError` if one of other content has that name.
+        """
+        if dataset.name in self._lessons:
+            self._lessons[dataset.name]._keys.require_same(dataset)
+        else:
             seed = int(randomize.stream("lesson", self._seed, dataset.name).integers(2**31))
             folder = self._rehearsals and self._rehearsals / str(len(self._lessons))
             self._lessons[dataset.name] = Trainer(

@@ -13,12 +13,14 @@ FEWEST, MOST = 8, 128
 
 
 def suitable_rows(graph: Any) -> int:
-    """The rows that suit a network: many of a small one, few of a large one.
+    """The rows that suit a network: many of a small one, few of a large one; a power of two.
 
-    It depends on the traced model and the size of its images alone: sums round differently in
-    batches of other sizes, so the same study must have the same batches on every machine.
+    So a block of images is whole batches. The number depends on the traced model and the size of
+    its images alone: sums round differently in batches of other sizes, so the same study must have
+    the same batches on every machine.
     """
-    return min(MOST, max(FEWEST, VALUES // largest_row(graph)))
+    rows = VALUES // largest_row(graph)
+    return min(MOST, max(FEWEST, 1 << max(0, rows.bit_length() - 1)))
 
 
 def largest_row(graph: Any) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.network.forward import (
     Body,
+    ForwardPass,
     Traced,
     compile_graph,
     forward_pass,
@@ -111,15 +113,14 @@ class Batches:
         return self.rows - len(rows) if self.full else 0
 
 
-class Kernel:
-    """A function of images and targets, compiled once for a model; it reads the current weights.
+class CompiledFunction(ABC):
+    """A function of rows, traced once per size of images; it reads the model's current weights.
 
-    It is traced in the constructor if the model states its input shape; else on the first call, and
-    once for each size of images.
+    It is traced in the constructor if the model states its input shape, else on the first call. A
+    subclass sets what `_compute` reads before it calls this constructor.
 
     Args:
         model: any built Keras model.
-        body: what is computed from the forward pass.
         output: which output of the model is scored.
         rule: a change of the forward or backward pass while the model is traced.
 
@@ -131,11 +132,12 @@ class Kernel:
         ValueError: if the model is not built, or has no output that can be explained.
     """
 
-    def __init__(
-        self, model: Any, body: Body, output: Output = "logit", *, rule: Rule | None = None
-    ) -> None:
+    row: ClassVar[Any]
+    """The type of what comes with each image: its specification, a row of a batch."""
+
+    def __init__(self, model: Any, output: Output = "logit", rule: Rule | None = None) -> None:
         require_built(model)
-        self._model, self._body, self._rule = model, body, rule
+        self._model, self._rule = model, rule
         self._output: Output = output
         self._classes = 0
         self._compiled: dict[tuple[int, ...], Any] = {}
@@ -154,9 +156,60 @@ class Kernel:
         """`(H, W, C)` of images for which it is compiled."""
         return tuple(self._compiled)
 
+    @abstractmethod
+    def _compute(self, images: Any, own: Any, forward: ForwardPass) -> Any:
+        """The rows, inside the graph.
+
+        Args:
+            images: `[B, H, W, C]`.
+            own: `[B, ...]`, what comes with each image.
+            forward: the forward pass; its rule is in force.
+        """
+
     def graph(self, shape: tuple[int, ...]) -> Any:
         """The graph for images of `shape` `(H, W, C)`."""
         return self._function(shape).graph
+
+    def _function(self, shape: tuple[int, ...]) -> Any:
+        """The compiled function for images of `shape` `(H, W, C)`."""
+        if shape not in self._compiled:
+            with TRACING:
+                if shape not in self._compiled:  # another thread may have been first
+                    self._compiled[shape] = self._trace(shape)
+        return self._compiled[shape]
+
+    def _trace(self, shape: tuple[int, ...]) -> Any:
+        def trace(images: Any, own: Any) -> Any:
+            result = forward_pass(self._model, images, self._output, self._rule)
+            self._classes = result.scores.shape[1]
+            with result.in_force():
+                rows = self._compute(images, own, result)
+            return tf.cast(rows, tf.float32)
+
+        return compile_graph(trace, (tf.TensorSpec([None, *shape], tf.float32), self.row))
+
+
+class Kernel(CompiledFunction):
+    """A function of images and targets, compiled once for a model.
+
+    Args:
+        model: any built Keras model.
+        body: what is computed from the forward pass.
+        output: which output of the model is scored.
+        rule: a change of the forward or backward pass while the model is traced.
+
+    Raises:
+        NotApplicable: if the rule cannot serve the model.
+        ValueError: if the model is not built, or has no output that can be explained.
+    """
+
+    row: ClassVar[Any] = tf.TensorSpec([None], tf.int32)
+
+    def __init__(
+        self, model: Any, body: Body, output: Output = "logit", *, rule: Rule | None = None
+    ) -> None:
+        self._body = body
+        super().__init__(model, output, rule)
 
     def __call__(
         self, images: Floats, targets: Ints | None = None, *, keys: Ints | None = None
@@ -199,24 +252,8 @@ class Kernel:
         rows: NDArray[np.float32] = self.at(pixels, targets).numpy()
         return rows
 
-    def _function(self, shape: tuple[int, ...]) -> Any:
-        """The compiled function for images of `shape` `(H, W, C)`."""
-        if shape not in self._compiled:
-            with TRACING:
-                if shape not in self._compiled:  # another thread may have been first
-                    self._compiled[shape] = self._trace(shape)
-        return self._compiled[shape]
-
-    def _trace(self, shape: tuple[int, ...]) -> Any:
-        def trace(images: Any, targets: Any) -> Any:
-            result = forward_pass(self._model, images, self._output, self._rule)
-            self._classes = result.scores.shape[1]
-            with result.in_force():
-                rows = self._body(Traced(images, targets, result))
-            return tf.cast(rows, tf.float32)
-
-        specs = tf.TensorSpec([None, *shape], tf.float32), tf.TensorSpec([None], tf.int32)
-        return compile_graph(trace, specs)
+    def _compute(self, images: Any, own: Any, forward: ForwardPass) -> Any:
+        return self._body(Traced(images, own, forward))
 
 
 def require_classes(targets: NDArray[Any], classes: int) -> None:

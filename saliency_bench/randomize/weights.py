@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from saliency_bench import network
 from saliency_bench.protocols import Floats
+from saliency_bench.protocols.processors import available
 from saliency_bench.randomize.distributions import (
     Distribution,
     Normal,
@@ -96,7 +96,7 @@ def redraw(
         for fill in pieces:
             fill()
     else:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(available()) as pool:
             for drawn in [pool.submit(fill) for fill in pieces]:
                 drawn.result()
     return values

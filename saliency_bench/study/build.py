@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network, randomize
-from saliency_bench.engine.cores import available
 from saliency_bench.explainers import Control
 from saliency_bench.protocols import (
     BLOCK,
@@ -31,6 +30,7 @@ from saliency_bench.protocols import (
     parts,
 )
 from saliency_bench.protocols.inputs import as_images, as_targets
+from saliency_bench.protocols.processors import available
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
 from saliency_bench.study import option_rules

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from helpers.numpy_study import Gradient, Image, Method, Noisy, require_same
 
-from saliency_bench.engine import cores
 from saliency_bench.engine.cores import Cores
-from saliency_bench.protocols import interrupts
+from saliency_bench.protocols import interrupts, processors
 
 # ---------------------------------------------------------------- threads
 
@@ -75,11 +74,11 @@ def test_what_a_call_raises_is_raised_once_the_others_have_ended():
     ("text", "most"), [("max 100000", 10**6), ("50000 100000", 1), ("200000 100000", 2)]
 )
 def test_a_container_may_have_fewer_cores_than_its_machine(tmp_path, monkeypatch, text, most):
-    monkeypatch.setattr(cores, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(processors, "QUOTA", tmp_path / "cpu.max")
     (tmp_path / "cpu.max").write_text(text)
-    everything = cores.available()
-    monkeypatch.setattr(cores, "QUOTA", tmp_path / "none")
-    assert everything == min(most, cores.available())
+    everything = processors.available()
+    monkeypatch.setattr(processors, "QUOTA", tmp_path / "none")
+    assert everything == min(most, processors.available())
 
 
 # ---------------------------------------------------------------- explainers

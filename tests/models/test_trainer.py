@@ -347,6 +347,20 @@ def test_another_lesson_is_of_the_same_architecture_and_starts_elsewhere(
     assert (own["0"] != other["0"]).any()
 
 
+def test_lessons_of_one_name_must_be_the_same(stripes, flipped, tmp_path):
+    here = trainer(stripes, tmp_path)
+    there = here.on(flipped)
+    assert here.on(replace(flipped)) is there
+    for changed in (
+        {"train_labels": flipped.train_labels[::-1]},
+        {"train_pixels": flipped.train_pixels[::-1]},
+        {"train_pixels": flipped.train_pixels[:-1], "train_labels": flipped.train_labels[:-1]},
+        {"labels": flipped.labels[::-1]},
+    ):
+        with pytest.raises(ValueError, match="must teach 'flipped' by the same images"):
+            here.on(replace(flipped, **changed))
+
+
 def test_the_networks_of_all_lessons_are_listed_the_own_ones_first(
     stripes, flipped, tmp_path, untrained
 ):

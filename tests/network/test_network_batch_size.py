@@ -27,7 +27,8 @@ def test_the_largest_tensor_of_a_network_is_found(given):
 
 
 @pytest.mark.parametrize(
-    ("side", "filters", "rows"), [(28, 32, 128), (64, 32, 32), (112, 64, 8), (224, 8, 10)]
+    ("side", "filters", "rows"),
+    [(28, 32, 128), (64, 32, 32), (65, 32, 16), (112, 64, 8), (224, 8, 8)],
 )
 def test_small_networks_get_large_batches(side, filters, rows):
     assert batch_size.suitable_rows(graph(convolution(side, filters), side)) == rows
