@@ -26,6 +26,7 @@ KNOWS = {
     "randomize": {"network", "protocols"},
     "outputs": {"network", "protocols", "randomize"},
     "explainers": METHODS,
+    "metrics": METHODS,
     "adapters": METHODS | {"explainers"},
     "checks": METHODS | {"datasets"},
     "datasets": {"protocols", "storage"},

@@ -76,12 +76,13 @@ def _plan(request: Request) -> int:
         job = load.load(request, Path(rehearsal))
         from saliency_bench.cli.estimate import costs
         from saliency_bench.report.text.console import stdout_console
-        from saliency_bench.study.compute import plan_steps
+        from saliency_bench.study.compute import make_plan
         from saliency_bench.study.estimate import forecast
         from saliency_bench.study.run import variance_components
 
-        steps, _ = plan_steps(job.study)
-        expected_cost = forecast(job.study, Store(request.folder), steps, workers=config.workers)
+        plan = make_plan(job.study)
+        store = Store(request.folder)
+        expected_cost = forecast(job.study, store, plan.steps, workers=config.workers)
         variances = variance_components(job.study, request.folder)
     stdout_console().print(costs(expected_cost, variances, config.width))
     return Exit.FINISHED
@@ -138,11 +139,11 @@ def join(request: Request, place: float) -> None:
     """
     job = load.load(request)
     from saliency_bench.protocols import Silent
-    from saliency_bench.study.compute import compute, plan_steps
+    from saliency_bench.study.compute import compute, make_plan
 
-    steps, _ = plan_steps(job.study)
     store, maps_to_save = Store(request.folder), _maps_to_save(request)
-    compute(job.study, store, steps, Silent(), maps_to_save=maps_to_save, place=place)
+    plan = make_plan(job.study)
+    compute(job.study, store, plan, Silent(), maps_to_save=maps_to_save, place=place)
 
 
 def _maps_to_save(request: Request) -> MapsToSave:

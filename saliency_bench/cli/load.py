@@ -73,6 +73,7 @@ def load(request: Request, rehearsal: Path | None = None) -> Job:
         explainers=request.parts["explainer"],
         checks=request.parts["check"],
         similarities=request.parts["similarity"],
+        metrics=request.parts["metric"],
         options=options,
     )
     if inputs.weights.outstanding is None:  # an untrained network guesses

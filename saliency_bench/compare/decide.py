@@ -69,8 +69,10 @@ class Match:
             share = f"{self.moved:.0%} of the scores differ"
             why = ", ".join(filter(None, (why or self._describe(interval), share)))
             outcome = "changed"
+        check, explainer, similarity = self.key
         return Row(
-            *self.key, outcome, why, before=self.old.verdict, after=self.new.verdict,
+            check, explainer, similarity, outcome, why,
+            before=self.old.verdict, after=self.new.verdict,
             baseline=self.baseline, run=self.run, difference=interval, moved=self.moved,
         )  # fmt: skip
 

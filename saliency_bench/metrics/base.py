@@ -23,14 +23,22 @@ class Metric(ABC):
         family: what it is about.
         direction: the better side.
         unit: of its values.
+        words: what a value is, a clause without a capital letter or a full stop.
+        remark: what a reader of its values must know, in whole sentences; empty if nothing.
         chance: whether a map that knows nothing has a score, that of the same map moved elsewhere.
+        needs_regions: whether it asks where in the image the evidence lies.
+        explains: whether it explains changed images.
         controls: the result that a control must not miss, by the name of its class.
     """
 
     family: ClassVar[Literal["faithfulness", "localisation", "robustness", "complexity"]]
     direction: ClassVar[Literal["higher", "lower"]] = "higher"
     unit: ClassVar[str]
+    words: ClassVar[str]
+    remark: ClassVar[str] = ""
     chance: ClassVar[bool] = True
+    needs_regions: ClassVar[bool] = False
+    explains: ClassVar[bool] = False
     controls: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
@@ -41,6 +49,24 @@ class Metric(ABC):
             NotApplicable: if the metric cannot serve the model.
             ValueError: if the model has no output that can be explained.
         """
+
+    def moved(self, maps: Floats, keys: Ints) -> NDArray[np.float32]:
+        """The same maps at another place, so that they know nothing of their images.
+
+        Each map is turned over at random along both axes, and shifted around the edges of the
+        picture.
+
+        Args:
+            maps: `[N, h, w, C']`.
+            keys: `[N]` int, of the images; they seed the moves.
+        """
+        result = np.empty(maps.shape, np.float32)
+        for place, (plane, key) in enumerate(zip(maps, keys, strict=True)):
+            random = stream("chance", key)
+            turned = plane[:: random.choice((-1, 1)), :: random.choice((-1, 1))]
+            shift = [int(random.integers(size)) for size in plane.shape[:2]]
+            result[place] = np.roll(turned, shift, axis=(0, 1))
+        return result
 
 
 class Bound(ABC):
@@ -84,7 +110,7 @@ class Bound(ABC):
         images = np.asarray(images, np.float32)
         maps = np.asarray(maps, np.float32)
         _require_fit(maps, images, regions)
-        seeds = image_keys(images) if keys is None else np.asarray(keys)
+        seeds = image_keys(images) if keys is None else np.asarray(keys, np.int64)
         return self.numbers(maps, images, np.asarray(targets), regions, explain, seeds)
 
     def __call__(

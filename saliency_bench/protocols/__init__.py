@@ -23,6 +23,7 @@ from saliency_bench.protocols.methods import (
     RegionMeasure,
     Similarity,
 )
+from saliency_bench.protocols.metrics import Metric, MetricFacts
 from saliency_bench.protocols.progress import Progress, Silent, duration
 from saliency_bench.protocols.scenes import (
     BLOCK,
@@ -93,6 +94,8 @@ __all__ = [
     "Network",
     "NetworkName",
     "Number",
+    "Metric",
+    "MetricFacts",
     "ModelChanged",
     "Networks",
     "NotApplicable",

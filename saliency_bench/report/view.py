@@ -105,6 +105,12 @@ def heading(results: Results, *checks: str) -> str:
     return " or ".join(dict.fromkeys("retained" if n is None else n.name for n in numbers))
 
 
+def larger_passes(results: Results, check: str) -> bool:
+    """Whether a larger number that decides is the better one under a check."""
+    own = expectation(results, check)
+    return own.expects == "keep" if own.number is None else own.number.passes == "above"
+
+
 def measures_itself(expectation: Expectation) -> bool:
     """Whether scores are no similarities, but a check's own measure without a share."""
     return expectation.number is not None and expectation.statistic != "order"
