@@ -106,7 +106,8 @@ def test_noise_may_be_better_at_95_percent_but_not_at_999():
 
 def test_an_explainer_under_test_may_get_any_result():
     found = judged(rows([-1.0] * 6), ORACLE, "gradient", CONTROLS)
-    assert not found.problems and not found.warnings
+    assert not found.problems
+    assert not found.warnings
 
 
 # ---------------------------------------------------------------- curves and ranks
@@ -140,7 +141,8 @@ def test_ranks_that_depend_on_the_image_have_an_interval():
     random = np.random.default_rng(0)
     table = pd.DataFrame({"a": random.normal(0.1, 1, 30), "b": random.normal(0, 1, 30)})
     found = ranks({"m": table})
-    assert set(found["rank_low"]) == {1.0} and set(found["rank_high"]) == {2.0}
+    assert set(found["rank_low"]) == {1.0}
+    assert set(found["rank_high"]) == {2.0}
 
 
 def test_images_without_a_value_do_not_count_and_few_have_no_ranks():

@@ -76,7 +76,8 @@ def beside(model):
 
 def test_metrics_need_no_check(alone):
     assert alone.valid
-    assert alone.verdicts.empty and alone.summary.empty
+    assert alone.verdicts.empty
+    assert alone.summary.empty
     prior = alone.quality.set_index("explainer").loc["centre_prior"]
     assert prior["verdict"] == "better"
     assert len(alone.metrics) == 16 * alone.quality["explainer"].nunique()
@@ -106,7 +107,7 @@ def test_a_damaged_table_of_metrics_is_refused(model, tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="metrics.parquet"):
+    with pytest.raises(ValueError, match=r"metrics\.parquet"):
         Results.load(tmp_path)
 
 
@@ -138,7 +139,7 @@ def test_regions_must_be_masks_of_the_images(model):
 
 
 def test_a_metric_that_is_no_object_is_refused(model):
-    with pytest.raises(ValueError, match="metrics must hold metrics or names of conf/; got 3"):
+    with pytest.raises(ValueError, match=r"metrics must hold metrics or names of conf/; got 3"):
         run(model, metrics={"three": 3})
-    with pytest.raises(ValueError, match="use Centre()"):
+    with pytest.raises(ValueError, match=r"use Centre\(\)"):
         run(model, metrics={"centre": Centre})
