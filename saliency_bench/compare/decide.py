@@ -20,6 +20,9 @@ ROUNDING = 0.01
 EXCEPTIONS = 0.01
 """Share of the scores that may change more: two ranks may swap, or a slope change its bin."""
 
+_LOST = {("pass", "fail"), ("better", "not better")}
+"""From a good verdict to a bad one."""
+
 _MEASURED_VERDICTS = {"pass", "fail", "inconclusive"}
 
 
@@ -89,9 +92,9 @@ class Match:
         low, high = sorted((self.worse * interval.low, self.worse * interval.high))
         if low > tolerance:
             return "regressed", f"{text}, beyond the tolerance {tolerance:g}"
-        if (old, new) == ("pass", "fail") and low > 0:
+        if (old, new) in _LOST and low > 0:
             return "regressed", text
-        if high < -tolerance or ((old, new) == ("fail", "pass") and high < 0):
+        if high < -tolerance or ((new, old) in _LOST and high < 0):
             return "improved", text
         return "same", text if old != new else ""
 

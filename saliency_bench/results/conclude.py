@@ -59,6 +59,11 @@ def conclude(
     )  # fmt: skip
 
 
+def quality_of(results: Results) -> inference.Quality:
+    """What the metrics of a stored run say, judged again from their values."""
+    return _quality(results.long_metrics, results.provenance)
+
+
 def _quality(values: LongTable | None, facts: Mapping[str, Any]) -> inference.Quality:
     if values is None:
         return inference.Quality(

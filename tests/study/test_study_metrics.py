@@ -12,6 +12,7 @@ import pytest
 from saliency_bench import Options, Results, evaluate
 from saliency_bench.metrics.base import Bound, Metric
 from saliency_bench.report.text.terminal import verdict_table
+from saliency_bench.results.merge import merge_runs
 
 
 @dataclass(frozen=True)
@@ -143,3 +144,16 @@ def test_a_metric_that_is_no_object_is_refused(model):
         run(model, metrics={"three": 3})
     with pytest.raises(ValueError, match=r"use Centre\(\)"):
         run(model, metrics={"centre": Centre})
+
+
+def test_runs_with_different_metrics_merge_into_one(model, tmp_path):
+    runs = {"centre": Centre(), "again": Centre()}
+    for name, metric in runs.items():
+        run(model, metrics={name: metric}, options={"run_dir": tmp_path / name})
+    (merged,) = merge_runs([tmp_path / name for name in runs], tmp_path / "both").values()
+    whole = run(model, metrics=runs)
+    for name in ("quality", "ranks"):
+        keys = ["metric", "explainer"]
+        tables = [getattr(r, name).sort_values(keys, ignore_index=True) for r in (merged, whole)]
+        pd.testing.assert_frame_equal(*tables, check_dtype=False)
+    assert len(merged.curves) == len(whole.curves)
