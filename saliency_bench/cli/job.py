@@ -111,6 +111,7 @@ def _compute_results(request: Request) -> Results:
 
     from saliency_bench.cli import workers
     from saliency_bench.cli.progress import Bar
+    from saliency_bench.report.write import write
     from saliency_bench.study.run import run_study
 
     bar = Bar(load.progress_console())
@@ -124,7 +125,7 @@ def _compute_results(request: Request) -> Results:
         workers=request.config.workers,
     )
     results = replace(results, provenance={**results.provenance, **job.facts})
-    results.report(request.folder)
+    write(results, request.folder, processes=load.compute_cores(request.config))
     # The cause of a failed explainer may be removed: then the same command tries it again.
     _write_run_file(request, finished=not results.provenance["failed"])
     return results

@@ -75,6 +75,10 @@ class LongTable:
         table.groups  # noqa: B018  opens it
         return table
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the open file, so that another process can open it."""
+        return type(self), (self.source, self.names)
+
     @property
     def keys(self) -> tuple[Key, ...]:
         """The keys in the table, in its order."""
