@@ -30,7 +30,7 @@ from saliency_bench.protocols import (
     Untrainable,
     parts,
 )
-from saliency_bench.protocols.inputs import as_images, as_targets
+from saliency_bench.protocols.inputs import as_images, as_masks, as_targets
 from saliency_bench.protocols.processors import available
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
@@ -192,14 +192,7 @@ def _read_inputs(
 
 
 def _regions(regions: Any, images: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    if regions is None:
-        return None
-    masks = np.asarray(regions)
-    if masks.shape != images.shape[:3]:
-        raise ValueError(
-            f"regions must be masks of the images, {images.shape[:3]}; got shape {masks.shape}"
-        )
-    return masks.astype(np.bool_)
+    return None if regions is None else as_masks(regions, images.shape[:3], "regions")
 
 
 def _classifies(output: Output) -> bool:
