@@ -100,6 +100,7 @@ def test_a_constant_picture_scores_what_a_small_one_scores():
         keras.Input((8, 8, 1)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(),
         layers.Dense(2),
     ])  # fmt: skip
+    model.set_weights([np.full(w.shape, 0.1) for w in model.get_weights()])
     found = network.resized(model, (16, 16, 1))
     small, large = (np.full((1, side, side, 1), 0.7, np.float32) for side in (8, 16))
     np.testing.assert_allclose(found(large), model(small), rtol=1e-5)
