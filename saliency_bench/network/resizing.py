@@ -65,10 +65,10 @@ class _Resizing:
             if not any(_is(layer, kind) for kind, _ in _BUILDERS) or len(tensors) != 1:
                 return layer(*inputs, **settings)
         except Exception as error:  # a layer may refuse a size in any way
-            reason = one_line(error, longest=160)
+            reason = one_line(error, longest=100)
             raise ValueError(
-                f"{self._whole}: its layer {layer.name!r} has a fixed size ({reason}); networks "
-                "with a global pooling before their dense layers take any size"
+                f"{self._whole}: its layer {layer.name!r} has a fixed size; networks with a global "
+                f"pooling before their dense layers take any ({reason})"
             ) from error
         return self.of(layer, tuple(tensors[0].shape[1:]))(*inputs, **settings)
 
