@@ -65,6 +65,7 @@ def load(request: Request, rehearsal: Path | None = None) -> Job:
         preprocessing=dataset.preprocessing,
         weights=inputs.weights,
         regions=dataset.regions,
+        mixed=dataset.single is not None,
         output=request.output,
     )
     study = build(

@@ -79,12 +79,19 @@ class PointingGame(Localisation):
 
     def of(self, relevance: Plane, region: Region, key: int) -> float:
         """1 for a hit, 0 for a miss."""
-        near = ndimage.distance_transform_edt(~region) <= self.tolerance
+        near = self._near(region)
         if near.all():
             return np.nan
         highest = np.flatnonzero(relevance == relevance.max())
         drawn = highest[stream("pointing game", key).integers(len(highest))]
         return float(near.flat[drawn])
+
+    def expected(self, region: Region) -> float:
+        """The share of the picture that is a hit."""
+        return float(self._near(region).mean())
+
+    def _near(self, region: Region) -> Region:
+        return np.asarray(ndimage.distance_transform_edt(~region) <= self.tolerance)
 
 
 @dataclass(frozen=True)
@@ -107,3 +114,7 @@ class LocalizationAUC(Localisation):
         ranks = stats.rankdata(relevance, axis=None).reshape(region.shape)[region]
         above = ranks.sum() - inside * (inside + 1) / 2
         return float(above / (inside * (region.size - inside)))
+
+    def expected(self, region: Region) -> float:
+        """A half: a shifted pixel of the mask is as often above a pixel outside as below it."""
+        return 0.5

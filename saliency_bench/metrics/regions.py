@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from saliency_bench.metrics.base import Bound, Metric, Regions
 from saliency_bench.metrics.planes import Plane, plane
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.protocols.metrics import VALUE, BoundMetric, Explain, Numbers
+from saliency_bench.protocols.metrics import CHANCE, VALUE, BoundMetric, Explain, Numbers
 
 REGION_SHARE = "region_share"
 """Array of a bound metric: the share of each picture that its region covers, `[N]`."""
@@ -56,15 +56,24 @@ class Localisation(Metric):
             key: of the image; it seeds the order of ties.
         """
 
+    def expected(self, region: Region) -> float:
+        """The mean value over all shifts of a map around the edges of the picture.
+
+        It is what a map scores that knows nothing of its image: the share that the region covers.
+
+        Args:
+            region: `[H, W]`.
+        """
+        return float(region.mean())
+
     def bind(self, model: Any) -> BoundMetric:
         """A metric of maps and regions; the model is not used."""
-        return _InRegions(self.of, self.absolute)
+        return _InRegions(self)
 
 
 @dataclass(frozen=True)
 class _InRegions(Bound):
-    of: Callable[[Plane, Region, int], float]
-    absolute: bool
+    metric: Localisation
 
     def numbers(
         self,
@@ -77,17 +86,21 @@ class _InRegions(Bound):
     ) -> Numbers:
         if regions is None:
             raise NotApplicable("it needs masks of the images, and there are none")
-        rows = zip(maps, regions.astype(bool), keys, strict=True)
+        masks = regions.astype(bool)
+        rows = zip(maps, masks, keys, strict=True)
+        values = np.array([self._of(*row) for row in rows], np.float64)
+        chance = np.array([self.metric.expected(mask) for mask in masks], np.float64)
         return {
-            VALUE: np.array([self._of(*row) for row in rows], np.float64),
-            REGION_SHARE: regions.mean(axis=(1, 2)),
+            VALUE: values,
+            CHANCE: np.where(np.isfinite(values), chance, np.nan),
+            REGION_SHARE: masks.mean(axis=(1, 2)),
         }
 
     def _of(self, one: NDArray[np.float32], region: Region, key: int) -> float:
         if not region.any() or region.all():
             return np.nan
-        relevance = plane(one, absolute=self.absolute, size=region.shape)
-        return self.of(relevance, region, key) if np.isfinite(relevance).all() else np.nan
+        relevance = plane(one, absolute=self.metric.absolute, size=region.shape)
+        return self.metric.of(relevance, region, key) if np.isfinite(relevance).all() else np.nan
 
 
 def share_inside(relevance: Plane, region: Region) -> float:

@@ -59,6 +59,8 @@ class Options:
         preprocessing: pixels in [0, 1] to model units, for the figures.
         weights: trains the networks that a check needs, e.g. a `models.Trainer`.
         regions: `[N, H, W]` bool: where in the images the evidence lies, for metrics that ask.
+        mixed: whether each image shows several classes, as mosaics do. Its target is one of them,
+            and says nothing about the accuracy of the network.
         output: the output under test, as the explainers' `output`. It must change with the
             weights, and it has an accuracy if it classifies.
     """
@@ -73,6 +75,7 @@ class Options:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: Networks = field(default_factory=Untrainable)
     regions: NDArray[np.bool_] | None = None
+    mixed: bool = False
     output: Output = "logit"
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
@@ -130,7 +133,7 @@ def build(
     used = labels if classifies else explained
     if used.min() < 0 or used.max() >= classes:
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
-    known = labels if classifies else None
+    known = labels if classifies and not options.mixed else None
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
     all_explainers = with_controls(explainers, checks.values(), metrics.values())
     return Study(

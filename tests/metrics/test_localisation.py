@@ -8,7 +8,7 @@ from saliency_bench import metrics
 from saliency_bench.explainers.controls import CentrePrior, OwnRegion
 from saliency_bench.metrics.regions import REGION_SHARE
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.protocols.metrics import VALUE
+from saliency_bench.protocols.metrics import CHANCE, VALUE
 
 ALL = [
     metrics.RelevanceMass(),
@@ -235,3 +235,24 @@ def test_noise_is_no_better_than_the_share_and_a_blob_in_the_mask_is(rng):
         assert abs(gain.mean()) < 4 * gain.std() / np.sqrt(200)
         better = values(metric, noise + 0.5 * regions, regions) - share
         assert better.mean() > 0.1
+
+
+@pytest.mark.parametrize("metric", [*ALL, metrics.PointingGame(tolerance=1.5)], ids=repr)
+def test_chance_is_the_mean_over_all_shifts_of_the_map(rng, metric):
+    """So it is what moved maps score, without the luck of a single move."""
+    plane, mask = rng.normal(size=(5, 6)), np.zeros((5, 6), bool)
+    mask[1:3, 2:4] = mask[4, 5] = True
+    shifts = [np.roll(plane, (down, right), (0, 1)) for down in range(5) for right in range(6)]
+    found = metric.bind(None).measure(
+        np.array(shifts, np.float32)[..., None], np.zeros((30, 5, 6, 1)), np.zeros(30, np.int64),
+        regions=np.array([mask] * 30),
+    )  # fmt: skip
+    np.testing.assert_allclose(found[CHANCE], found[VALUE].mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ALL, ids=repr)
+def test_an_undefined_value_has_no_chance(metric):
+    masks = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.eye(3)]) > 0
+    maps = np.ones((3, 3, 3, 1), np.float32)
+    found = metric.bind(None).measure(maps, maps, np.zeros(3, np.int64), regions=masks)
+    assert np.isnan(found[CHANCE]).tolist() == [True, True, False]

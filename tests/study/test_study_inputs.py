@@ -99,16 +99,16 @@ def test_a_loaded_network_is_applied_to_mosaics_too(colours, tmp_path):
 # ---------------------------------------------------------------- masks
 
 
-def study(regions):
+def study(regions=None, targets=None, **settings):
     model, rng = pooled(), np.random.default_rng(0)
     model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
     images = rng.random((5, SIDE, SIDE, 4)).astype(np.float32)
     return build(
-        model, images, None,
+        model, images, targets,
         explainers={"gradient": explainers.Gradient()},
         checks={"cascade": ParameterRandomization(draws=2)},
         similarities=default_similarities(),
-        options=Options(regions=regions, preprocessing=Preprocessing()),
+        options=Options(regions=regions, **settings),
     )  # fmt: skip
 
 
@@ -127,3 +127,18 @@ def test_masks_lie_beside_the_scene_so_that_no_cell_of_a_check_gets_another_key(
 def test_masks_of_another_count_or_size_are_refused_in_one_line(shape):
     with pytest.raises(ValueError, match=r"^regions must be \(5, 8, 8\), a mask per image[^\n]*$"):
         study(np.ones(shape, bool))
+
+
+def test_labels_of_mixed_images_say_nothing_about_the_accuracy():
+    """Labels are explained all the same."""
+    targets = np.array([0, 1, 2, 3, 0])
+    known, mixed = study(targets=targets), study(targets=targets, mixed=True)
+    assert known.labels.tolist() == targets.tolist()
+    assert mixed.labels is None
+    assert mixed.remarks == ()
+    assert mixed.scene.targets.tolist() == targets.tolist()
+
+
+def test_mixed_is_true_or_false():
+    with pytest.raises(ValueError, match="mixed must be true or false; got 1"):
+        Options(mixed=1)
