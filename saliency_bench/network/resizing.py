@@ -11,7 +11,7 @@ from keras.src.models import Functional
 
 from saliency_bench.network.fit import misfit
 from saliency_bench.network.forward import require_built
-from saliency_bench.protocols import one_line
+from saliency_bench.protocols import interrupts, one_line
 
 Shape = tuple[int, ...]
 
@@ -65,6 +65,7 @@ class _Resizing:
             if not any(_is(layer, kind) for kind, _ in _BUILDERS) or len(tensors) != 1:
                 return layer(*inputs, **settings)
         except Exception as error:  # a layer may refuse a size in any way
+            interrupts.ask()
             reason = one_line(error, longest=100)
             raise ValueError(
                 f"{self._whole}: its layer {layer.name!r} has a fixed size; networks with a global "
@@ -115,6 +116,7 @@ def _require_same(model: Any, other: Any, shape: Shape) -> None:
     try:
         rows = [len(part) for part in keras.tree.flatten(other(np.zeros((2, *shape), np.float32)))]
     except Exception as error:  # as above
+        interrupts.ask()
         raise ValueError(f"{whole}: {one_line(error, longest=160)}") from error
     if set(rows) != {2}:
         raise ValueError(f"{whole}: of 2 pictures it returns {rows[0]} rows")
