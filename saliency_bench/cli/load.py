@@ -64,6 +64,8 @@ def load(request: Request, rehearsal: Path | None = None) -> Job:
         save_maps=config.save_maps,
         preprocessing=dataset.preprocessing,
         weights=inputs.weights,
+        regions=dataset.regions,
+        mixed=dataset.single is not None,
         output=request.output,
     )
     study = build(

@@ -28,10 +28,19 @@ from saliency_bench.protocols import (
     Ints,
     NotApplicable,
     Progress,
+    RegionExplainer,
     Scene,
     Study,
 )
-from saliency_bench.protocols.metrics import CURVE, VALUE, BoundMetric, Detailed, Explain, Numbers
+from saliency_bench.protocols.metrics import (
+    CHANCE,
+    CURVE,
+    VALUE,
+    BoundMetric,
+    Detailed,
+    Explain,
+    Numbers,
+)
 from saliency_bench.storage.fingerprint import (
     column,
     content_key,
@@ -41,8 +50,8 @@ from saliency_bench.storage.fingerprint import (
 )
 from saliency_bench.storage.store import Store
 
-CHANCE, STATUS, TIES, TARGET = "chance", "status", "ties", "target"
-"""Arrays of a cell beside what a metric returns: values of the moved maps, indices into `STATUSES`,
+STATUS, TIES, TARGET = "status", "ties", "target"
+"""Arrays of a cell beside `CHANCE` and what a metric returns: indices into `STATUSES`,
 the share of each map's pixels that have the value of another one, and the explained classes."""
 
 Pair = tuple[str, str]
@@ -214,8 +223,10 @@ class Assessor:
             return None
         with self.outcome.attempt(name), self.study.network.guarded():
             given: dict[str, Any] = {
-                "regions": scene.regions, "explain": self._explain(pair[0]), "keys": scene.keys
-            }  # fmt: skip
+                "regions": scene.regions,
+                "explain": self._explain(pair[0], scene.regions),
+                "keys": scene.keys,
+            }
             measured = _measure(metric, maps, scene, given)
             cell = {
                 **measured,
@@ -224,7 +235,7 @@ class Assessor:
                 TARGET: scene.targets,
             }
             settings = self.study.metrics[pair[1]]
-            if settings.chance:
+            if settings.chance and CHANCE not in measured:
                 knows_nothing = _measure(metric, settings.moved(maps, scene.keys), scene, given)
                 cell[CHANCE] = knows_nothing[VALUE]
                 if CURVE in knows_nothing:
@@ -232,8 +243,12 @@ class Assessor:
             return cell
         return None
 
-    def _explain(self, name: str) -> Explain:
+    def _explain(self, name: str, regions: NDArray[np.bool_] | None) -> Explain:
+        explainer = self.study.explainers[name]
+
         def explain(images: Floats, targets: Ints, keys: Ints | None) -> Floats:
+            if isinstance(explainer, RegionExplainer):
+                return explainer.of_regions(images, regions)
             return self.bound[name](images, targets, keys=keys)
 
         return explain

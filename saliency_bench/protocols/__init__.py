@@ -13,7 +13,7 @@ from saliency_bench.protocols.errors import (
     with_class,
 )
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Words
-from saliency_bench.protocols.lazy_images import Rows, parts
+from saliency_bench.protocols.lazy_images import Made, Rows, parts
 from saliency_bench.protocols.methods import (
     Bound,
     Explainer,
@@ -87,6 +87,7 @@ __all__ = [
     "Floats",
     "Ints",
     "LabelStream",
+    "Made",
     "Measure",
     "Measuring",
     "NAN",

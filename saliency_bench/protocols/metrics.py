@@ -19,7 +19,9 @@ Numbers = Mapping[str, NDArray[Any]]
 """What a metric found, by name: `VALUE` `[N]`, NaN where it is undefined; further arrays of N rows,
 such as the curve behind each value."""
 
-VALUE, CURVE = "value", "curve"
+VALUE, CURVE, CHANCE = "value", "curve", "chance"
+"""`CHANCE` `[N]`: what maps that know nothing score, from a metric that need not move maps for it.
+"""
 
 
 class BoundMetric(Protocol):

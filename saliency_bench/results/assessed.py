@@ -11,9 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from saliency_bench.engine import Outcome
-from saliency_bench.engine.assess import CHANCE, STATUS, TARGET, TIES, Assessment
+from saliency_bench.engine.assess import STATUS, TARGET, TIES, Assessment
 from saliency_bench.protocols import NOT_APPLICABLE, STATUSES, Study
-from saliency_bench.protocols.metrics import CURVE, VALUE
+from saliency_bench.protocols.metrics import CHANCE, CURVE, VALUE
 from saliency_bench.storage.longtable import Key, LongTable, open_writer
 from saliency_bench.storage.store import Store
 

@@ -30,7 +30,7 @@ from saliency_bench.protocols import (
     Untrainable,
     parts,
 )
-from saliency_bench.protocols.inputs import as_images, as_targets
+from saliency_bench.protocols.inputs import as_images, as_masks, as_targets
 from saliency_bench.protocols.processors import available
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
@@ -59,6 +59,8 @@ class Options:
         preprocessing: pixels in [0, 1] to model units, for the figures.
         weights: trains the networks that a check needs, e.g. a `models.Trainer`.
         regions: `[N, H, W]` bool: where in the images the evidence lies, for metrics that ask.
+        mixed: whether each image shows several classes, as mosaics do. Its target is one of them,
+            and says nothing about the accuracy of the network.
         output: the output under test, as the explainers' `output`. It must change with the
             weights, and it has an accuracy if it classifies.
     """
@@ -73,6 +75,7 @@ class Options:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: Networks = field(default_factory=Untrainable)
     regions: NDArray[np.bool_] | None = None
+    mixed: bool = False
     output: Output = "logit"
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
@@ -130,7 +133,7 @@ def build(
     used = labels if classifies else explained
     if used.min() < 0 or used.max() >= classes:
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
-    known = labels if classifies else None
+    known = labels if classifies and not options.mixed else None
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
     all_explainers = with_controls(explainers, checks.values(), metrics.values())
     return Study(
@@ -192,14 +195,7 @@ def _read_inputs(
 
 
 def _regions(regions: Any, images: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    if regions is None:
-        return None
-    masks = np.asarray(regions)
-    if masks.shape != images.shape[:3]:
-        raise ValueError(
-            f"regions must be masks of the images, {images.shape[:3]}; got shape {masks.shape}"
-        )
-    return masks.astype(np.bool_)
+    return None if regions is None else as_masks(regions, images.shape[:3], "regions")
 
 
 def _classifies(output: Output) -> bool:

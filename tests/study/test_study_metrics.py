@@ -135,7 +135,7 @@ def test_the_terminal_shows_the_table(alone):
 
 
 def test_regions_must_be_masks_of_the_images(model):
-    with pytest.raises(ValueError, match=r"regions must be masks of the images, \(16, 9, 9\); got"):
+    with pytest.raises(ValueError, match=r"regions must be \(16, 9, 9\), a mask per image.*; got"):
         run(model, options={"regions": np.ones((16, 8, 8), bool)})
 
 
