@@ -175,6 +175,11 @@ def controls(results: Results) -> set[str]:
     return set(_names(results.verdicts.loc[has_expected, "explainer"])) | set(names)
 
 
+def controls_by_kind(results: Results) -> dict[str, str]:
+    """The name of each control, by that of its class."""
+    return {str(kind): name for name, kind in results.provenance.get("controls", {}).items()}
+
+
 def stage_names(results: Results, check: str) -> dict[int, str]:
     """The name of every stage of this check; 0 is the untouched network."""
     summary, networks = results.summary, results.networks

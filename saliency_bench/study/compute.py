@@ -82,6 +82,7 @@ def compute(
     if plan.assessments:
         with network.evaluating(study.batch_size, full=study.full):
             engine.Assessor(study, store, bound, progress, outcome).run(plan.assessments)
+        _require_metrics(study, plan, outcome)
     _require_explainers(study, outcome)
     return outcome
 
@@ -101,6 +102,12 @@ def write_plan(store: Store, plan: Plan) -> None:
         for (explainer, metric), key in part.keys.items()
     ]
     write_json(store.folder / "plan.json", {"columns": columns, "cells": cells, "metrics": metrics})
+
+
+def _require_metrics(study: Study, plan: Plan, outcome: engine.Outcome) -> None:
+    if not plan.steps and outcome.metrics.keys() == study.metrics.keys():
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in outcome.metrics.items())
+        raise ValueError(f"a metric must apply to this study; {reasons}")
 
 
 def _require_explainers(study: Study, outcome: engine.Outcome) -> None:

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from saliency_bench import Options, Results, evaluate
+from saliency_bench.metrics import RelevanceMass, RelevanceRank
 from saliency_bench.metrics.base import Bound, Metric
+from saliency_bench.report.text.sentences import validity
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.results.merge import merge_runs
 
@@ -157,3 +159,16 @@ def test_runs_with_different_metrics_merge_into_one(model, tmp_path):
         tables = [getattr(r, name).sort_values(keys, ignore_index=True) for r in (merged, whole)]
         pd.testing.assert_frame_equal(*tables, check_dtype=False)
     assert len(merged.curves) == len(whole.curves)
+
+
+def test_a_run_of_metrics_alone_says_that_their_controls_were_asked(alone):
+    assert validity(alone) == (
+        "The run is valid: none of 2 results of controls speaks against its metric."
+    )
+
+
+def test_where_no_metric_applies_the_reasons_are_one_line(model):
+    needs = {"mass": RelevanceMass(), "rank": RelevanceRank()}
+    rule = "a metric must apply to this study; mass: it needs masks of the images.*; rank: it"
+    with pytest.raises(ValueError, match=rule):
+        run(model, metrics=needs)

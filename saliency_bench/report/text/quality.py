@@ -41,8 +41,9 @@ def blocks(results: Results) -> Iterator[Block]:
         return
     yield Paragraph(
         "A metric asks whether a map is right, stable or readable; the network is untouched. Each "
-        "gain is the map's value minus that of the same map turned over and shifted at random, "
-        "which knows nothing of its image: positive is better, with a 95 % interval over images. "
+        "gain is the map's value minus that of the same map turned over and shifted at random "
+        "(for localisation: the mean over all shifts), which knows nothing of its image: positive "
+        "is better, with a 95 % interval over images. "
         f"{MARKS[BETTER]} better than chance, {MARKS['not better']} not better, "
         f"{MARKS['inconclusive']} inconclusive, {MARKS['undefined']} undefined."
     )
