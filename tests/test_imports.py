@@ -28,6 +28,7 @@ KNOWS = {
     "explainers": METHODS,
     "adapters": METHODS | {"explainers"},
     "checks": METHODS | {"datasets"},
+    "metrics": METHODS,
     "datasets": {"protocols", "storage"},
     "models": METHODS | {"datasets"},
     "engine": {"protocols", "storage"},
@@ -55,7 +56,7 @@ KNOWS = {
 GROUPS = {
     "explainers": {"base", "masking", "handing_back"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
-    "metrics": {"base"},
+    "metrics": {"base", "imputers", "interpolation", "perturbed"},
     "checks": {"base", "composed", "regions"},
 }
 """What each group's members share; they must not know one another."""

@@ -84,7 +84,7 @@ class Bound(ABC):
         images = np.asarray(images, np.float32)
         maps = np.asarray(maps, np.float32)
         _require_fit(maps, images, regions)
-        seeds = image_keys(images) if keys is None else np.asarray(keys)
+        seeds = image_keys(images) if keys is None else np.asarray(keys, np.int64)
         return self.numbers(maps, images, np.asarray(targets), regions, explain, seeds)
 
     def __call__(
@@ -112,6 +112,44 @@ def ranked(plane: Floats, key: int, purpose: str) -> NDArray[np.int64]:
     """
     flat = np.asarray(plane, np.float64).ravel()
     return np.lexsort((stream(purpose, key).random(flat.size), -flat))
+
+
+def planes(maps: Floats, height: int, width: int) -> NDArray[np.float64]:
+    """Maps `[N, h, w, C']` as one number per pixel `[N, H, W]`: the sum of the raw signed channels.
+
+    A smaller map, such as that of a layer, is enlarged: each pixel has the value of the cell in
+    which it lies. Pixels of a cell are then ties.
+
+    Raises:
+        ValueError: if the maps are larger than the image.
+    """
+    return np.asarray(enlarged(maps, height, width).sum(axis=-1, dtype=np.float64))
+
+
+def enlarged(maps: Floats, height: int, width: int) -> Floats:
+    """Maps `[N, h, w, C']` as `[N, H, W, C']`; each pixel has the value of its cell.
+
+    Raises:
+        ValueError: if they are larger than the image.
+    """
+    rows, columns = maps.shape[1:3]
+    if (rows, columns) == (height, width):
+        return maps
+    if rows > height or columns > width:
+        raise ValueError(
+            f"maps must not be larger than the images of {height}x{width}; got {rows}x{columns}"
+        )
+    down, across = np.arange(height) * rows // height, np.arange(width) * columns // width
+    return maps[:, down[:, None], across]
+
+
+def defined(maps: Floats) -> NDArray[np.bool_]:
+    """`[N]`: whether a map `[N, ...]` is finite and not the same everywhere."""
+    flat = maps.reshape(len(maps), -1)
+    # A map with NaN has a range of NaN, and one with infinity of infinity or NaN.
+    with np.errstate(invalid="ignore"):
+        spans = flat.max(axis=1) - flat.min(axis=1)
+    return np.asarray(np.isfinite(spans) & (spans > 0))
 
 
 def _require_fit(maps: Floats, images: Floats, regions: Regions | None) -> None:
