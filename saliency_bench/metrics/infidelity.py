@@ -16,7 +16,7 @@ from saliency_bench.protocols import Floats, Output
 from saliency_bench.protocols.metrics import VALUE, BoundMetric
 from saliency_bench.randomize import stream
 
-Attribution = Literal["local", "global"]
+Attribution = Literal["local", "global", "either"]
 """What a map says of a pixel: how the score follows it, or what it adds to the score."""
 
 
@@ -35,10 +35,8 @@ class Infidelity(Metric):
         largest: side of the largest square, as a share of the image's short side; sides are drawn
             from one pixel up to it, with equal chances.
         fill: value in the square, model units.
-        attribution: what the map says: "local", as in the paper, if it is a gradient; "global" if
-            the input is a factor of it, as in gradient times input and all methods that remove
-            pixels. Then `I.map` is the map's sum over the square, and a linear network's
-            contributions `w (x - fill)` have 0.
+        attribution: how maps are read: "local", "global" or "either". A local map of one channel
+            counts for each of the image's; one whose channels are others cannot be read so.
         seed: of the squares.
         output: what is explained.
     """
@@ -51,7 +49,7 @@ class Infidelity(Metric):
     samples: int = 100
     largest: float = 0.3
     fill: float = 0.0
-    attribution: Attribution = "local"
+    attribution: Attribution = "either"
     seed: int = 0
     output: Output = "logit"
 
@@ -63,7 +61,8 @@ class Infidelity(Metric):
         if not np.isfinite(self.fill):
             raise ValueError(f"fill must be finite; got {self.fill}")
         if self.attribution not in get_args(Attribution):
-            raise ValueError(f"attribution must be local or global; got {self.attribution!r}")
+            known = ", ".join(get_args(Attribution))
+            raise ValueError(f"attribution must be one of {known}; got {self.attribution!r}")
 
     def bind(self, model: Any) -> BoundMetric:
         """Compile for `model`."""
@@ -82,7 +81,7 @@ class _BoundInfidelity(Perturbing):
         metric, image = self._metric, scene.image
         draw = stream("squares", metric.seed, scene.key)
         squares = _squares(image.shape[:2], metric.largest, metric.samples, draw)
-        predicted = _sums(self._products(scene), squares)
+        readings = [_sums(plane, squares) for plane in self._readings(scene)]
         fill = np.float32(metric.fill)
 
         def make(start: int, stop: int) -> Floats:
@@ -94,27 +93,31 @@ class _BoundInfidelity(Perturbing):
             return copies
 
         def finish(found: NDArray[np.float64]) -> Mapping[str, Any]:
-            return {VALUE: _unexplained(predicted, found[0] - found[1:])}
+            drops = found[0] - found[1:]
+            return {VALUE: min(_unexplained(predicted, drops) for predicted in readings)}
 
         return Copies(scene.target, metric.samples + 1, make), finish
 
-    def _products(self, scene: Scene) -> Floats:
-        """What the map says of each pixel's removal, `[H, W]`.
+    def _readings(self, scene: Scene) -> list[Floats]:
+        """What the map says of each pixel's removal, `[H, W]`, in each way of reading it.
 
         Raises:
-            ValueError: if the channels of a local map are not those of the image.
+            ValueError: if maps are local, and their channels not those of the image.
         """
-        if self._metric.attribution == "global":
-            return scene.plane
+        asked = self._metric.attribution
         channels, own = scene.image.shape[-1], scene.map.shape[-1]
-        if own not in (1, channels):
+        fits = own in (1, channels)
+        if asked == "local" and not fits:
             raise ValueError(
                 f"maps must have one channel or the image's {channels} where attribution=local; "
                 f"got {own}"
             )
-        (slopes,) = enlarged(scene.map[None], *scene.image.shape[:2])
-        removed = scene.image.astype(np.float64) - self._metric.fill
-        return np.asarray((removed * slopes).sum(axis=-1))
+        readings = [] if asked == "local" else [scene.plane]
+        if asked != "global" and fits:
+            (slopes,) = enlarged(scene.map[None], *scene.image.shape[:2])
+            removed = scene.image.astype(np.float64) - self._metric.fill
+            readings.append(np.asarray((removed * slopes).sum(axis=-1)))
+        return readings
 
 
 def _squares(
@@ -138,10 +141,15 @@ def _sums(plane: Floats, squares: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _unexplained(predicted: NDArray[np.float64], drops: NDArray[np.float64]) -> float:
-    """1 - R^2 of a regression through 0 with a scale of at least 0; NaN if either side is 0."""
+    """1 - R^2 of a regression through 0 with a scale of at least 0; NaN if the drops are 0.
+
+    It is 1 if all predictions are 0.
+    """
     size, change = predicted @ predicted, drops @ drops
-    if size == 0 or change == 0:
+    if change == 0:
         return float("nan")
+    if size == 0:
+        return 1.0
     agreement = max(0.0, float(predicted @ drops))
     # Of two sums the second may be the larger one by rounding.
     return max(0.0, 1 - agreement**2 / float(size * change))

@@ -19,13 +19,32 @@ def test_correlation_is_one_for_a_linear_network(linear, fill):
 
 
 @pytest.mark.parametrize("fill", [0.0, -1.5])
-def test_infidelity_is_zero_for_a_linear_network(linear, fill):
-    local = metrics.Infidelity(fill=fill).bind(linear.model)
-    whole = metrics.Infidelity(fill=fill, attribution="global").bind(linear.model)
-    for bound, exact in ((local, linear.slopes), (whole, linear.contributions(fill))):
-        np.testing.assert_allclose(bound(exact, linear.images, linear.targets), 0, atol=1e-4)
-        np.testing.assert_allclose(bound(exact * 7, linear.images, linear.targets), 0, atol=1e-4)
-        np.testing.assert_array_equal(bound(-exact, linear.images, linear.targets), 1)
+@pytest.mark.parametrize("attribution", ["local", "global"])
+def test_infidelity_is_zero_for_a_linear_network(linear, fill, attribution):
+    exact = linear.slopes if attribution == "local" else linear.contributions(fill)
+    given = (linear.images, linear.targets)
+    bound = metrics.Infidelity(fill=fill, attribution=attribution).bind(linear.model)
+    either = metrics.Infidelity(fill=fill).bind(linear.model)
+    np.testing.assert_allclose(bound(exact, *given), 0, atol=1e-4)
+    np.testing.assert_allclose(either(exact * 7, *given), 0, atol=1e-4)
+    np.testing.assert_array_equal(bound(-exact, *given), 1)
+    assert (either(-exact, *given) > 0.3).all()  # by chance the other reading fits a little
+
+
+def test_by_default_a_map_has_the_reading_that_explains_more(functional, images, targets):
+    maps = np.random.default_rng(15).normal(size=images.shape)
+    local, whole, either = (
+        metrics.Infidelity(samples=15, attribution=how).bind(functional)(maps, images, targets)
+        for how in ("local", "global", "either")
+    )
+    np.testing.assert_array_equal(either, np.minimum(local, whole))
+    assert (local != whole).any()
+    other = np.concatenate([maps, maps[..., :1]], axis=-1)
+    values = [
+        metrics.Infidelity(samples=15, attribution=how).bind(functional)(other, images, targets)
+        for how in ("global", "either")
+    ]
+    np.testing.assert_array_equal(*values)
 
 
 def test_a_large_colour_image_of_a_linear_network():
@@ -117,7 +136,7 @@ def test_a_sum_over_a_square_by_hand():
 def test_a_local_map_of_other_channels_is_refused(functional, images, targets):
     maps = np.random.default_rng(12).normal(size=(5, 12, 12, 3)).astype(np.float32)
     with pytest.raises(ValueError, match=r"^maps must have one channel or the image's 2 .* got 3$"):
-        metrics.Infidelity().bind(functional)(maps, images, targets)
+        metrics.Infidelity(attribution="local").bind(functional)(maps, images, targets)
 
 
 def test_a_network_that_does_not_look_has_no_value(small):
