@@ -8,6 +8,7 @@ result does not depend on its neighbours in the call.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ SWEEPS = 8
 MOST = 100
 """Steps of the iteration; seven to twelve are usual at any size."""
 
-VALUES = 2**17
+VALUES = 2**16
 """Solved at once: as many fit into a processor's cache."""
 
 
@@ -51,51 +52,61 @@ def interpolate(image: NDArray[Any], hidden: NDArray[np.bool_], *, tolerance: fl
     middle = pixels.mean(axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
     # The numbers of the system lie around 0 and 1, whatever the units of the image.
     scaled = (pixels - middle) / np.float32(span)
-    copies = np.empty((len(hidden), *image.shape), np.float32)
-    most = max(1, VALUES // pixels.size)
+    copies = np.empty((len(hidden), *pixels.shape), np.float32)
+    most = max(1, VALUES // pixels[0].size)
     for start in range(0, len(hidden), most):
         masks = hidden[start : start + most, None]
-        known = scaled * ~masks
-        found = (known + _solve(known, masks, tolerance)) * np.float32(span) + middle
-        # What is not hidden stays as it is, bit for bit.
-        copies[start : start + most] = np.moveaxis(np.where(masks, found, pixels), 1, -1)
-    return copies
+        grids, own = _grids(masks), copies[start : start + most]
+        step = max(1, VALUES // masks.size)
+        for first in range(0, len(pixels), step):
+            part = slice(first, first + step)
+            found = _solve(scaled[part] * ~masks, grids, tolerance)
+            # What is not hidden stays as it is, bit for bit.
+            own[:, part] = np.where(masks, found * np.float32(span) + middle[part], pixels[part])
+    return np.ascontiguousarray(np.moveaxis(copies, 1, -1))
 
 
-def _solve(known: Grid, hidden: NDArray[np.bool_], tolerance: float) -> Grid:
+def _solve(known: Grid, grids: Sequence[_Finest | _Coarse], tolerance: float) -> Grid:
     """Hidden values `[M, C, H, W]` by conjugate gradients, preconditioned by a multigrid cycle.
 
     Args:
         known: `[M, C, H, W]`, 0 where hidden.
-        hidden: `[M, 1, H, W]`.
+        grids: the systems of the masks, from the finest.
         tolerance: last change of a value.
     """
-    grids = _grids(hidden)
     fine = grids[0]
     rest = _neighbours(known) * fine.inside
     values = np.zeros_like(rest)
     change = _cycle(grids, rest)
     direction = change.copy()
-    power = _sums(rest * change)
-    active = np.abs(change).max(axis=(-3, -2, -1), keepdims=True) > tolerance
+    power = _sums(rest, change)
+    active = _largest(change) > tolerance
     for _ in range(MOST):
         if not active.any():
             break
         image = fine.apply(direction)
-        size = _ratio(power, _sums(direction * image)) * active
+        size = _ratio(power, _sums(direction, image)) * active
         values += size * direction
-        rest -= size * image
+        image *= size
+        rest -= image
         change = _cycle(grids, rest)
-        # A row that has converged stays as it is, whatever the others still need.
-        active &= np.abs(change).max(axis=(-3, -2, -1), keepdims=True) > tolerance
-        before, power = power, _sums(rest * change)
+        # A channel that has converged stays as it is, whatever the others still need.
+        active &= _largest(change) > tolerance
+        before, power = power, _sums(rest, change)
         direction *= _ratio(power, before)
         direction += change
     return values
 
 
-def _sums(grid: Grid) -> Grid:
-    return np.asarray(grid.sum(axis=(-2, -1), keepdims=True), np.float32)
+def _largest(grid: Grid) -> Grid:
+    """The largest magnitude of each grid."""
+    ends = grid.max(axis=(-2, -1), keepdims=True), grid.min(axis=(-2, -1), keepdims=True)
+    return np.asarray(np.maximum(ends[0], -ends[1]))
+
+
+def _sums(one: Grid, other: Grid) -> Grid:
+    """The sum of products of each grid."""
+    return np.asarray((one * other).sum(axis=(-2, -1), keepdims=True), np.float32)
 
 
 def _ratio(above: Grid, below: Grid) -> Grid:
@@ -108,12 +119,13 @@ class _Finest:
 
     Attributes:
         inside: 1 in hidden cells, 0 in others.
-        total: sum of the weights of a cell's neighbours in the image.
-        inverse: of `total` in hidden cells, 0 in others.
+        centre, around: factors of a hidden cell and of the window around it; 0 in others.
+        inverse: of the sum of the weights of a hidden cell's neighbours; 0 in others.
     """
 
     inside: Grid
-    total: Grid
+    centre: Grid
+    around: Grid
     inverse: Grid
 
     @classmethod
@@ -122,13 +134,15 @@ class _Finest:
         inside = hidden.astype(np.float32)
         total = _neighbours(np.ones(hidden.shape[-2:], np.float32))
         # A picture of one pixel has no neighbours.
-        return cls(inside, total, inside / np.maximum(total, CORNER))
+        inverse = inside / np.maximum(total, CORNER)
+        return cls(inside, inside * (total + 4 * CORNER), inside * CORNER, inverse)
 
     def apply(self, values: Grid) -> Grid:
         """The system's matrix times values that are 0 in all cells but the hidden ones."""
-        result = self.total * values
-        result -= _neighbours(values)
-        result *= self.inside
+        result = self.centre * values
+        window = _window(values)
+        window *= self.around
+        result -= window
         return result
 
     def coarser(self) -> _Coarse:
@@ -206,7 +220,7 @@ def _grids(hidden: NDArray[np.bool_]) -> list[_Finest | _Coarse]:
     return grids
 
 
-def _cycle(grids: list[_Finest | _Coarse], rest: Grid) -> Grid:
+def _cycle(grids: Sequence[_Finest | _Coarse], rest: Grid) -> Grid:
     """An approximate solution for `rest` `[M, C, h, w]`: a sweep, a coarser grid, a sweep."""
     here, coarser = grids[0], grids[1:]
     values = here.inverse * rest
@@ -216,19 +230,24 @@ def _cycle(grids: list[_Finest | _Coarse], rest: Grid) -> Grid:
         return values
     correction = _cycle(coarser, _down(rest - here.apply(values)))
     values += here.inside * _up(correction)[..., : rest.shape[-2], : rest.shape[-1]]
-    values += here.inverse * (rest - here.apply(values))
+    left = rest - here.apply(values)
+    left *= here.inverse
+    values += left
     return values
 
 
 def _neighbours(grid: Grid) -> Grid:
     """The weighted sum of each cell's neighbours; outside there are none."""
-    # The weights are (1, 2, 1) down times (1, 2, 1) across, without the cell itself.
-    result = _spread(
-        _spread(grid, np.s_[..., 1:, :], np.s_[..., :-1, :]), np.s_[..., 1:], np.s_[..., :-1]
-    )
+    result = _window(grid)
     result -= 4 * grid
     result *= CORNER
     return result
+
+
+def _window(grid: Grid) -> Grid:
+    """The weights (1, 2, 1) down times (1, 2, 1) across: those of neighbours, and 4."""
+    down = _spread(grid, np.s_[..., 1:, :], np.s_[..., :-1, :])
+    return _spread(down, np.s_[..., 1:], np.s_[..., :-1])
 
 
 def _spread(grid: Grid, ahead: Any, behind: Any) -> Grid:
