@@ -26,9 +26,9 @@ KNOWS = {
     "randomize": {"network", "protocols"},
     "outputs": {"network", "protocols", "randomize"},
     "explainers": METHODS,
+    "metrics": METHODS,
     "adapters": METHODS | {"explainers"},
     "checks": METHODS | {"datasets"},
-    "metrics": METHODS,
     "datasets": {"protocols", "storage"},
     "models": METHODS | {"datasets"},
     "engine": {"protocols", "storage"},
@@ -56,7 +56,7 @@ KNOWS = {
 GROUPS = {
     "explainers": {"base", "masking", "handing_back"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
-    "metrics": {"base", "imputers", "interpolation", "perturbed"},
+    "metrics": {"base", "imputers", "interpolation", "perturbed", "planes", "regions"},
     "checks": {"base", "composed", "regions"},
 }
 """What each group's members share; they must not know one another."""

@@ -23,14 +23,22 @@ class Metric(ABC):
         family: what it is about.
         direction: the better side.
         unit: of its values.
+        words: what a value is, a clause without a capital letter or a full stop.
+        remark: what a reader of its values must know, in whole sentences; empty if nothing.
         chance: whether a map that knows nothing has a score, that of the same map moved elsewhere.
+        needs_regions: whether it asks where in the image the evidence lies.
+        explains: whether it explains changed images.
         controls: the result that a control must not miss, by the name of its class.
     """
 
     family: ClassVar[Literal["faithfulness", "localisation", "robustness", "complexity"]]
     direction: ClassVar[Literal["higher", "lower"]] = "higher"
     unit: ClassVar[str]
+    words: ClassVar[str]
+    remark: ClassVar[str] = ""
     chance: ClassVar[bool] = True
+    needs_regions: ClassVar[bool] = False
+    explains: ClassVar[bool] = False
     controls: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
@@ -41,6 +49,24 @@ class Metric(ABC):
             NotApplicable: if the metric cannot serve the model.
             ValueError: if the model has no output that can be explained.
         """
+
+    def moved(self, maps: Floats, keys: Ints) -> NDArray[np.float32]:
+        """The same maps at another place, so that they know nothing of their images.
+
+        Each map is turned over at random along both axes, and shifted around the edges of the
+        picture.
+
+        Args:
+            maps: `[N, h, w, C']`.
+            keys: `[N]` int, of the images; they seed the moves.
+        """
+        result = np.empty(maps.shape, np.float32)
+        for place, (plane, key) in enumerate(zip(maps, keys, strict=True)):
+            random = stream("chance", key)
+            turned = plane[:: random.choice((-1, 1)), :: random.choice((-1, 1))]
+            shift = [int(random.integers(size)) for size in plane.shape[:2]]
+            result[place] = np.roll(turned, shift, axis=(0, 1))
+        return result
 
 
 class Bound(ABC):
@@ -112,44 +138,6 @@ def ranked(plane: Floats, key: int, purpose: str) -> NDArray[np.int64]:
     """
     flat = np.asarray(plane, np.float64).ravel()
     return np.lexsort((stream(purpose, key).random(flat.size), -flat))
-
-
-def planes(maps: Floats, height: int, width: int) -> NDArray[np.float64]:
-    """Maps `[N, h, w, C']` as one number per pixel `[N, H, W]`: the sum of the raw signed channels.
-
-    A smaller map, such as that of a layer, is enlarged: each pixel has the value of the cell in
-    which it lies. Pixels of a cell are then ties.
-
-    Raises:
-        ValueError: if the maps are larger than the image.
-    """
-    return np.asarray(enlarged(maps, height, width).sum(axis=-1, dtype=np.float64))
-
-
-def enlarged(maps: Floats, height: int, width: int) -> Floats:
-    """Maps `[N, h, w, C']` as `[N, H, W, C']`; each pixel has the value of its cell.
-
-    Raises:
-        ValueError: if they are larger than the image.
-    """
-    rows, columns = maps.shape[1:3]
-    if (rows, columns) == (height, width):
-        return maps
-    if rows > height or columns > width:
-        raise ValueError(
-            f"maps must not be larger than the images of {height}x{width}; got {rows}x{columns}"
-        )
-    down, across = np.arange(height) * rows // height, np.arange(width) * columns // width
-    return maps[:, down[:, None], across]
-
-
-def defined(maps: Floats) -> NDArray[np.bool_]:
-    """`[N]`: whether a map `[N, ...]` is finite and not the same everywhere."""
-    flat = maps.reshape(len(maps), -1)
-    # A map with NaN has a range of NaN, and one with infinity of infinity or NaN.
-    with np.errstate(invalid="ignore"):
-        spans = flat.max(axis=1) - flat.min(axis=1)
-    return np.asarray(np.isfinite(spans) & (spans > 0))
 
 
 def _require_fit(maps: Floats, images: Floats, regions: Regions | None) -> None:

@@ -35,6 +35,12 @@ class FaithfulnessCorrelation(Metric):
 
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     unit: ClassVar[str] = "correlation"
+    words: ClassVar[str] = (
+        "the correlation of a map's sum over random pixels and the drop of the score without them"
+    )
+    remark: ClassVar[str] = (
+        "Scattered pixels of one value are images that the network may never have seen."
+    )
     controls: ClassVar[Mapping[str, str]] = {"PatchOracle": "better", "RandomFresh": "not better"}
 
     subsets: int = 100

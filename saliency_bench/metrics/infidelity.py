@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Metric, enlarged
+from saliency_bench.metrics.base import Metric
 from saliency_bench.metrics.perturbed import Copies, Finish, Perturbing, Scene
+from saliency_bench.metrics.planes import enlarged
 from saliency_bench.protocols import Floats, Output
 from saliency_bench.protocols.metrics import VALUE, BoundMetric
 from saliency_bench.randomize import stream
@@ -44,6 +45,13 @@ class Infidelity(Metric):
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     direction: ClassVar[Literal["higher", "lower"]] = "lower"
     unit: ClassVar[str] = "share of the change"
+    words: ClassVar[str] = (
+        "the share of the score's change, when squares are removed, that a map does not explain"
+    )
+    remark: ClassVar[str] = (
+        "A map is read as a gradient or as contributions, whichever explains more. Removed squares "
+        "are images that the network may never have seen."
+    )
     controls: ClassVar[Mapping[str, str]] = {"PatchOracle": "better", "RandomFresh": "not better"}
 
     samples: int = 100
@@ -114,9 +122,12 @@ class _BoundInfidelity(Perturbing):
             )
         readings = [] if asked == "local" else [scene.plane]
         if asked != "global" and fits:
-            (slopes,) = enlarged(scene.map[None], *scene.image.shape[:2])
+            size = scene.image.shape[:2]
+            slopes = [
+                enlarged(one, size) for one in np.moveaxis(scene.map.astype(np.float64), -1, 0)
+            ]
             removed = scene.image.astype(np.float64) - self._metric.fill
-            readings.append(np.asarray((removed * slopes).sum(axis=-1)))
+            readings.append(np.asarray((removed * np.stack(slopes, axis=-1)).sum(axis=-1)))
         return readings
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Bound, Regions, defined, planes
+from saliency_bench.metrics.base import Bound, Regions
 from saliency_bench.metrics.imputers import Hide
+from saliency_bench.metrics.planes import enlarged, plane
 from saliency_bench.protocols import Floats
 from saliency_bench.protocols.metrics import Explain, Numbers
 
@@ -40,7 +41,7 @@ class Scene:
 
     Attributes:
         map: `[h, w, C']`.
-        plane: `[H, W]`, the map as one number per pixel.
+        plane: `[H, W]`, the sum of the map's raw signed channels; a smaller map is enlarged.
         image: `[H, W, C]`.
         target: the explained class.
         key: seeds all that is random.
@@ -91,9 +92,11 @@ class Perturbing(Bound):
 
         def evaluated() -> Iterator[Copies]:
             for i, (image, target, key) in enumerate(zip(images, targets, keys, strict=True)):
-                (plane,) = planes(maps[i : i + 1], *image.shape[:2])
-                if defined(plane[None])[0]:
-                    scene = Scene(maps[i], plane, image, int(target), int(key))
+                summed = plane(maps[i], absolute=False)
+                # Before it is enlarged: after that, equal values may differ by rounding.
+                if np.ptp(summed) > 0:
+                    large = enlarged(summed, image.shape[:2])
+                    scene = Scene(maps[i], large, image, int(target), int(key))
                     copies, finish = self.copies(scene)
                     waiting.append((i, finish))
                     yield copies

@@ -28,6 +28,11 @@ from saliency_bench.protocols import Output
 from saliency_bench.protocols.metrics import CURVE, VALUE, BoundMetric
 from saliency_bench.randomize import stream
 
+REMARK = (
+    "It depends on what stands in the place of hidden pixels: images that the network may never "
+    "have seen."
+)
+
 
 @dataclass(frozen=True)
 class PixelFlipping(Metric):
@@ -54,6 +59,11 @@ class PixelFlipping(Metric):
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
 
+    @property
+    def places(self) -> NDArray[np.float64]:
+        """`[K]` the share of the pixels at each point of the curve."""
+        return np.linspace(0, 1, self.steps + 1)
+
     @abstractmethod
     def rows(self, counts: NDArray[np.int64], pixels: int) -> list[Row]:
         """The copies after `counts` `[K]` of all pixels; order 0 falls, order 1 rises."""
@@ -76,6 +86,8 @@ class Deletion(PixelFlipping):
     """
 
     direction: ClassVar[Literal["higher", "lower"]] = "lower"
+    words: ClassVar[str] = "the mean score while the pixels of highest relevance are hidden"
+    remark: ClassVar[str] = REMARK
 
     def rows(self, counts: NDArray[np.int64], pixels: int) -> list[Row]:
         """Hide the first pixels of the falling order."""
@@ -95,6 +107,9 @@ class Insertion(PixelFlipping):
         output: what is explained; in the paper the probability.
     """
 
+    words: ClassVar[str] = "the mean score while the pixels of highest relevance are shown"
+    remark: ClassVar[str] = REMARK
+
     imputer: Imputer = field(default_factory=Blur)
 
     def rows(self, counts: NDArray[np.int64], pixels: int) -> list[Row]:
@@ -110,8 +125,8 @@ class _BoundFlipping(Perturbing):
 
     @property
     def places(self) -> NDArray[np.float64]:
-        """`[K]` the share of the pixels at each point of the curve."""
-        return np.linspace(0, 1, self._metric.steps + 1)
+        """As the metric."""
+        return self._metric.places
 
     def copies(self, scene: Scene) -> tuple[Copies, Finish]:
         """The copies behind the curve of one image."""

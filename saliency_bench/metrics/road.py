@@ -46,6 +46,13 @@ class ROAD(Metric):
 
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     unit: ClassVar[str] = "output"
+    words: ClassVar[str] = (
+        "half of the score without the least relevant pixels minus that without the most relevant"
+    )
+    remark: ClassVar[str] = (
+        "Removed pixels are interpolated from their neighbours; a large hole becomes a smooth "
+        "surface, which is no natural image."
+    )
     controls: ClassVar[Mapping[str, str]] = {"PatchOracle": "better", "RandomFresh": "not better"}
 
     shares: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -58,6 +65,11 @@ class ROAD(Metric):
         if not self.shares or not (np.diff(edges) > 0).all():
             raise ValueError(f"shares must rise between 0 and 1; got {list(self.shares)}")
         Neighbours(self.noise)
+
+    @property
+    def places(self) -> NDArray[np.float64]:
+        """`[K]` the share of the pixels that are removed at each point of the curves."""
+        return np.array(self.shares)
 
     def bind(self, model: Any) -> BoundMetric:
         """Compile for `model`; `measure` also gives what `_BoundROAD` lists."""
@@ -78,8 +90,8 @@ class _BoundROAD(Perturbing):
 
     @property
     def places(self) -> NDArray[np.float64]:
-        """`[K]` the share of the pixels that are removed at each point of the curves."""
-        return np.array(self._metric.shares)
+        """As the metric."""
+        return self._metric.places
 
     def copies(self, scene: Scene) -> tuple[Copies, Finish]:
         """Copies of one image without its most, then without its least relevant pixels."""

@@ -54,6 +54,13 @@ class SymmetricRelevanceGain(Metric):
 
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     unit: ClassVar[str] = "output"
+    words: ClassVar[str] = (
+        "the score if the least relevant superpixels are hidden first minus that if the most are"
+    )
+    remark: ClassVar[str] = (
+        "It depends on what stands in the place of hidden superpixels less than other metrics of "
+        "its family do."
+    )
     controls: ClassVar[Mapping[str, str]] = {"PatchOracle": "better", "RandomFresh": "not better"}
 
     segments: int = 100
@@ -75,6 +82,11 @@ class SymmetricRelevanceGain(Metric):
                 f"got {self.draws}"
             )
 
+    @property
+    def places(self) -> NDArray[np.float64]:
+        """`[K]` the share of the superpixels that are hidden at each point of the curves."""
+        return np.linspace(0, 1, self.steps + 1)
+
     def bind(self, model: Any) -> BoundMetric:
         """Compile for `model`; `measure` also gives what `_BoundGain` lists."""
         return _BoundGain(self, network.target_and_top(model, self.output))
@@ -94,8 +106,8 @@ class _BoundGain(Perturbing):
 
     @property
     def places(self) -> NDArray[np.float64]:
-        """`[K]` the share of the superpixels that are hidden at each point of the curves."""
-        return np.linspace(0, 1, self._metric.steps + 1)
+        """As the metric."""
+        return self._metric.places
 
     def copies(self, scene: Scene) -> tuple[Copies, Finish]:
         """The copies behind the curves of one image."""

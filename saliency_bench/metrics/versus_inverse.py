@@ -49,6 +49,26 @@ class VersusInverse(shared.Metric):
         return self.base.unit
 
     @property
+    def words(self) -> str:  # type: ignore[override]
+        """Those of the base, and what is done with them."""
+        return f"what a map has better than the same map turned around: {self.base.words}"
+
+    @property
+    def remark(self) -> str:  # type: ignore[override]
+        """As the base."""
+        return self.base.remark
+
+    @property
+    def needs_regions(self) -> bool:  # type: ignore[override]
+        """As the base."""
+        return self.base.needs_regions
+
+    @property
+    def explains(self) -> bool:  # type: ignore[override]
+        """As the base."""
+        return self.base.explains
+
+    @property
     def chance(self) -> bool:  # type: ignore[override]
         """As the base."""
         return self.base.chance
@@ -57,6 +77,15 @@ class VersusInverse(shared.Metric):
     def controls(self) -> Mapping[str, str]:  # type: ignore[override]
         """As the base."""
         return self.base.controls
+
+    @property
+    def places(self) -> Any:
+        """The points of the base's curve; none if it has none."""
+        return getattr(self.base, "places", ())
+
+    def moved(self, maps: Floats, keys: Ints) -> NDArray[np.float32]:
+        """As the base."""
+        return self.base.moved(maps, keys)
 
     def bind(self, model: Any) -> BoundMetric:
         """Compile the base for `model`."""

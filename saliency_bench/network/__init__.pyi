@@ -44,6 +44,7 @@ from .overrides import GuidedRelu as GuidedRelu
 from .overrides import Rule as Rule
 from .path import Path as Path
 from .placement import Placement as Placement
+from .resizing import resized as resized
 from .sampling import SampleBatch as SampleBatch
 from .sampling import Samples as Samples
 from .sampling import pairs as pairs

@@ -1,4 +1,4 @@
-"""Linear networks, whose exact maps are known, of several sizes."""
+"""Linear networks of several sizes, whose exact maps are known; and random numbers."""
 
 from __future__ import annotations
 
@@ -71,3 +71,8 @@ def adding() -> Any:
     )
     model.set_weights([np.stack([-np.ones(4), np.ones(4)], axis=1), np.zeros(2)])
     return model
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from saliency_bench import metrics, network
-from saliency_bench.protocols.metrics import CURVE, VALUE, Detailed, Metric
+from saliency_bench.metrics.planes import enlarged
+from saliency_bench.protocols.metrics import CURVE, VALUE, Detailed, MetricFacts
 
 ALL = [
     metrics.Deletion(steps=10),
@@ -41,8 +42,12 @@ def test_it_says_what_it_is(metric):
     assert metric.direction in ("higher", "lower")
     assert metric.chance
     assert metric.unit
+    facts = MetricFacts.of(metric)
+    assert facts.words[0].islower()
+    assert not facts.words.endswith(".")
+    assert facts.remark.endswith(".")
+    assert not (facts.needs_regions or facts.explains)
     assert dict(metric.controls) == {"PatchOracle": "better", "RandomFresh": "not better"}
-    assert set(vars(Metric)["__annotations__"]) <= {*dir(type(metric))}
     assert hash(metric) == hash(dataclasses.replace(metric))
 
 
@@ -84,12 +89,16 @@ def test_a_map_that_says_nothing_has_no_value(metric, functional, images, maps, 
 
 @every
 def test_maps_of_a_layer_and_of_one_channel(metric, functional, images, targets):
-    """A small map is worth as much as the same map with each cell repeated over its pixels."""
+    """A small map is worth as much as the same map enlarged to the image, linearly."""
     cells = np.random.default_rng(5).normal(size=(5, 4, 3, 1)).astype(np.float32)
+    large = np.stack([enlarged(cell[..., 0].astype(float), (12, 12)) for cell in cells])[..., None]
     bound = metric.bind(functional)
-    large = cells.repeat(3, axis=1).repeat(4, axis=2)
-    np.testing.assert_array_equal(bound(cells, images, targets), bound(large, images, targets))
-    with pytest.raises(ValueError, match=r"^maps must not be larger .* 12x12; got 24x12$"):
+    np.testing.assert_allclose(
+        bound(cells, images, targets), bound(large, images, targets), rtol=1e-4, atol=1e-5
+    )
+    flat = np.full_like(cells, 0.1)
+    assert np.isnan(bound(flat, images, targets)).all()
+    with pytest.raises(ValueError, match=r"^maps must be no larger .* \(24, 12\) for \(12, 12\)$"):
         bound(large.repeat(2, axis=1), images, targets)
 
 

@@ -33,6 +33,11 @@ class Foreign:
     family, direction, unit, chance = "robustness", "lower", "share of the map", False
     controls = MappingProxyType({"Constant": "not better"})
 
+    words, remark, needs_regions, explains = "the mean of the map", "A remark.", False, True
+
+    def moved(self, maps, keys):
+        return maps + 1
+
     def bind(self, model):
         def bound(maps, images, targets, *, regions=None, explain=None, keys=None):
             changed = maps if explain is None else explain(images, targets, keys)
@@ -45,6 +50,9 @@ def test_any_metric_can_be_the_base(images, targets):
     metric = metrics.VersusInverse(Foreign())
     assert metric.direction == "higher"
     assert (metric.family, metric.unit, metric.chance) == ("robustness", "share of the map", False)
+    assert metric.words.endswith("turned around: the mean of the map")
+    assert (metric.remark, metric.needs_regions, metric.explains) == ("A remark.", False, True)
+    assert metric.moved(np.zeros((1, 2, 2, 1)), np.array([1])).max() == 1
     assert metric.controls == {"Constant": "not better"}
     maps = np.random.default_rng(14).normal(size=images.shape).astype(np.float32)
     bound = metric.bind(None)

@@ -21,7 +21,7 @@ from saliency_bench.results import Results
 MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "undefined": "∅"}
 """A sign beside each verdict, as colours alone are not enough."""
 
-BESIDE = ("accuracy_", "training", "doses_")
+BESIDE = ("accuracy_", "metric_", "training", "doses_")
 """Prefixes of the figures that belong to no explainer."""
 
 
