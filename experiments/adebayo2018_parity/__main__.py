@@ -115,9 +115,11 @@ def _run(name: str) -> None:
     variant, file = VARIANTS[name], Path(f"{folder(name)}.keras")
     if variant.trained and not file.exists():
         _save_network(variant, file)
+    # Relative to the working directory below: a run records its command.
+    settings, run_dir = HERE.relative_to(ROOT), folder(name).relative_to(ROOT)
     command = [
-        *(sys.executable, "-m", "saliency_bench", "--config-dir", str(HERE)),
-        *(f"run_dir={folder(name)}", *variant.arguments(file)),
+        *(sys.executable, "-m", "saliency_bench", "--config-dir", str(settings)),
+        *(f"run_dir={run_dir}", *variant.arguments(file.relative_to(ROOT))),
     ]
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode not in (0, 1):
