@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saliency_bench import randomize
 from saliency_bench.checks.base import least_accuracy, swapped_in
 from saliency_bench.checks.composed import left_half
 from saliency_bench.protocols import (
     Condition,
+    Dataset,
     Network,
     NetworkName,
     NotApplicable,
     Place,
+    Rows,
     Scene,
     Study,
     TrainedNetwork,
@@ -152,13 +155,38 @@ def suspects(
     return (repeat, *twins, *others)
 
 
-def require_labels(study: Study) -> None:
-    """Raise `NotApplicable` unless there are labelled images to explain and to train on."""
-    if study.scene.labels is None:
+class Labelled(NamedTuple):
+    """The data set of a study, whose labels are all known.
+
+    Attributes:
+        dataset: the whole data set.
+        train_pixels: its images to train on.
+        train_labels: their classes.
+        labels: the classes of its images to explain.
+        explained: the classes of those that this study explains.
+    """
+
+    dataset: Dataset
+    train_pixels: NDArray[np.float32] | Rows
+    train_labels: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    explained: NDArray[np.int64]
+
+
+def labelled(study: Study) -> Labelled:
+    """The data set of a study, with labels.
+
+    Raises:
+        NotApplicable: if there are no labelled images to explain and to train on.
+    """
+    explained = study.scene.labels
+    if explained is None:
         raise NotApplicable("it needs labels of the images, to see what the networks learned")
     dataset = study.weights.dataset
-    if dataset.train_pixels is None or dataset.train_labels is None or dataset.labels is None:
+    pixels, labels = dataset.train_pixels, dataset.train_labels
+    if pixels is None or labels is None or dataset.labels is None:
         raise NotApplicable("it needs labelled images to train and to test on")
+    return Labelled(dataset, pixels, labels, dataset.labels, explained)
 
 
 def require_settings(networks: int, **shares: float) -> None:

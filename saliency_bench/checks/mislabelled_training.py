@@ -15,7 +15,7 @@ from saliency_bench.checks.bugs import (
     SOUND,
     Kind,
     Told,
-    require_labels,
+    labelled,
     require_settings,
     suspects,
 )
@@ -124,7 +124,7 @@ class MislabelledTraining:
         Raises:
             NotApplicable: if networks cannot be trained, labels are missing, or there is one class.
         """
-        require_labels(study)
+        labelled(study)
         classes = study.network.outputs(study.scene.images[:1]).shape[1]
         if classes < 2:
             raise NotApplicable("it needs at least two classes, for a wrong label")
@@ -147,18 +147,18 @@ class MislabelledTraining:
 
     def _lesson(self, study: Study, what: Wrong, classes: int) -> Dataset:
         """All images with the labels of a lesson; those to explain come last, and are tested."""
-        dataset, scene = study.weights.dataset, study.scene
-        own = dataset.preprocessing.inverse(as_float32(scene.images))
-        labels = np.concatenate([np.asarray(dataset.train_labels), np.asarray(scene.labels)])
-        keys = np.concatenate([np.arange(len(labels) - len(own)), scene.keys])
+        data = labelled(study)
+        own = data.dataset.preprocessing.inverse(as_float32(study.scene.images))
+        labels = np.concatenate([data.train_labels, data.explained])
+        keys = np.concatenate([np.arange(len(data.train_labels)), study.scene.keys])
         rows = self._mislabelled(len(labels), len(own), what)
         labels[rows] = wrong_labels(labels[rows], keys[rows], classes)
         return replace(
-            dataset,
+            data.dataset,
             name=LESSONS[what],
             pixels=own,
             labels=labels[-len(own) :],
-            train_pixels=joined(dataset.train_pixels, own),
+            train_pixels=joined(data.train_pixels, own),
             train_labels=labels,
         )
 

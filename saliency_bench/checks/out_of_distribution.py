@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import numpy as np
+
 from saliency_bench.checks.base import taught, untaught
 from saliency_bench.checks.bugs import (
     NOTE,
     SOUND,
     Kind,
     Told,
-    require_labels,
+    labelled,
     require_settings,
     suspects,
     unplanted,
@@ -104,9 +106,9 @@ class OutOfDistribution:
             NotApplicable: if networks cannot be trained, or labels are missing.
             SettingError: if the other data set has no labels, or nothing to train on.
         """
-        require_labels(study)
+        data = labelled(study)
         sound = [study.weights(NetworkName(draw=draw)) for draw in range(self.networks)]
-        other = taught(study.weights, self._lesson(study.weights.dataset), self.networks)
+        other = taught(study.weights, self._lesson(data.dataset), self.networks)
         return suspects(study, Told(), sound, Kind("another domain", other, predicted=True))
 
     def expectation(self, study: Study) -> Expectation:
@@ -121,6 +123,5 @@ class OutOfDistribution:
     def _lesson(self, dataset: Dataset) -> Dataset:
         """The other domain to train on, in shape and colours of the images that are tested."""
         learned, _ = scenes_for(self.domain, dataset, "domain")
-        return replace(
-            dataset, name=OTHER, train_pixels=learned.pixels, train_labels=learned.labels
-        )
+        labels = np.asarray(learned.labels, np.int64)
+        return replace(dataset, name=OTHER, train_pixels=learned.pixels, train_labels=labels)

@@ -10,7 +10,8 @@ from saliency_bench.checks.base import taught, untaught
 from saliency_bench.checks.bugs import (
     NOTE,
     Kind,
-    require_labels,
+    Labelled,
+    labelled,
     require_settings,
     suspects,
     unplanted,
@@ -139,14 +140,13 @@ class SpuriousBackground:
         Raises:
             NotApplicable: if networks cannot be trained, or labels are missing.
         """
-        require_labels(study)
-        dataset = study.weights.dataset
-        learned, tested = scenes_for(self.scenes, dataset)
+        data = labelled(study)
+        learned, tested = scenes_for(self.scenes, data.dataset)
         sound, buggy = (
-            taught(study.weights, self._lesson(name, dataset, learned, tested), self.networks)
+            taught(study.weights, self._lesson(name, data, learned, tested), self.networks)
             for name in (ANY, TIED)
         )
-        shows = OnOwnScenes(tested, self.size, dataset.preprocessing)
+        shows = OnOwnScenes(tested, self.size, data.dataset.preprocessing)
         return suspects(study, shows, sound, Kind("spurious background", buggy))
 
     def expectation(self, study: Study) -> Expectation:
@@ -158,15 +158,14 @@ class SpuriousBackground:
         )
         return replace(self.declares, learned=self.min_train_accuracy, guards=guards)
 
-    def _lesson(self, name: str, dataset: Dataset, learned: Scenes, tested: Scenes) -> Dataset:
+    def _lesson(self, name: str, data: Labelled, learned: Scenes, tested: Scenes) -> Dataset:
         """Objects to train on, on any scene or on those of their class; all are tested on any."""
         share = 1.0 if name == ANY else 1 / learned.classes
-        train = learned.under(
-            dataset.train_pixels, dataset.train_labels, self.images, share, self.size
-        )
-        test = tested.under(dataset.pixels, dataset.labels, len(dataset.pixels), 1.0, self.size)
+        train = learned.under(data.train_pixels, data.train_labels, self.images, share, self.size)
+        pixels = data.dataset.pixels
+        test = tested.under(pixels, data.labels, len(pixels), 1.0, self.size)
         return replace(
-            dataset,
+            data.dataset,
             name=name,
             pixels=test.images,
             labels=test.objects,
