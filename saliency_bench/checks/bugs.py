@@ -140,9 +140,11 @@ def suspects(
             moves_output=network.fingerprint != own,
         )  # fmt: skip
 
-    first = Kind("sound networks", sound, buggy=False)
+    first = Kind("other sound networks", sound, buggy=False)
     draws = range(len(sound))
-    repeat = replace(make("repeat", 0, 0, first, [(SOUND, 0)]), repeats=True)
+    # Figures show the first network of each stage: so they show another sound one beside.
+    last = first._replace(networks=sound[-1:])
+    repeat = replace(make("repeat", 0, 0, last, [(SOUND, len(sound) - 1)]), repeats=True)
     twins = (
         make(first.name, SOUND, draw, first, [(SOUND, other) for other in draws if other != draw])
         for draw in draws

@@ -103,7 +103,7 @@ def test_all_are_asked_for_the_wrong_label(study):
             np.testing.assert_array_equal(scene.labels, study.labels)
             assert scene.images is study.scene.images
     assert [(c.name, c.buggy) for c in conditions if c.draw == 2] == [
-        ("sound networks", False), ("others mislabelled", False), ("mislabelled", True),
+        ("other sound networks", False), ("others mislabelled", False), ("mislabelled", True),
     ]  # fmt: skip
 
 
