@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
@@ -26,8 +26,8 @@ from saliency_bench.protocols import (
     TrainedNetwork,
 )
 
-SOUND = 1
-"""The stage that compares sound networks with one another."""
+SOUND, BUGGY = 1, 2
+"""The stages that compare sound networks with one another, and those with the bug with them."""
 
 NOTE = (
     "Would the map have shown the bug? Pass is yes, fail is no; inconclusive and undefined: this "
@@ -101,60 +101,51 @@ class Suspect:
             yield replace(shown, targets=targets, keys=keys, regions=regions)
 
 
-class Kind(NamedTuple):
-    """Networks that were trained alike, each compared with the sound one of its number.
-
-    Attributes:
-        name: of their stage.
-        networks: as many as there are sound ones.
-        buggy: whether the bug concerns the images that are explained.
-        predicted: explain the class that each predicts, as the given one means nothing to it.
-    """
-
-    name: str
-    networks: Sequence[TrainedNetwork]
-    buggy: bool = True
-    predicted: bool = False
-
-
 def suspects(
-    study: Study, shows: Showing, sound: Sequence[TrainedNetwork], *kinds: Kind
+    study: Study,
+    shows: Showing,
+    sound: Sequence[TrainedNetwork],
+    buggy: Sequence[TrainedNetwork],
+    *,
+    name: str,
+    foreign: bool = False,
 ) -> tuple[Condition, ...]:
-    """The repeat, sound networks against one another, and each other kind against sound ones.
+    """The repeat, sound networks against one another, and each with the bug against a sound one.
 
     Args:
         study: says which class is explained.
         shows: what all of them are shown.
         sound: networks without the bug.
-        kinds: other networks, a stage for each.
+        buggy: as many with it.
+        name: of the bug.
+        foreign: explain the class that each network with the bug predicts, as the given one means
+            nothing to it.
     """
-    own = study.network.fingerprint()
+    own, predicted = study.network.fingerprint(), study.target != "label"
+    draws = range(len(sound))
 
-    def make(name: str, stage: int, draw: int, kind: Kind, references: Sequence[Place]) -> Suspect:
-        network = kind.networks[draw]
+    def make(name: str, draw: int, references: Iterable[int]) -> Suspect:
         return Suspect(
-            name, stage, draw, network, shows, kind.buggy,
-            predicted=kind.predicted or study.target != "label",
-            references=tuple(references),
-            depth=float(kind.buggy),
-            moves_output=network.fingerprint != own,
+            name, SOUND, draw, sound[draw], shows,
+            predicted=predicted,
+            references=tuple((SOUND, other) for other in references),
+            moves_output=sound[draw].fingerprint != own,
         )  # fmt: skip
 
-    first = Kind("other sound networks", sound, buggy=False)
-    draws = range(len(sound))
     # Figures show the first network of each stage: so they show another sound one beside.
-    last = first._replace(networks=sound[-1:])
-    repeat = replace(make("repeat", 0, 0, last, [(SOUND, len(sound) - 1)]), repeats=True)
-    twins = (
-        make(first.name, SOUND, draw, first, [(SOUND, other) for other in draws if other != draw])
-        for draw in draws
-    )
-    others = (
-        make(kind.name, stage, draw, kind, [(SOUND, draw)])
-        for stage, kind in enumerate(kinds, SOUND + 1)
-        for draw in draws
-    )
-    return (repeat, *twins, *others)
+    last = make("repeat", draws[-1], [draws[-1]])
+    twins = [make("other sound networks", draw, {*draws} - {draw}) for draw in draws]
+    return (
+        replace(last, stage=0, draw=0, repeats=True),
+        *twins,
+        *(
+            replace(
+                make(name, draw, [draw]), stage=BUGGY, network=network, buggy=True, depth=1.0,
+                predicted=predicted or foreign, moves_output=network.fingerprint != own,
+            )
+            for draw, network in enumerate(buggy)
+        ),
+    )  # fmt: skip
 
 
 class Labelled(NamedTuple):

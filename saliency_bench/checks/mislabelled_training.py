@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from saliency_bench.checks.base import taught, untaught
 from saliency_bench.checks.bugs import (
     NOTE,
     SOUND,
-    Kind,
     Told,
     labelled,
     require_settings,
@@ -34,35 +33,31 @@ from saliency_bench.protocols import (
     Words,
 )
 
-Wrong = Literal["none", "elsewhere", "explained"]
-
-LESSONS: dict[Wrong, str] = {
-    "none": "right", "elsewhere": "elsewhere wrong", "explained": "wrong",
-}  # fmt: skip
-"""The lessons, by what is mislabelled in them."""
+ELSEWHERE, OWN = "elsewhere wrong", "wrong"
+"""The lessons: wrong labels of other images only, and also of those to explain."""
 
 DECLARED = Expectation(
     Words(
-        breaks="the images to explain are among those that the network is trained on, with wrong "
-        "labels instead of the right ones",
+        breaks="the images to explain are among those that the network is trained on, and instead "
+        "of other images' labels their own are wrong",
         passes="the map would have shown that its image was mislabelled in training",
         fails="the map would not have shown that its image was mislabelled in training",
-        kept="of what the maps of sound networks share when its image was mislabelled",
+        kept="of what maps of rightly labelled images share when its image was mislabelled",
         draws="networks of a kind",
-        untouched="sound network",
+        untouched="image rightly labelled",
         depth="whether the images to explain are mislabelled",
         note=NOTE,
     ),
     ceiling=Ceiling(
         stage=SOUND,
-        name="sound networks",
+        name="rightly labelled",
         caption="Networks are trained anew, and a draw is a network. The images to explain are "
         "among those they are trained on, and all are asked for the same class, the wrong label. "
-        "Stage 1 compares networks that were given right labels: a network's mean similarity with "
-        "the others is its ceiling. Stage 2 compares them with networks for which as many labels "
-        "of other images were wrong, and stage 3 with those for which the images' own labels were "
-        "wrong too. The null is what maps of different images score there. The floor of a stage is "
-        "what the maps of two of its networks score on one image.",
+        "Stage 1 compares networks that were given right labels of these images, and wrong ones of "
+        "others: a network's mean similarity with the others is its ceiling. Stage 2 compares them "
+        "with networks that were given as many wrong labels, those of these images among them. The "
+        "null is what maps of different images score there. The floor of a stage is what the maps "
+        "of two of its networks score on one image.",
     ),
     statistic="last",
     controls={
@@ -93,9 +88,10 @@ class AskedWrongly:
 class MislabelledTraining:
     """Mislabelled training images (Adebayo et al., 2020): would the map show the wrong label?
 
-    The images to explain join those to train on. Sound networks learn the right labels of all,
-    networks with the bug learn a wrong one of each image to explain. Beside both stand networks
-    with as many wrong labels of other images.
+    The images to explain join those to train on. Networks with the bug learn a wrong label of each
+    of them. Those beside them learn as many wrong labels of other images, and the right ones of
+    these: a network that memorizes wrong labels draws other maps of all images, also of those whose
+    label is right, and that tells nobody which one is wrong.
 
     Attributes:
         share: of the images to train on that are mislabelled; more if those to explain are more.
@@ -117,7 +113,7 @@ class MislabelledTraining:
             raise ValueError(f"share must lie between 0 and 1; got {self.share}")
 
     def conditions(self, study: Study) -> tuple[Condition, ...]:
-        """The repeat, sound networks, other images mislabelled, and those to explain.
+        """The repeat, networks for which other images are mislabelled, and those with the bug.
 
         Trains the networks that are not trained yet.
 
@@ -128,47 +124,39 @@ class MislabelledTraining:
         classes = study.network.outputs(study.scene.images[:1]).shape[1]
         if classes < 2:
             raise NotApplicable("it needs at least two classes, for a wrong label")
-        sound, elsewhere, wrong = (
-            taught(study.weights, self._lesson(study, what, classes), self.networks)
-            for what in LESSONS
+        sound, buggy = (
+            taught(study.weights, self._lesson(study, name, classes), self.networks)
+            for name in (ELSEWHERE, OWN)
         )
-        return suspects(
-            study,
-            AskedWrongly(classes),
-            sound,
-            Kind("others mislabelled", elsewhere, buggy=False),
-            Kind("mislabelled", wrong),
-        )
+        return suspects(study, AskedWrongly(classes), sound, buggy, name="mislabelled")
 
     def expectation(self, study: Study) -> Expectation:
         """A verdict if every network learned its labels of the images to explain."""
-        guards = untaught(study.weights.trained, LESSONS.values(), self.min_test_accuracy)
+        guards = untaught(study.weights.trained, [ELSEWHERE, OWN], self.min_test_accuracy)
         return replace(self.declares, learned=self.min_test_accuracy, guards=guards)
 
-    def _lesson(self, study: Study, what: Wrong, classes: int) -> Dataset:
+    def _lesson(self, study: Study, name: str, classes: int) -> Dataset:
         """All images with the labels of a lesson; those to explain come last, and are tested."""
         data = labelled(study)
         own = data.dataset.preprocessing.inverse(as_float32(study.scene.images))
         labels = np.concatenate([data.train_labels, data.explained])
         keys = np.concatenate([np.arange(len(data.train_labels)), study.scene.keys])
-        rows = self._mislabelled(len(labels), len(own), what)
+        rows = self._mislabelled(len(labels), len(own), name)
         labels[rows] = wrong_labels(labels[rows], keys[rows], classes)
         return replace(
             data.dataset,
-            name=LESSONS[what],
+            name=name,
             pixels=own,
             labels=labels[-len(own) :],
             train_pixels=joined(data.train_pixels, own),
             train_labels=labels,
         )
 
-    def _mislabelled(self, total: int, own: int, what: Wrong) -> Ints:
-        """Which of all images are mislabelled: as many in both lessons with wrong labels."""
-        if what == "none":
-            return np.arange(0)
+    def _mislabelled(self, total: int, own: int, name: str) -> Ints:
+        """Which of all images are mislabelled: as many in both lessons."""
         count = max(own, round(self.share * total))
         others = randomize.stream("mislabelled", total).permutation(total - own)
-        if what == "elsewhere":
+        if name == ELSEWHERE:
             return others[:count]
         return np.concatenate([others[: count - own], np.arange(total - own, total)])
 

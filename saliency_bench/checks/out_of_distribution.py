@@ -11,7 +11,6 @@ from saliency_bench.checks.base import taught, untaught
 from saliency_bench.checks.bugs import (
     NOTE,
     SOUND,
-    Kind,
     Told,
     labelled,
     require_settings,
@@ -109,7 +108,7 @@ class OutOfDistribution:
         data = labelled(study)
         sound = [study.weights(NetworkName(draw=draw)) for draw in range(self.networks)]
         other = taught(study.weights, self._lesson(data.dataset), self.networks)
-        return suspects(study, Told(), sound, Kind("another domain", other, predicted=True))
+        return suspects(study, Told(), sound, other, name="another domain", foreign=True)
 
     def expectation(self, study: Study) -> Expectation:
         """A verdict if networks know their own domain, and those of the other one only that."""

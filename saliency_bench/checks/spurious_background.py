@@ -9,7 +9,6 @@ from typing import ClassVar
 from saliency_bench.checks.base import taught, untaught
 from saliency_bench.checks.bugs import (
     NOTE,
-    Kind,
     Labelled,
     labelled,
     require_settings,
@@ -147,7 +146,7 @@ class SpuriousBackground:
             for name in (ANY, TIED)
         )
         shows = OnOwnScenes(tested, self.size, data.dataset.preprocessing)
-        return suspects(study, shows, sound, Kind("spurious background", buggy))
+        return suspects(study, shows, sound, buggy, name="spurious background")
 
     def expectation(self, study: Study) -> Expectation:
         """A verdict if sound networks know the objects and the others do not; guards say who."""

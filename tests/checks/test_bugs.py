@@ -9,7 +9,7 @@ from helpers.lessons import CLASSES, SIDE, Planted, dataset, images_and_labels, 
 
 from saliency_bench import network as networks
 from saliency_bench.checks import Suspect
-from saliency_bench.checks.bugs import Kind, Told, require_settings, suspects, unplanted
+from saliency_bench.checks.bugs import Told, require_settings, suspects, unplanted
 from saliency_bench.protocols import NetworkName, ProofError, Scene, Study, TrainedNetwork
 from saliency_bench.randomize import image_keys
 
@@ -32,12 +32,12 @@ def trained(study, labels):
 
 
 def compared(study, **changes):
-    foreign = Kind("foreign", trained(study, "foreign"), predicted=True)
-    sound = trained(study, "sound")
-    return suspects(replace(study, **changes), Told(), sound, foreign)
+    sound, foreign = (trained(study, labels) for labels in ("sound", "foreign"))
+    changed = replace(study, **changes)
+    return suspects(changed, Told(), sound, foreign, name="foreign", foreign=True)
 
 
-def test_sound_networks_then_each_other_kind_against_the_sound_one_of_its_number(study):
+def test_sound_networks_then_each_with_the_bug_against_the_sound_one_of_its_number(study):
     conditions = compared(study)
     assert [(c.stage, c.draw, c.name, c.buggy, c.depth) for c in conditions] == [
         (0, 0, "repeat", False, 0),
@@ -87,7 +87,7 @@ def test_only_the_network_under_test_may_leave_the_output_as_it_is(study):
     assert all(condition.moves_output for condition in compared(study))
     own = study.weights(NetworkName())
     alike = replace(own, fingerprint=study.network.fingerprint())
-    conditions = suspects(study, Told(), [alike, own])
+    conditions = suspects(study, Told(), [alike, own], [own], name="bug")
     assert [(c.stage, c.draw) for c in conditions if not c.moves_output] == [(1, 0)]
 
 
