@@ -26,6 +26,7 @@ KNOWS = {
     "randomize": {"network", "protocols"},
     "outputs": {"network", "protocols", "randomize"},
     "explainers": METHODS,
+    "metrics": METHODS,
     "adapters": METHODS | {"explainers"},
     "checks": METHODS | {"datasets"},
     "datasets": {"protocols", "storage"},
@@ -55,7 +56,7 @@ KNOWS = {
 GROUPS = {
     "explainers": {"base", "masking", "handing_back"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
-    "metrics": {"base"},
+    "metrics": {"base", "imputers", "interpolation", "perturbed", "planes", "regions"},
     "checks": {"base", "bugs", "composed", "regions"},
 }
 """What each group's members share; they must not know one another."""

@@ -16,6 +16,7 @@ from saliency_bench.protocols import (
     Dataset,
     Floats,
     Ints,
+    Made,
     NotApplicable,
     Preprocessing,
     Rows,
@@ -26,27 +27,6 @@ from saliency_bench.storage.fingerprint import digest
 
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A source of `Rows` whose images are made when they are indexed.
-
-    Attributes:
-        shape: `(N, H, W, C)`.
-        make: from numbers of images `[n]` to the images `[n, H, W, C]`.
-    """
-
-    shape: tuple[int, ...]
-    make: Callable[[Ints], Images]
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: Any) -> Images:
-        rows = np.arange(len(self))[index]
-        made = self.make(np.atleast_1d(rows))
-        return made if rows.ndim else made[0]
 
 
 def made(count: int, shape: tuple[int, ...], make: Callable[[Ints], Images]) -> Rows:

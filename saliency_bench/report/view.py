@@ -105,6 +105,12 @@ def heading(results: Results, *checks: str) -> str:
     return " or ".join(dict.fromkeys("retained" if n is None else n.name for n in numbers))
 
 
+def larger_passes(results: Results, check: str) -> bool:
+    """Whether a larger number that decides is the better one under a check."""
+    own = expectation(results, check)
+    return own.expects == "keep" if own.number is None else own.number.passes == "above"
+
+
 def measures_itself(expectation: Expectation) -> bool:
     """Whether scores are no similarities, but a check's own measure without a share."""
     return expectation.number is not None and expectation.statistic != "order"
@@ -167,6 +173,11 @@ def controls(results: Results) -> set[str]:
     has_expected = results.verdicts["control"].map(given)
     names = results.provenance.get("controls", ())
     return set(_names(results.verdicts.loc[has_expected, "explainer"])) | set(names)
+
+
+def controls_by_kind(results: Results) -> dict[str, str]:
+    """The name of each control, by that of its class."""
+    return {str(kind): name for name, kind in results.provenance.get("controls", {}).items()}
 
 
 def stage_names(results: Results, check: str) -> dict[int, str]:

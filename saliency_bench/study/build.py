@@ -18,6 +18,7 @@ from saliency_bench.protocols import (
     Check,
     Floats,
     Ints,
+    Metric,
     Networks,
     Output,
     Preprocessing,
@@ -29,7 +30,7 @@ from saliency_bench.protocols import (
     Untrainable,
     parts,
 )
-from saliency_bench.protocols.inputs import as_images, as_targets
+from saliency_bench.protocols.inputs import as_images, as_masks, as_targets
 from saliency_bench.protocols.processors import available
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
@@ -57,6 +58,9 @@ class Options:
         save_maps: whether the raw maps are kept too.
         preprocessing: pixels in [0, 1] to model units, for the figures.
         weights: trains the networks that a check needs, e.g. a `models.Trainer`.
+        regions: `[N, H, W]` bool: where in the images the evidence lies, for metrics that ask.
+        mixed: whether each image shows several classes, as mosaics do. Its target is one of them,
+            and says nothing about the accuracy of the network.
         output: the output under test, as the explainers' `output`. It must change with the
             weights, and it has an accuracy if it classifies.
     """
@@ -70,6 +74,8 @@ class Options:
     save_maps: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: Networks = field(default_factory=Untrainable)
+    regions: NDArray[np.bool_] | None = None
+    mixed: bool = False
     output: Output = "logit"
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
@@ -91,6 +97,7 @@ def build(
     explainers: Mapping[str, AnyExplainer],
     checks: Mapping[str, Check],
     similarities: Mapping[str, Similarity],
+    metrics: Mapping[str, Metric] | None = None,
     options: Options,
 ) -> Study:
     """A study of `model` on `images`, controls included.
@@ -102,13 +109,15 @@ def build(
         explainers: by the name they get in the results.
         checks: by name.
         similarities: by name.
+        metrics: by name.
         options: seeds, draws, sizes.
 
     Raises:
         ValueError: if images or targets do not fit the model, or there is nothing to explain.
     """
-    if not checks:
-        raise ValueError("checks must name at least one; got none")
+    metrics = dict(metrics or {})
+    if not checks and not metrics:
+        raise ValueError("checks or metrics must name at least one; got none")
     network.require_model(model)
     rows, labels = _read_inputs(model, images, targets)
     net = network.KerasNetwork(model, batch_size=options.batch_size or BLOCK, output=options.output)
@@ -124,16 +133,18 @@ def build(
     used = labels if classifies else explained
     if used.min() < 0 or used.max() >= classes:
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
-    known = labels if classifies else None
+    known = labels if classifies and not options.mixed else None
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
-    all_explainers = with_controls(explainers, checks.values())
+    all_explainers = with_controls(explainers, checks.values(), metrics.values())
     return Study(
         network=net,
         scene=Scene(rows, explained, randomize.image_keys(rows), labels=known),
         explainers=all_explainers,
         similarities=with_measures(similarities, checks.values(), options),
         checks=dict(checks),
+        metrics=metrics,
         labels=known,
+        regions=_regions(options.regions, rows),
         controls={n: type(e).__name__ for n, e in all_explainers.items() if isinstance(e, Control)},
         seed=options.seed,
         draws=options.draws,
@@ -181,6 +192,10 @@ def _read_inputs(
     if not finite.all():
         raise ValueError(f"images must be finite; image {finite.argmin()} holds NaN or infinity")
     return cast("NDArray[np.float32]", rows), labels
+
+
+def _regions(regions: Any, images: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    return None if regions is None else as_masks(regions, images.shape[:3], "regions")
 
 
 def _classifies(output: Output) -> bool:
