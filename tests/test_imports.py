@@ -57,7 +57,7 @@ GROUPS = {
     "explainers": {"base", "masking", "handing_back"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
     "metrics": {"base", "imputers", "interpolation", "perturbed", "planes", "regions"},
-    "checks": {"base", "composed", "regions"},
+    "checks": {"base", "bugs", "composed", "regions"},
 }
 """What each group's members share; they must not know one another."""
 

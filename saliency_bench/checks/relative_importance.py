@@ -12,7 +12,7 @@ import numpy as np
 
 from saliency_bench import randomize
 from saliency_bench.checks.base import swapped_in, taught, untaught
-from saliency_bench.checks.composed import Scenes, as_float32, on_scenes
+from saliency_bench.checks.composed import Scenes, scenes_for
 from saliency_bench.checks.regions import ContrastKept, NoMoreImportant
 from saliency_bench.datasets import Source, Textures
 from saliency_bench.protocols import (
@@ -26,7 +26,6 @@ from saliency_bench.protocols import (
     Place,
     Preprocessing,
     Scene,
-    SettingError,
     Study,
     TrainedNetwork,
     Words,
@@ -115,16 +114,11 @@ class OnScenes:
         Raises:
             ProofError: if the stored weights are not those of the training.
         """
-        labels = np.asarray(scene.labels)
-        kinds = labels % self.scenes.classes
-        pixels = self.units.inverse(as_float32(scene.images))
-        drawn = [randomize.stream("scene", int(key)) for key in scene.keys]
-        crops = self.scenes.pick(kinds, drawn)
-        places = np.stack([random.random(2) for random in drawn])
-        composed, region = on_scenes(crops, pixels, places, self.size)
-        images = self.units(composed if self.shown else crops)
+        laid = self.scenes.behind(scene, self.size, self.units)
+        images = laid.images if self.shown else laid.scenes
+        region, labels = laid.region, np.asarray(scene.labels)
         if self.task == "scene":
-            region, labels = ~region | (not self.shown), kinds
+            region, labels = ~region | (not self.shown), laid.kinds
         with swapped_in(network, self.network, f"{self.name} {self.draw}"):
             named = network.outputs(images).argmax(axis=1)
             region = region & (named == labels)[:, np.newaxis, np.newaxis]
@@ -203,7 +197,7 @@ class RelativeImportance:
         dataset = study.weights.dataset
         make = partial(
             OnScenes,
-            scenes=self._scenes(dataset)[1],
+            scenes=scenes_for(self.scenes, dataset)[1],
             size=self.size,
             units=dataset.preprocessing,
             predicted=study.target != "label",
@@ -247,7 +241,7 @@ class RelativeImportance:
         """What object networks learn, then what scene networks learn at each level."""
         if dataset.train_pixels is None or dataset.train_labels is None or dataset.labels is None:
             raise NotApplicable("it needs labelled images to train and to test on")
-        learned, tested = self._scenes(dataset)
+        learned, tested = scenes_for(self.scenes, dataset)
         tasks = [("object", 1.0), *((_scene_task(share), share) for share in self.common)]
         for name, share in tasks:
             train = learned.under(
@@ -264,22 +258,6 @@ class RelativeImportance:
                 train_pixels=train.images,
                 train_labels=train.objects if name == "object" else train.scenes,
             )
-
-    def _scenes(self, dataset: Dataset) -> tuple[Scenes, Scenes]:
-        """Scenes to train on and to show, in the shape of the images."""
-        found, shape = self.scenes.load(), dataset.pixels.shape[1:]
-        if found.labels is None or found.train_labels is None or found.train_pixels is None:
-            raise SettingError(
-                f"scenes must have labels and images to train on; {found.name} lacks them"
-            )
-        objects = max(len(dataset.classes), int(np.asarray(dataset.labels).max()) + 1)
-        classes = min(objects, int(found.train_labels.max()) + 1)
-        if classes < 2:
-            raise NotApplicable("it needs at least two classes of objects and of scenes")
-        return (
-            Scenes.of(found.train_pixels, found.train_labels, shape, classes),
-            Scenes.of(found.pixels, found.labels, shape, classes),
-        )
 
 
 def _scene_task(share: float) -> str:
