@@ -46,7 +46,8 @@ def test_it_says_what_it_is(metric):
     assert facts.words[0].islower()
     assert not facts.words.endswith(".")
     assert facts.remark.endswith(".")
-    assert not (facts.needs_regions or facts.explains)
+    assert not facts.needs_regions
+    assert not facts.explains
     assert dict(metric.controls) == {"PatchOracle": "better", "RandomFresh": "not better"}
     assert hash(metric) == hash(dataclasses.replace(metric))
 
