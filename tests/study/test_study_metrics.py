@@ -123,6 +123,7 @@ def test_the_report_tells_all_of_it(request, tmp_path, fixture):
     assert "Localisation: does the map lie where the evidence is?" in text
     assert (tmp_path / "figures/metric_centre.png").stat().st_size > 1000
     assert ("All evidence" in text) == (fixture == "beside")
+    assert ('id="scatter"' in (tmp_path / "report.html").read_text()) == (fixture == "beside")
     page = (tmp_path / "report.html").read_text()
     assert "Quality of the maps" in page
 

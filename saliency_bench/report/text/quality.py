@@ -11,7 +11,7 @@ from saliency_bench.inference.quality import BETTER
 from saliency_bench.inference.ranks import front
 from saliency_bench.protocols import MetricFacts
 from saliency_bench.report import view
-from saliency_bench.report.blocks import Block, Bullets, Grid, Paragraph
+from saliency_bench.report.blocks import Block, Bullets, Grid, Paragraph, Scatter
 from saliency_bench.results import Results
 
 MARKS = {BETTER: "✓", "not better": "✗", "inconclusive": "?", "undefined": "∅"}
@@ -66,46 +66,59 @@ def brief(results: Results) -> Iterator[Block]:
 def evidence(results: Results) -> Iterator[Block]:
     """Every explainer under test with all of its checks and metrics, side by side."""
     metrics, checks = declared(results), view.ran(results)
-    if not metrics or not checks:
+    numbers = _numbers(results)
+    if not metrics or numbers.shape[1] < 2:
         return
-    controls, verdicts = view.controls(results), view.side_by_side(results)
-    names = [name for name in verdicts if name not in controls]
-    numbers = _numbers(results, names)
-    best = dict(zip(names, front(numbers), strict=True)) if numbers.shape[1] > 1 else {}
-    head = ["explainer", *checks, *metrics, *(["on the front"] if best else [])]
+    best = dict(zip(numbers.index, front(numbers), strict=True))
+    verdicts = dict.fromkeys(numbers.index, ()) | view.side_by_side(results)
     yield Paragraph(
         "All evidence side by side. There is no single grade: the columns ask different things. An "
         "explainer is on the front if no other one is at least as good in every column, and better "
         "in one."
     )
     yield Grid(
-        head,
+        ["explainer", *checks, *metrics, "on the front"],
         [
             [
                 name,
-                *(f"{row.retained} {row.verdict}" if row else "-" for row in verdicts[name]),
-                *(_cell(results, name, metric, facts) for metric, facts in metrics.items()),
-                *(["yes" if best[name] else ""] if best else []),
+                *(
+                    f"{row.retained} {row.verdict}" if row else "-"
+                    for row in verdicts.get(name, ())
+                ),
+                *(cell(results, name, metric, facts) for metric, facts in metrics.items()),
+                "yes" if best[name] else "",
             ]
-            for name in names
+            for name in numbers.index
         ],
+    )
+    yield Scatter(
+        list(numbers.columns),
+        [(str(name), list(map(float, row))) for name, row in numbers.iterrows()],
     )
 
 
-def _numbers(results: Results, names: list[str]) -> pd.DataFrame:
-    """A row per explainer, a column per check and metric; larger is better."""
+def tested(results: Results) -> list[str]:
+    """The explainers under test, of checks and metrics."""
+    controls = view.controls(results)
+    names = dict.fromkeys([*view.side_by_side(results), *results.quality.get("explainer", ())])
+    return [name for name in names if name not in controls]
+
+
+def _numbers(results: Results) -> pd.DataFrame:
+    """A row per explainer under test, a column per verdict and metric; larger is better."""
+    names, rows = tested(results), view.side_by_side(results)
     columns: dict[str, list[float]] = {}
     for place, check in enumerate(view.ran(results)):
-        if view.is_a_number(results, check) or view.expectation(results, check).no_verdict:
+        if view.expectation(results, check).no_verdict:
             continue
         sign = 1.0 if view.larger_passes(results, check) else -1.0
-        rows = [view.side_by_side(results)[name][place] for name in names]
-        columns[check] = [sign * row.value if row else np.nan for row in rows]
+        own = [rows[name][place] if name in rows else None for name in names]
+        columns[check] = [sign * row.value if row else np.nan for row in own]
     for metric, facts in declared(results).items():
-        own = _of(results, metric)
         number = "gain" if facts.chance else "mean"
         sign = -1.0 if number == "mean" and facts.direction == "lower" else 1.0
-        columns[metric] = [sign * float(own[number].get(name, np.nan)) for name in names]
+        known = _of(results, metric)[number]
+        columns[metric] = [sign * float(known.get(name, np.nan)) for name in names]
     return pd.DataFrame(columns, index=names)
 
 
@@ -114,11 +127,12 @@ def _rows(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[list[st
     controls = view.controls(results)
     names = list(dict.fromkeys(results.quality["explainer"]))
     for name in sorted(names, key=controls.__contains__):
-        cells = [_cell(results, name, metric, facts) for metric, facts in metrics.items()]
+        cells = [cell(results, name, metric, facts) for metric, facts in metrics.items()]
         yield [f"{name} (control)" if name in controls else name, *cells]
 
 
-def _cell(results: Results, explainer: str, metric: str, facts: MetricFacts) -> str:
+def cell(results: Results, explainer: str, metric: str, facts: MetricFacts) -> str:
+    """The number of an explainer by a metric, with its interval and the sign of its result."""
     own = _of(results, metric)
     if explainer not in own.index:
         return "-"
