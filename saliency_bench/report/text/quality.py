@@ -193,8 +193,9 @@ def _blind(results: Results) -> Iterator[str]:
     ]
     if gains:
         yield (
-            f"{name}, one blob in the centre of every image, gains {', '.join(gains)}: these images "
-            "show their objects there. Less than that shows no knowledge of the single image."
+            f"{name}, one blob in the centre of every image, gains {', '.join(gains)}: these "
+            "images show their objects there. Less than that shows no knowledge of the single "
+            "image."
         )
 
 
