@@ -176,11 +176,24 @@ def _notes(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[Block]
         f"{row['metric']} is undefined on {row['undefined']:.0%} of the maps of {row['explainer']}."
         for _, row in lost.iterrows()
     ]
-    yield Bullets([*_blind(results), *lines, *_ties(results)], "quiet")
+    yield Bullets([*_beside(results, metrics), *_blind(results), *lines, *_ties(results)], "quiet")
     ranked = [row for _, row in results.ranks.iterrows()]
     if ranked:
         yield Paragraph("Ranks by each metric; the interval says which could swap on other images.")
         yield Grid(["explainer", *dict.fromkeys(results.ranks["metric"])], _ranks(results))
+
+
+def _beside(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[str]:
+    """The further numbers of each metric: one for all explainers where it is the same."""
+    means = results.provenance.get("beside", {})
+    for metric, facts in metrics.items():
+        for name, words in facts.beside.items():
+            own = means.get(metric, {}).get(name, {})
+            if own and max(own.values()) - min(own.values()) < 0.005:
+                yield f"{metric}: {words} is {view.number(next(iter(own.values())))}."
+            elif own:
+                each = ", ".join(f"{who} {view.number(mean)}" for who, mean in own.items())
+                yield f"{metric}: {words} is: {each}."
 
 
 def _blind(results: Results) -> Iterator[str]:
