@@ -56,7 +56,7 @@ GROUPS = {
     "explainers": {"base", "masking", "handing_back"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
     "metrics": {"base"},
-    "checks": {"base", "composed", "regions"},
+    "checks": {"base", "composed", "objects_on_scenes", "regions"},
 }
 """What each group's members share; they must not know one another."""
 
