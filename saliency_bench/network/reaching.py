@@ -37,7 +37,7 @@ class Reaching(CompiledFunction):
     """Descends `||f(x) - logits||` by `x` inside a mask, with Polyak's step, which has no setting.
 
     With r the difference and J its derivative inside the mask, a step is `||r||^2 / ||J'r||^2 J'r`
-    (Polyak, 1969): on a linear network it is never away from any image with the given logits, and
+    (Polyak, 1969). On a linear network no step leads away from any image that has the logits, and
     what the network does not see of an image stays as it is. Pixels are clipped to their bounds.
 
     Args:
