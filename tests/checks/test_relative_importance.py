@@ -201,7 +201,9 @@ def test_input_independence_of_maps_whose_rate_is_known(results):
     assert set(summary["verdict"]) == {""}
 
 
-def test_the_rarer_the_scenes_of_an_object_the_more_it_matters_to_a_scene_network(planted):
+def test_the_rarer_the_scenes_of_an_object_the_more_it_matters_to_a_scene_network(
+    planted, tmp_path
+):
     """Scene networks that read the object in proportion to how much it tells."""
     check = replace(CHECK, common=[0.34, 0.67, 1.0])
     shares = {"scene (objects on 34%)": 0.02, "scene (objects on 67%)": 0.01}
@@ -223,6 +225,11 @@ def test_the_rarer_the_scenes_of_an_object_the_more_it_matters_to_a_scene_networ
     assert (rows.loc[blind, "mean"] == 0).all()
     assert set(rows["verdict"]) == {""}
     assert results.valid, results.problems
+    results.report(tmp_path)
+    text = " ".join((tmp_path / "report.md").read_text().split())
+    assert "is the rank correlation of MCS with the share of the scenes" in text
+    loaded = sb.Results.load(tmp_path).summary
+    assert (loaded["similarity"] == "rmcs").sum() == len(rows)
 
 
 def test_two_levels_have_no_order(results):
