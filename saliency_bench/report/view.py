@@ -208,6 +208,8 @@ def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFr
 def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.DataFrame]:
     """The summary of one explainer by similarity, each by stage; empty if it never ran.
 
+    A number that has no stages, such as a trend, is left out.
+
     Args:
         results: of the run.
         check: name of the check.
@@ -215,10 +217,12 @@ def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.Data
     """
     summary = results.summary
     rows = summary[(summary["check"] == check) & (summary["explainer"] == explainer)]
-    if not (rows["stage"] > 0).any():
-        return {}
     groups = rows.groupby("similarity", sort=False, observed=True)
-    return {str(name): group.set_index("stage").sort_index() for name, group in groups}
+    return {
+        str(name): group.set_index("stage").sort_index()
+        for name, group in groups
+        if (group["stage"] > 0).any()
+    }
 
 
 def verdict_rows(results: Results, check: str) -> list[Row]:
