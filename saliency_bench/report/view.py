@@ -206,9 +206,7 @@ def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFr
 
 
 def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.DataFrame]:
-    """The summary of one explainer by similarity, each by stage; empty if it never ran.
-
-    A number that has no stages, such as a trend, is left out.
+    """The summary of one explainer by similarity with stages; empty if it never ran.
 
     Args:
         results: of the run.

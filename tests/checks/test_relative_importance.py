@@ -69,14 +69,18 @@ def reader(name):
     return (kernel + other).reshape(-1, CLASSES)
 
 
-@pytest.fixture
-def planted(tmp_path):
+def planted_in(folder):
     import keras
 
     keras.utils.set_random_seed(3)
     layers = [keras.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
     data = Dataset("colours", *coloured(12), *coloured(30), classes=("a", "b", "c"))
-    return Planted(keras.Sequential(layers), tmp_path, data, reader)
+    return Planted(keras.Sequential(layers), folder, data, reader)
+
+
+@pytest.fixture
+def planted(tmp_path):
+    return planted_in(tmp_path)
 
 
 @pytest.fixture
@@ -92,9 +96,10 @@ def red(model, images, targets):
     return images[..., :1]
 
 
-@pytest.fixture
-def results(planted):
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
     images, labels = coloured(12)
+    planted = planted_in(tmp_path_factory.mktemp("planted"))
     return sb.evaluate(
         planted.model, images, labels, checks=[CHECK], options=Options(weights=planted),
         explainers={"gxi": GradientInput(), "gradient": Gradient(), "red": red},
