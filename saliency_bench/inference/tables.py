@@ -43,7 +43,8 @@ def summarize(evidence: Evidence) -> pd.DataFrame:
     where no map is the changed one and the pair is left out; pairs with a constant reference or NaN
     are left out.
 
-    The trend of a check has a row in the place of a similarity: its null is 0 and its ceiling 1.
+    The trend of a check has a row in the place of a similarity: its null is 0 and its ceiling 1,
+    and it has no interval.
 
     Returns:
         Columns `SUMMARY`. `stage = -1` is the area over the stages from 1 on (the last one alone
@@ -86,12 +87,10 @@ def _trend_rows(case: Case) -> Iterator[Row]:
     found, own = trend(case), case.expectation.trend
     if found is None or own is None:
         return
-    numbers = tuple(map(float, found))
     check, explainer, _ = case.key
     yield {
         **dict.fromkeys(SUMMARY, np.nan),
-        **dict(zip(("mean", "low", "high"), numbers, strict=True)),
-        **dict(zip(("retained", "retained_low", "retained_high"), numbers, strict=True)),
+        **dict.fromkeys(("mean", "retained"), found),
         **dict(zip(KEYS, (check, explainer, own.name), strict=True)),
         "schema_version": SCHEMA_VERSION,
         "stage": AREA,
