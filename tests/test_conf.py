@@ -11,7 +11,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 
-from saliency_bench import checks, datasets, explainers, models, similarities
+from saliency_bench import checks, datasets, explainers, metrics, models, similarities
 from saliency_bench.cli import expected, objects
 from saliency_bench.cli.request import Schema
 from saliency_bench.explainers import CONTROLS
@@ -23,6 +23,7 @@ GROUPS = {
     "check": checks,
     "explainer": explainers,
     "similarity": similarities,
+    "metric": metrics,
     "dataset": datasets,
     "model": models,
 }
@@ -32,6 +33,7 @@ VERBS = {
     "check": "conditions",
     "explainer": "bind",
     "similarity": "compare",
+    "metric": "bind",
     "dataset": "load",
     "model": "load",
 }

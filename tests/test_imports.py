@@ -26,6 +26,7 @@ KNOWS = {
     "randomize": {"network", "protocols"},
     "outputs": {"network", "protocols", "randomize"},
     "explainers": METHODS,
+    "metrics": METHODS,
     "adapters": METHODS | {"explainers"},
     "checks": METHODS | {"datasets"},
     "datasets": {"protocols", "storage"},
@@ -55,8 +56,8 @@ KNOWS = {
 GROUPS = {
     "explainers": {"base", "masking", "handing_back"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
-    "metrics": {"base"},
-    "checks": {"base", "composed", "objects_on_scenes", "regions"},
+    "metrics": {"base", "imputers", "interpolation", "perturbed", "planes", "regions"},
+    "checks": {"base", "bugs", "composed", "objects_on_scenes", "regions"},
 }
 """What each group's members share; they must not know one another."""
 

@@ -10,32 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import randomize
-from saliency_bench.protocols import BLOCK, Floats, Ints, Rows, SettingError
+from saliency_bench.datasets import Source
+from saliency_bench.protocols import (
+    BLOCK,
+    Dataset,
+    Floats,
+    Ints,
+    Made,
+    NotApplicable,
+    Preprocessing,
+    Rows,
+    Scene,
+    SettingError,
+)
 from saliency_bench.storage.fingerprint import digest
 
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A source of `Rows` whose images are made when they are indexed.
-
-    Attributes:
-        shape: `(N, H, W, C)`.
-        make: from numbers of images `[n]` to the images `[n, H, W, C]`.
-    """
-
-    shape: tuple[int, ...]
-    make: Callable[[Ints], Images]
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: Any) -> Images:
-        rows = np.arange(len(self))[index]
-        made = self.make(np.atleast_1d(rows))
-        return made if rows.ndim else made[0]
 
 
 def made(count: int, shape: tuple[int, ...], make: Callable[[Ints], Images]) -> Rows:
@@ -139,14 +130,21 @@ class Scenes:
     classes: int = 1
 
     @classmethod
-    def of(cls, pixels: Any, labels: Ints, shape: tuple[int, ...], classes: int) -> Self:
+    def of(
+        cls,
+        pixels: Any,
+        labels: Ints,
+        shape: tuple[int, ...],
+        classes: int,
+        setting: str = "scenes",
+    ) -> Self:
         """Scenes of the first classes, at the size of images `(H, W, C)` and in their colours.
 
         Raises:
             SettingError: if a class has no scene.
         """
         if missing := set(range(classes)) - set(labels.tolist()):
-            raise SettingError(f"scenes must hold some of each class; none is of {min(missing)}")
+            raise SettingError(f"{setting} must hold some of each class; none is of {min(missing)}")
         chosen = np.flatnonzero(labels < classes)
         coloured = resized(as_float32(pixels[chosen]), shape[:2])
         if coloured.shape[-1] != shape[-1]:
@@ -163,6 +161,24 @@ class Scenes:
             for kind, own in zip(kinds, random, strict=True)
         ]
         return self.pixels[rows]
+
+    def behind(self, scene: Scene, size: float, units: Preprocessing) -> Laid:
+        """The images of a scene as objects, each on a scene of its class, all in model units.
+
+        Class and place are the image's own, whatever is shown beside it. Classes beyond the number
+        of scenes begin again with the first.
+
+        Args:
+            scene: images with labels.
+            size: side of an object, as a share of the image's.
+            units: model units of the images.
+        """
+        kinds = np.asarray(scene.labels) % self.classes
+        drawn = [randomize.stream("scene", int(key)) for key in scene.keys]
+        crops = self.pick(kinds, drawn)
+        places = np.stack([random.random(2) for random in drawn])
+        images, region = on_scenes(crops, units.inverse(as_float32(scene.images)), places, size)
+        return Laid(units(images), units(crops), region, kinds)
 
     def under(
         self,
@@ -206,3 +222,41 @@ class Composed(NamedTuple):
     images: Rows
     objects: Labels
     scenes: Labels
+
+
+class Laid(NamedTuple):
+    """Objects on scenes, the scenes alone, where the objects lie, and the classes of the scenes."""
+
+    images: Images
+    scenes: Images
+    region: NDArray[np.bool_]
+    kinds: Labels
+
+
+def scenes_for(source: Source, dataset: Dataset, setting: str = "scenes") -> tuple[Scenes, Scenes]:
+    """Scenes to train on and to show, in the shape of a data set's images.
+
+    There are as many classes of them as of objects, or fewer if the source has fewer.
+
+    Args:
+        source: a data set of scenes.
+        dataset: the objects, with labels.
+        setting: the name under which the source was chosen.
+
+    Raises:
+        NotApplicable: if there are fewer than two classes.
+        SettingError: if the source has no labels, or nothing to train on.
+    """
+    found, shape = source.load(), dataset.pixels.shape[1:]
+    if found.labels is None or found.train_labels is None or found.train_pixels is None:
+        raise SettingError(
+            f"{setting} must have labels and images to train on; {found.name} lacks them"
+        )
+    objects = max(len(dataset.classes), int(np.asarray(dataset.labels).max()) + 1)
+    classes = min(objects, int(found.train_labels.max()) + 1)
+    if classes < 2:
+        raise NotApplicable(f"it needs at least two classes of objects and of {setting}")
+    return (
+        Scenes.of(found.train_pixels, found.train_labels, shape, classes, setting),
+        Scenes.of(found.pixels, found.labels, shape, classes, setting),
+    )

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from saliency_bench import network as networks
 from saliency_bench import randomize
 from saliency_bench.checks.base import swapped_in
-from saliency_bench.checks.composed import Images, Scenes, as_float32, on_scenes
+from saliency_bench.checks.composed import Images, Scenes
 from saliency_bench.protocols import (
     BLOCK,
     Floats,
-    Ints,
     Network,
     Place,
     Preprocessing,
@@ -88,9 +87,8 @@ class OnScenes:
         Raises:
             ProofError: if the stored weights are not those of the training.
         """
+        composed, alone, region, kinds = self.scenes.behind(scene, self.size, self.units)
         labels = np.asarray(scene.labels)
-        kinds = labels % self.scenes.classes
-        alone, composed, region = self._composed(scene, kinds)
         with swapped_in(network, self.network, f"{self.name} {self.draw}"):
             images = composed if self.shown == "object" else alone
             if self.shown == "unnoticed":
@@ -106,15 +104,6 @@ class OnScenes:
             region = region & kept[:, np.newaxis, np.newaxis]
             keys = randomize.other_keys(scene.keys, "repeat") if self.repeats else scene.keys
             yield Scene(images, named if self.predicted else labels, keys, region, labels)
-
-    def _composed(self, scene: Scene, kinds: Ints) -> tuple[Images, Images, NDArray[np.bool_]]:
-        """Scenes alone and with the objects, model units, and where the objects lie."""
-        pixels = self.units.inverse(as_float32(scene.images))
-        drawn = [randomize.stream("scene", int(key)) for key in scene.keys]
-        crops = self.scenes.pick(kinds, drawn)
-        places = np.stack([random.random(2) for random in drawn])
-        composed, region = on_scenes(crops, pixels, places, self.size)
-        return self.units(crops), self.units(composed), region
 
 
 def _unnoticed(

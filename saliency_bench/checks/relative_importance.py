@@ -7,10 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
-import numpy as np
-
 from saliency_bench.checks.base import taught, untaught
-from saliency_bench.checks.composed import Scenes
+from saliency_bench.checks.composed import scenes_for
 from saliency_bench.checks.objects_on_scenes import OnScenes
 from saliency_bench.checks.regions import AsImportant, ContrastKept, NoMoreImportant
 from saliency_bench.datasets import Source, Textures
@@ -21,7 +19,6 @@ from saliency_bench.protocols import (
     Expectation,
     Measure,
     NotApplicable,
-    SettingError,
     Study,
     Trend,
     Words,
@@ -148,7 +145,7 @@ class RelativeImportance:
         dataset = study.weights.dataset
         make = partial(
             OnScenes,
-            scenes=self._scenes(dataset)[1],
+            scenes=scenes_for(self.scenes, dataset)[1],
             size=self.size,
             units=dataset.preprocessing,
             predicted=study.target != "label",
@@ -196,7 +193,7 @@ class RelativeImportance:
         """What object networks learn, then what scene networks learn at each level."""
         if dataset.train_pixels is None or dataset.train_labels is None or dataset.labels is None:
             raise NotApplicable("it needs labelled images to train and to test on")
-        learned, tested = self._scenes(dataset)
+        learned, tested = scenes_for(self.scenes, dataset)
         tasks = [("object", 1.0), *((_scene_task(share), share) for share in self.common)]
         for name, share in tasks:
             train = learned.under(
@@ -213,22 +210,6 @@ class RelativeImportance:
                 train_pixels=train.images,
                 train_labels=train.objects if name == "object" else train.scenes,
             )
-
-    def _scenes(self, dataset: Dataset) -> tuple[Scenes, Scenes]:
-        """Scenes to train on and to show, in the shape of the images."""
-        found, shape = self.scenes.load(), dataset.pixels.shape[1:]
-        if found.labels is None or found.train_labels is None or found.train_pixels is None:
-            raise SettingError(
-                f"scenes must have labels and images to train on; {found.name} lacks them"
-            )
-        objects = max(len(dataset.classes), int(np.asarray(dataset.labels).max()) + 1)
-        classes = min(objects, int(found.train_labels.max()) + 1)
-        if classes < 2:
-            raise NotApplicable("it needs at least two classes of objects and of scenes")
-        return (
-            Scenes.of(found.train_pixels, found.train_labels, shape, classes),
-            Scenes.of(found.pixels, found.labels, shape, classes),
-        )
 
 
 def _scene_task(share: float) -> str:

@@ -76,12 +76,13 @@ def _plan(request: Request) -> int:
         job = load.load(request, Path(rehearsal))
         from saliency_bench.cli.estimate import costs
         from saliency_bench.report.text.console import stdout_console
-        from saliency_bench.study.compute import plan_steps
+        from saliency_bench.study.compute import make_plan
         from saliency_bench.study.estimate import forecast
         from saliency_bench.study.run import variance_components
 
-        steps, _ = plan_steps(job.study)
-        expected_cost = forecast(job.study, Store(request.folder), steps, workers=config.workers)
+        plan = make_plan(job.study)
+        store = Store(request.folder)
+        expected_cost = forecast(job.study, store, plan.steps, workers=config.workers)
         variances = variance_components(job.study, request.folder)
     stdout_console().print(costs(expected_cost, variances, config.width))
     return Exit.FINISHED
@@ -110,6 +111,7 @@ def _compute_results(request: Request) -> Results:
 
     from saliency_bench.cli import workers
     from saliency_bench.cli.progress import Bar
+    from saliency_bench.report.write import write
     from saliency_bench.study.run import run_study
 
     bar = Bar(load.progress_console())
@@ -123,7 +125,7 @@ def _compute_results(request: Request) -> Results:
         workers=request.config.workers,
     )
     results = replace(results, provenance={**results.provenance, **job.facts})
-    results.report(request.folder)
+    write(results, request.folder, processes=load.compute_cores(request.config))
     # The cause of a failed explainer may be removed: then the same command tries it again.
     _write_run_file(request, finished=not results.provenance["failed"])
     return results
@@ -138,11 +140,11 @@ def join(request: Request, place: float) -> None:
     """
     job = load.load(request)
     from saliency_bench.protocols import Silent
-    from saliency_bench.study.compute import compute, plan_steps
+    from saliency_bench.study.compute import compute, make_plan
 
-    steps, _ = plan_steps(job.study)
     store, maps_to_save = Store(request.folder), _maps_to_save(request)
-    compute(job.study, store, steps, Silent(), maps_to_save=maps_to_save, place=place)
+    plan = make_plan(job.study)
+    compute(job.study, store, plan, Silent(), maps_to_save=maps_to_save, place=place)
 
 
 def _maps_to_save(request: Request) -> MapsToSave:

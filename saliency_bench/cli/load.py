@@ -64,6 +64,8 @@ def load(request: Request, rehearsal: Path | None = None) -> Job:
         save_maps=config.save_maps,
         preprocessing=dataset.preprocessing,
         weights=inputs.weights,
+        regions=dataset.regions,
+        mixed=dataset.single is not None,
         output=request.output,
     )
     study = build(
@@ -73,6 +75,7 @@ def load(request: Request, rehearsal: Path | None = None) -> Job:
         explainers=request.parts["explainer"],
         checks=request.parts["check"],
         similarities=request.parts["similarity"],
+        metrics=request.parts["metric"],
         options=options,
     )
     if inputs.weights.outstanding is None:  # an untrained network guesses

@@ -21,8 +21,11 @@ from saliency_bench.datasets.content import as_value_error
 from saliency_bench.protocols import Output, errors
 from saliency_bench.study.vocabulary import config_dir as config_dir
 
-PICK_MANY = ("check", "explainer", "similarity")
+PICK_MANY = ("check", "explainer", "metric", "similarity")
 """Groups that take a list of options; each option brings its own key."""
+
+MAY_BE_EMPTY = ("check", "metric")
+"""Those of which a run may have none; it needs a check or a metric."""
 
 CLEAR_ERRORS = (*errors.SPEAKING, HydraException, OmegaConfBaseException)
 """Errors whose message is clear without the name of their class."""
@@ -35,11 +38,12 @@ def build_group(config: DictConfig, group: str) -> dict[str, Any]:
     an option are an error, and so are settings of an option that does not exist.
 
     Raises:
-        ValueError: if nothing is chosen, or a setting belongs to no chosen option.
+        ValueError: if nothing is chosen of a group that must have something, or a setting belongs
+            to no chosen option.
     """
     nodes = config.get(group) or {}
     chosen = {name: node for name, node in nodes.items() if _has_target(node)}
-    if not chosen:
+    if not chosen and group not in MAY_BE_EMPTY:
         raise ValueError(f"{group} must name at least one; got none")
     for name in nodes.keys() - chosen.keys():
         _check_leftover(group, name, ", ".join(chosen))

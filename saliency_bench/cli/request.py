@@ -60,6 +60,7 @@ class Schema:
     check: dict[str, Any] = field(default_factory=dict)
     explainer: dict[str, Any] = field(default_factory=dict)
     similarity: dict[str, Any] = field(default_factory=dict)
+    metric: dict[str, Any] = field(default_factory=dict)
     expected: dict[str, Any] = field(default_factory=dict)
 
 
@@ -90,7 +91,7 @@ class Request:
     Attributes:
         config: the composed configuration.
         folder: the run folder.
-        parts: explainers, similarities and checks: by group, then by name.
+        parts: explainers, similarities, metrics and checks: by group, then by name.
         dataset: the dataset's settings.
         output: the output to explain.
         model: the model's settings; None if its `_target_` builds the model itself.
@@ -150,6 +151,8 @@ def read_request(config: DictConfig, folder: Path) -> Request:
     """
     _check_top_level(config)
     parts = {group: objects.build_group(config, group) for group in objects.PICK_MANY}
+    if not parts["check"] and not parts["metric"]:
+        raise ValueError("check or metric must name at least one; got none")
     dataset = objects.build(config.get("dataset"), "dataset")
     if not isinstance(dataset, Source):
         raise ValueError(f"dataset must have load() and fingerprint(); got {dataset!r}")

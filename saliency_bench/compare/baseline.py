@@ -16,11 +16,11 @@ from saliency_bench.storage.store import read_json, write_atomic
 
 _FACTS = (
     *SAME_SCORES, *SETTINGS, "n_images", "dataset", "model", "git", "expectations", "thresholds",
-    "signed", "controls", "chance",
+    "signed", "controls", "chance", "metrics",
 )  # fmt: skip
 """Facts to copy; not command, machine and errors: they may name folders and people."""
 
-_VALUES = ("score", "null", "ceiling")
+_VALUES = ("score", "null", "ceiling", "value")
 
 
 def freeze(run: Results | Path, folder: Path) -> None:
@@ -44,7 +44,9 @@ def freeze(run: Results | Path, folder: Path) -> None:
     side = Side(run, "the run")
     side.require_valid("the run of a baseline", side.expectations)
     verdicts = {key: side.judge(key).verdict for key in side.keys}
-    if not any(verdict.measured or verdict.verdict == "fail" for verdict in verdicts.values()):
+    metrics = side.results.long_metrics
+    decided = any(verdict.measured or verdict.verdict == "fail" for verdict in verdicts.values())
+    if not decided and metrics is None:
         raise ValueError(
             "the run of a baseline must have given a verdict; it gave none"
             + "".join(f" ({verdict.reason})" for verdict in [*verdicts.values()][:1])
@@ -54,6 +56,9 @@ def freeze(run: Results | Path, folder: Path) -> None:
     (folder / "provenance.json").unlink(missing_ok=True)
     _write(side.results.long_scores, folder / "scores.parquet", keys)
     _write(side.results.long_floors, folder / "floors.parquet", ())
+    if metrics is not None:
+        tested = {key for key in metrics.keys if key[0] not in side.evidence.controls}
+        _write(metrics, folder / "metrics.parquet", tested)
     write_atomic(folder / "networks.csv", files.csv(side.results.networks))
     facts = {name: side.facts[name] for name in _FACTS if name in side.facts}
     facts |= {"baseline": True, TRAININGS: side.trainings}
@@ -70,7 +75,8 @@ def _write(table: LongTable, path: Path, keys: Collection[Key]) -> None:
             if key in keys:
                 rows = table.rows(key)
                 # The condition of a failed explainer is its error, which may name folders.
-                failed = rows["status"].isin(FAILURES)
-                rows["condition"] = rows["condition"].astype(str).mask(failed, "failed")
+                if "condition" in rows:
+                    failed = rows["status"].isin(FAILURES)
+                    rows["condition"] = rows["condition"].astype(str).mask(failed, "failed")
                 written = pa.Table.from_pandas(rows, preserve_index=False)
                 writer.write(key, written.cast(schema))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from saliency_bench.compare import quality
 from saliency_bench.compare.decide import match_sides
 from saliency_bench.compare.evidence import SAME_SCORES, Side, differing_facts, settings
 from saliency_bench.compare.rows import TOLERANCE, Comparison
@@ -21,6 +22,9 @@ def compare(
 ) -> Comparison:
     """Decide whether maps depend less on what a check changes than they did in a baseline.
 
+    By a metric, a row regresses if the gain over chance (the number, where there is no chance)
+    fell, as a share of the baseline's, by more than the tolerance.
+
     A row regresses in three cases: the interval of the difference of `retained` (of the score,
     where maps must keep) lies beyond the tolerance; a pass became a fail and that interval lies
     beyond 0; or the run lacks a verdict that the baseline has. Runs with the same seed, images and
@@ -30,13 +34,13 @@ def compare(
     Args:
         baseline: results of a run or of a baseline, or their folder.
         run: as `baseline`.
-        checks: names of the baseline's checks to compare; default: all.
+        checks: names of the baseline's checks and metrics to compare; default: all.
         tolerance: allowed increase of the retained share of a map, in [0, 1).
         changes_allowed: whether scores may change as long as maps depend on the network as much.
 
     Raises:
         ValueError: if one of them is not usable, the baseline is not valid, or they share no
-            verdict.
+            verdict and no metric.
     """
     require_share(tolerance)
     before, after = Side(baseline, "the baseline"), Side(run, "the run")
@@ -44,6 +48,7 @@ def compare(
     before.require_valid("a baseline", chosen)
     keys = [key for key in dict.fromkeys([*before.keys, *after.keys]) if key[0] in chosen]
     matches = [match_sides(before, after, key) for key in keys]
+    matches += quality.match_metrics(before, after, chosen)
     decisions = sum(match.decided for match in matches)
     if not decisions:
         raise ValueError("baseline and run must share a verdict; there is nothing to compare")
@@ -66,10 +71,10 @@ def require_share(tolerance: float) -> None:
 
 def _choose(checks: Collection[str], before: Side, after: Side) -> set[str]:
     """The checks to compare; expectations and thresholds must be the same on both sides."""
-    known = {key[0] for key in before.keys}
+    known = {key[0] for key in before.keys} | quality.names(before)
     if unknown := set(checks) - known:
         raise ValueError(f"checks must be of the baseline: {sorted(known)}; got {sorted(unknown)}")
-    chosen = set(checks) or known | {key[0] for key in after.keys}
+    chosen = set(checks) or known | {key[0] for key in after.keys} | quality.names(after)
     for check in chosen & before.expectations.keys() & after.expectations.keys():
         sides = [side.expectations[check] for side in (before, after)]
         texts = [

@@ -20,6 +20,9 @@ ROUNDING = 0.01
 EXCEPTIONS = 0.01
 """Share of the scores that may change more: two ranks may swap, or a slope change its bin."""
 
+_LOST = {("pass", "fail"), ("better", "not better")}
+"""From a good verdict to a bad one."""
+
 _MEASURED_VERDICTS = {"pass", "fail", "inconclusive"}
 
 
@@ -69,8 +72,10 @@ class Match:
             share = f"{self.moved:.0%} of the scores differ"
             why = ", ".join(filter(None, (why or self._describe(interval), share)))
             outcome = "changed"
+        check, explainer, similarity = self.key
         return Row(
-            *self.key, outcome, why, before=self.old.verdict, after=self.new.verdict,
+            check, explainer, similarity, outcome, why,
+            before=self.old.verdict, after=self.new.verdict,
             baseline=self.baseline, run=self.run, difference=interval, moved=self.moved,
         )  # fmt: skip
 
@@ -87,9 +92,9 @@ class Match:
         low, high = sorted((self.worse * interval.low, self.worse * interval.high))
         if low > tolerance:
             return "regressed", f"{text}, beyond the tolerance {tolerance:g}"
-        if (old, new) == ("pass", "fail") and low > 0:
+        if (old, new) in _LOST and low > 0:
             return "regressed", text
-        if high < -tolerance or ((old, new) == ("fail", "pass") and high < 0):
+        if high < -tolerance or ((new, old) in _LOST and high < 0):
             return "improved", text
         return "same", text if old != new else ""
 

@@ -9,18 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from saliency_bench.inference import UNKNOWN, Case, Interval, cases, decide
 from saliency_bench.inference.rules import Verdict
 from saliency_bench.protocols import Expectation
 from saliency_bench.results import Results, files
-from saliency_bench.results.conclude import evidence_of
+from saliency_bench.results.conclude import evidence_of, quality_of
 from saliency_bench.results.read import read_measurements
 from saliency_bench.storage.longtable import Key
 
 SAME_SCORES = ("weights_hash", "images_hash", "targets_hash", "seed", "draws", "target", "output")
 """Facts that two runs share if each score must be the same."""
 
-SETTINGS = ("explainers", "checks", "similarities", "versions", "source")
+SETTINGS = ("explainers", "checks", "metric_settings", "similarities", "versions", "source")
 """Facts that may explain why scores differ."""
 
 TRAININGS = "trainings_hash"
@@ -86,6 +88,27 @@ class Side:
     def expectations(self) -> Mapping[str, Expectation]:
         """What each check expects of maps, by its name."""
         return self.evidence.expectations
+
+    @property
+    def metric_keys(self) -> tuple[Key, ...]:
+        """Explainer and metric of every row of the metrics."""
+        table = self.results.long_metrics
+        return () if table is None else table.keys
+
+    @cached_property
+    def quality(self) -> pd.DataFrame:
+        """One row per (explainer, metric), judged again from the values."""
+        return quality_of(self.results).table
+
+    def metric_rows(self, explainer: str, metric: str) -> pd.DataFrame:
+        """The values of an explainer by a metric, a row per image.
+
+        Raises:
+            ValueError: if they are not usable.
+        """
+        table = self.results.long_metrics
+        with self._name_errors():
+            return pd.DataFrame() if table is None else table.rows((explainer, metric))
 
     @cached_property
     def trainings(self) -> str:

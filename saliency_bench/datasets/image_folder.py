@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from saliency_bench.datasets.arrays import check_channels, preprocessing
 from saliency_bench.datasets.content import as_value_error, digest, require_file
 from saliency_bench.datasets.decoded import DecodedImages
+from saliency_bench.datasets.mask_pictures import Photos, mask_files, read_masks
 from saliency_bench.datasets.pictures import COLOUR, GREY, SUFFIXES, open_picture
 from saliency_bench.protocols import Dataset, Rows
-
-Photos = list[tuple[str, Path]]
-"""Sub-folder name and path of every photo; the name is empty in a flat folder."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,10 @@ class ImageFolder:
             channel.
         std: pixels are divided by it afterwards; one number, or one per channel.
         channels: 3 for RGB; 1 for grey, as the model takes it: then no photo may have colours.
+        masks: the folder of the masks of the images to explain; None: there are none. A mask is a
+            PNG or TIFF file that lies in the same sub-folder and has the same name and size as its
+            photo: black outside of the object, one other colour inside. An all-black one says that
+            the object's place is not known.
     """
 
     path: str
@@ -50,6 +52,7 @@ class ImageFolder:
     mean: float | Sequence[float] = 0.0
     std: float | Sequence[float] = 1.0
     channels: int = COLOUR
+    masks: str | None = None
 
     def __post_init__(self) -> None:
         if self.channels not in (GREY, COLOUR):
@@ -63,10 +66,10 @@ class ImageFolder:
     def load(self, *, train: bool = True) -> Dataset:
         """Load the images; with `train`, also those to train on.
 
-        Photos are decoded at their first use; a damaged one raises `ValueError` then.
+        Photos and masks are decoded at their first use; a damaged one raises `ValueError` then.
 
         Raises:
-            ValueError: if a folder has no images, or a sub-folder is no class.
+            ValueError: if a folder has no images, a sub-folder is no class, or a photo has no mask.
             FileNotFoundError: if a folder or the file of classes does not exist.
         """
         photos = _photos(self.path, self.limit)
@@ -80,6 +83,7 @@ class ImageFolder:
             train_labels=_labels(learn, folders) if learn else None,
             classes=names,
             preprocessing=preprocessing(self.mean, self.std),
+            masks=self._masks(photos),
         )
 
     def fingerprint(self) -> str:
@@ -96,7 +100,10 @@ class ImageFolder:
             "classes": self._classes(),
             "folders": [[name for name, _ in part] for part in (photos, learn)],
         }
-        return digest(settings, [path for _, path in photos + learn])
+        files = [path for _, path in photos + learn]
+        if self.masks is None:
+            return digest(settings, files)
+        return digest({**settings, "masks": True}, [*files, *mask_files(photos, self.masks)])
 
     def _classes(self) -> tuple[list[str], tuple[str, ...]]:
         """Sub-folders and names of all classes."""
@@ -104,6 +111,12 @@ class ImageFolder:
             return _index(self.classes)
         folders = sorted(name for name in _by_class(self.path) if name)
         return folders, tuple(folders)
+
+    def _masks(self, photos: Photos) -> Rows | None:
+        if self.masks is None:
+            return None
+        size = (self.size[0], self.size[1])
+        return read_masks([path for _, path in photos], mask_files(photos, self.masks), size)
 
     def _pixels(self, photos: Photos) -> Rows:
         shape = (self.size[0], self.size[1], self.channels)

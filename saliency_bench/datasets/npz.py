@@ -22,14 +22,17 @@ from saliency_bench.datasets.arrays import (
 )
 from saliency_bench.datasets.content import as_value_error, digest, require_file
 from saliency_bench.protocols import Dataset
+from saliency_bench.protocols.inputs import as_masks
 
 
 @dataclass(frozen=True)
 class Npz:
-    """Images `x` and labels `y` of an .npz file.
+    """Images `x`, labels `y` and masks `masks` of an .npz file.
 
     `x` is `[N, H, W]` or `[N, H, W, C]`, uint8 or floats in [0, 1]; channels that come first, as in
-    `[N, 3, 32, 32]`, are refused. `y` is `[N]`, whole numbers, and may be missing.
+    `[N, 3, 32, 32]`, are refused. `y` is `[N]`, whole numbers, and may be missing. So may `masks`,
+    `[N, H, W]` of the images to explain: bools, or 0 outside of the object and 1 or 255 inside; an
+    empty mask says that the object's place is not known.
 
     Attributes:
         path: the images to explain.
@@ -97,6 +100,7 @@ class Npz:
             labels=labels,
             classes=tuple(str(name) for name in self.classes),
             preprocessing=units,
+            masks=_masks(self.path, pixels.shape[:3]),
         )
 
 
@@ -124,6 +128,7 @@ def _split(dataset: Dataset, test_fraction: float) -> Dataset:
         dataset,
         pixels=dataset.pixels[test],
         labels=labels[test],
+        masks=None if dataset.masks is None else dataset.masks[test],
         train_pixels=dataset.pixels[learn],
         train_labels=labels[learn],
     )
@@ -139,22 +144,34 @@ def _cut(dataset: Dataset, limit: int | None) -> Dataset:
 
 
 def _read(path: str) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
+    names = _names(path)
+    if "x" not in names:
+        raise ValueError(f"{path} must hold an array x; got {names}")
+    pixels = as_pixels(_array(path, "x"), name=f"x in {path}")
+    if "y" not in names:
+        return pixels, None
+    return pixels, as_labels(_array(path, "y"), len(pixels), name=f"y in {path}")
+
+
+def _masks(path: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """Masks `[N, H, W]`, if the file has any."""
+    if "masks" not in _names(path):
+        return None
+    return as_masks(_array(path, "masks"), shape, f"masks in {path}")
+
+
+def _names(path: str) -> list[str]:
     file = require_file(path)
     if not zipfile.is_zipfile(file):
         raise ValueError(
             f"{path} is not a whole .npz file; write one with numpy.savez(path, x=x, y=y)"
         )
     with as_value_error(f"{path} must be an .npz file"), archive.open_checked(file) as stored:
-        names = archive.array_names(stored)
-    if "x" not in names:
-        raise ValueError(f"{path} must hold an array x; got {names}")
-    pixels = as_pixels(_array(file, "x"), name=f"x in {path}")
-    if "y" not in names:
-        return pixels, None
-    return pixels, as_labels(_array(file, "y"), len(pixels), name=f"y in {path}")
+        return archive.array_names(stored)
 
 
-def _array(file: Path, name: str) -> NDArray[Any]:
+def _array(path: str, name: str) -> NDArray[Any]:
+    file = Path(path)
     rule = f"{name} in {file} must be an array of numbers"
     with as_value_error(rule), archive.open_checked(file) as stored:
         return archive.read_array(stored, name)

@@ -3,12 +3,15 @@
 It is independent of checks and of the kind of model, and imports no TensorFlow.
 """
 
+from saliency_bench.engine.assess import Assessment, Assessor, make_assessments
 from saliency_bench.engine.binding import bind
 from saliency_bench.engine.loop import Loop
 from saliency_bench.engine.outcome import EXAMPLE, EXAMPLES, EXAMPLES_ONLY, MapsToSave, Outcome
 from saliency_bench.engine.plan import NETWORK, Step, families, make_steps
 
 __all__ = [
+    "Assessment",
+    "Assessor",
     "EXAMPLE",
     "EXAMPLES",
     "NETWORK",
@@ -19,5 +22,6 @@ __all__ = [
     "Step",
     "bind",
     "families",
+    "make_assessments",
     "make_steps",
 ]

@@ -12,6 +12,9 @@ try:
 except ImportError:  # there are no such locks on Windows
     fcntl = None  # type: ignore[assignment]
 
+PATIENCE = 0.2
+"""Seconds until a unit that another process has claimed is tried again."""
+
 
 class Claims:
     """Claims on units of a run; the system releases those of a process that dies.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from saliency_bench.engine.background import Background
 from saliency_bench.engine.cores import Cores
 from saliency_bench.engine.explaining import Explaining
-from saliency_bench.engine.locks import Claims
+from saliency_bench.engine.locks import PATIENCE, Claims
 from saliency_bench.engine.observed import observe, other_images
 from saliency_bench.engine.outcome import (
     EXAMPLE,
@@ -40,9 +40,6 @@ from saliency_bench.protocols import (
     Study,
 )
 from saliency_bench.storage.store import Store
-
-PATIENCE = 0.2
-"""Seconds until a unit that another process has claimed is tried again."""
 
 
 class Loop:

@@ -22,6 +22,7 @@ class Outcome:
         failed: errors that explainers raised, by name.
         feature_maps: the feature maps that explainers took, by name.
         checks: reasons why checks do not apply, by name.
+        metrics: reasons why metrics do not apply, by name.
         computed: number of cells computed now; the others existed.
         damaged: number of damaged cells, which were computed again.
     """
@@ -30,6 +31,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     feature_maps: dict[str, list[str]] = field(default_factory=dict)
     checks: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
     computed: int = 0
     damaged: int = 0
 
@@ -68,6 +70,7 @@ class Outcome:
         """Add what is known of explainers from elsewhere."""
         self.refused.update(other.refused)
         self.failed.update(other.failed)
+        self.metrics.update(other.metrics)
         for name, taken in other.feature_maps.items():
             self.note(name, taken)
 

@@ -122,15 +122,8 @@ def make_steps(
         conditions, _ = families(study)
     changes = {name: _changes(study, name, family) for name, family in conditions.items()}
     explainers = {call: identity(explainer) for call, explainer in study.calls().items()}
-    common = {
-        "schema": SCHEMA_VERSION,
-        "weights": study.network.fingerprint(),
-        "batch_size": study.batch_size if study.full else f"at most {study.batch_size}",
-        "settings": dict(study.settings),
-    }
     steps = []
-    for start, stop in shards(study.scene, study.images_at_once):
-        data = content_key({"common": common, "data": scene_digest(study.scene, start, stop)})
+    for (start, stop), data in shard_keys(study).items():
         for check, family in changes.items():
             calls = {name: explainers[study.call(check, name)] for name in study.explainers}
             for change in family:
@@ -151,6 +144,22 @@ def make_steps(
                     )
                 )  # fmt: skip
     return tuple(steps)
+
+
+def shard_keys(study: Study) -> dict[tuple[int, int], str]:
+    """Each shard, `(start, stop)`, with a hash of all that decides its numbers but the method."""
+    common = {
+        "schema": SCHEMA_VERSION,
+        "weights": study.network.fingerprint(),
+        "batch_size": study.batch_size if study.full else f"at most {study.batch_size}",
+        "settings": dict(study.settings),
+    }
+    return {
+        (start, stop): content_key(
+            {"common": common, "data": scene_digest(study.scene, start, stop)}
+        )
+        for start, stop in shards(study.scene, study.images_at_once)
+    }
 
 
 def figure_stages(steps: Sequence[Step]) -> set[tuple[str, int]]:

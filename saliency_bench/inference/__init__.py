@@ -3,6 +3,8 @@
 from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import UNKNOWN, Components, Estimate, Interval, interval
 from saliency_bench.inference.pairs import difference
+from saliency_bench.inference.quality import QUALITY, Quality, assess
+from saliency_bench.inference.ranks import RANKS, front, ranks
 from saliency_bench.inference.reliability import reliability
 from saliency_bench.inference.rules import decide
 from saliency_bench.inference.tables import (
@@ -19,14 +21,20 @@ __all__ = [
     "Estimate",
     "Evidence",
     "Interval",
+    "QUALITY",
+    "Quality",
+    "RANKS",
     "UNKNOWN",
+    "assess",
     "cases",
     "decide",
+    "front",
     "difference",
     "false_verdicts",
     "interval",
     "judge",
     "problems",
+    "ranks",
     "reliability",
     "variance_components",
     "summarize",

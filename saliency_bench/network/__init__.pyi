@@ -17,6 +17,7 @@ from .forward import require_model as require_model
 from .gradients import derivative as derivative
 from .gradients import feature_gradient as feature_gradient
 from .gradients import input_gradient as input_gradient
+from .gradients import target_and_top as target_and_top
 from .gradients import target_score as target_score
 from .grids import Grids as Grids
 from .handed_back import HandedBack as HandedBack
@@ -46,9 +47,11 @@ from .placement import Placement as Placement
 from .reaching import Bounds as Bounds
 from .reaching import Reaching as Reaching
 from .reaching import reaching as reaching
+from .resizing import resized as resized
 from .sampling import SampleBatch as SampleBatch
 from .sampling import Samples as Samples
 from .sampling import pairs as pairs
+from .segmentation import superpixels as superpixels
 from .trace import Call as Call
 from .trace import inlined as inlined
 from .trace import input_shape as input_shape

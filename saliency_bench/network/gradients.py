@@ -24,6 +24,23 @@ def _target_score(model: Any, output: Output) -> Kernel:
     return Kernel(model, lambda traced: traced.target_scores, output)
 
 
+def target_and_top(model: Any, output: Output = "logit") -> Kernel:
+    """A kernel from images and targets to `[N, 2]`: the target's score, and the class that wins.
+
+    Its number is that of the highest score; it is exact as a float.
+    """
+    key = ("target_and_top", output, Batches())
+    return once(model, key, partial(_target_and_top, output=output))
+
+
+def _target_and_top(model: Any, output: Output) -> Kernel:
+    def body(traced: Traced) -> Any:
+        scores = tf.cast(traced.target_scores, tf.float32)
+        return tf.stack([scores, tf.cast(tf.argmax(traced.scores, axis=1), tf.float32)], axis=1)
+
+    return Kernel(model, body, output)
+
+
 def input_gradient(
     model: Any,
     output: Output = "logit",

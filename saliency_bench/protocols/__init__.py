@@ -13,7 +13,7 @@ from saliency_bench.protocols.errors import (
     with_class,
 )
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Trend, Words
-from saliency_bench.protocols.lazy_images import Rows, parts
+from saliency_bench.protocols.lazy_images import Made, Rows, parts
 from saliency_bench.protocols.methods import (
     Bound,
     Explainer,
@@ -23,6 +23,7 @@ from saliency_bench.protocols.methods import (
     RegionMeasure,
     Similarity,
 )
+from saliency_bench.protocols.metrics import Metric, MetricFacts
 from saliency_bench.protocols.progress import Progress, Silent, duration
 from saliency_bench.protocols.scenes import (
     BLOCK,
@@ -86,6 +87,7 @@ __all__ = [
     "Floats",
     "Ints",
     "LabelStream",
+    "Made",
     "Measure",
     "Measuring",
     "NAN",
@@ -93,6 +95,8 @@ __all__ = [
     "Network",
     "NetworkName",
     "Number",
+    "Metric",
+    "MetricFacts",
     "ModelChanged",
     "Networks",
     "NotApplicable",

@@ -45,6 +45,29 @@ def as_targets(targets: Any, count: int) -> NDArray[np.int64]:
     return as_classes(array, "targets")
 
 
+def as_masks(values: Any, shape: tuple[int, ...], name: str = "masks") -> NDArray[np.bool_]:
+    """Masks `[N, H, W]` of images: bools, or numbers of which one stands for inside.
+
+    Args:
+        values: the masks; 0 or False is outside.
+        shape: `(N, H, W)` of the images.
+        name: of the array, for messages.
+
+    Raises:
+        ValueError: if they are no such numbers, or not one mask of its size for each image.
+    """
+    rule = f"{name} must be {shape}, a mask per image: bools, or 0 and one other number"
+    array = as_numbers(values, rule)
+    if array.shape != shape:
+        raise ValueError(f"{rule}; got shape {array.shape}")
+    if array.dtype == bool:
+        return array
+    kinds = np.unique(array)
+    if np.count_nonzero(kinds) > 1 or not np.isfinite(kinds.astype(np.float64)).all():
+        raise ValueError(f"{rule}; got {', '.join(map(str, kinds[:3]))} and so on")
+    return np.asarray(array != 0)
+
+
 def as_classes(array: Array, name: str) -> NDArray[np.int64]:
     """Numbers of classes from integers or floats of any shape.
 

@@ -62,7 +62,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images to explain, with labels where there are any, and images to train on.
+    """Images to explain, with labels and masks where there are any, and images to train on.
 
     Attributes:
         name: what the report calls it.
@@ -73,6 +73,10 @@ class Dataset:
         train_labels: `[M]` int64, or None.
         classes: a name per class; empty if unknown.
         preprocessing: display units to model units.
+        masks: `[N, H, W]` bool, where in each image the evidence lies; an empty mask: not known. An
+            array, or `Rows`. None if there are none.
+        single: the images of which each of these pictures shows several, and those to train on: a
+            network learns single images, and is applied to the larger pictures.
     """
 
     name: str
@@ -82,6 +86,8 @@ class Dataset:
     train_labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    masks: NDArray[np.bool_] | Rows | None = None
+    single: Dataset | None = None
 
     @property
     def images(self) -> NDArray[np.float32]:
@@ -92,6 +98,11 @@ class Dataset:
     def rows(self) -> Rows:
         """`images`, read when they are indexed."""
         return Rows(self.pixels, self.preprocessing)
+
+    @property
+    def regions(self) -> NDArray[np.bool_] | None:
+        """`masks`, all at once."""
+        return None if self.masks is None else np.asarray(self.masks)
 
     def first(self, n: int) -> Dataset:
         """The same data with the first `n` images to explain.
@@ -104,9 +115,16 @@ class Dataset:
         labels = self.labels
         if labels is not None and len(set(labels[rows])) < 2 <= len(set(labels)):
             rows = rows * total // len(rows)
-        lazy = isinstance(self.pixels, Rows)
-        pixels = self.pixels.take(rows) if lazy else self.pixels[rows]
-        return replace(self, pixels=pixels, labels=None if labels is None else labels[rows])
+        return replace(
+            self,
+            pixels=_taken(self.pixels, rows),
+            labels=None if labels is None else labels[rows],
+            masks=None if self.masks is None else _taken(self.masks, rows),
+        )
+
+
+def _taken(images: NDArray[Any] | Rows, rows: Ints) -> Any:
+    return images.take(rows) if isinstance(images, Rows) else images[rows]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.protocols.expectations import Expectation
 from saliency_bench.protocols.methods import Bound, Explainer, Measure, Similarity
+from saliency_bench.protocols.metrics import Metric
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
 from saliency_bench.protocols.trained_networks import Networks, Untrainable
 
@@ -178,7 +179,10 @@ class Study:
         explainers: by name, controls included.
         similarities: by name.
         checks: by name.
+        metrics: by name; they assess the maps of the untouched network.
         labels: `[N]` int64 true classes, or None.
+        regions: `[N, H, W]` bool: where in the images the evidence lies, for metrics that ask;
+            an image with an empty mask has none. None if it is not known.
         controls: the name of each control's class, by explainer name.
         seed: the root of every random stream of the run.
         draws: redraws per stage, unless a check has its own number.
@@ -198,7 +202,9 @@ class Study:
     explainers: Mapping[str, Explainer]
     similarities: Mapping[str, Similarity]
     checks: Mapping[str, Check]
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
     labels: NDArray[np.int64] | None = None
+    regions: NDArray[np.bool_] | None = None
     controls: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     draws: int = 5
@@ -226,7 +232,7 @@ class Study:
             self.call(check, name): own.asked(explainer) if isinstance(own, Asking) else explainer
             for check, own in self.checks.items()
             for name, explainer in self.explainers.items()
-        }
+        } | (dict(self.explainers) if self.metrics else {})
 
     def measures(self, check: str, condition: Condition | None = None) -> Mapping[str, Measure]:
         """What scores the maps of a check, by name.

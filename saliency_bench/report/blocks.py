@@ -68,9 +68,24 @@ class Figures:
     kind: ClassVar[str] = "figures"
 
 
-Block = Paragraph | Bullets | Grid | Verdicts | Cards | Controls | Figures
+@dataclass(frozen=True)
+class Scatter:
+    """Any two numbers of the explainers against each other, where a reader can choose them.
+
+    Attributes:
+        columns: names of the numbers.
+        points: each explainer with its numbers, NaN where it lacks one.
+    """
+
+    kind: ClassVar[str] = "scatter"
+
+    columns: Sequence[str]
+    points: Sequence[tuple[str, Sequence[float]]]
+
+
+Block = Paragraph | Bullets | Grid | Verdicts | Cards | Controls | Figures | Scatter
 
 KINDS: tuple[str, ...] = tuple(
-    block.kind for block in (Paragraph, Bullets, Grid, Verdicts, Cards, Controls, Figures)
+    block.kind for block in (Paragraph, Bullets, Grid, Verdicts, Cards, Controls, Figures, Scatter)
 )
 """The kinds that every renderer must be able to draw."""

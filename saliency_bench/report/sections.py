@@ -25,7 +25,7 @@ from saliency_bench.report.blocks import (
     Paragraph,
     Verdicts,
 )
-from saliency_bench.report.text import reliability, sentences
+from saliency_bench.report.text import quality, reliability, sentences
 from saliency_bench.report.text.calibration import dose_sentences
 from saliency_bench.results import Results, files
 from saliency_bench.storage.longtable import KEYS
@@ -253,6 +253,8 @@ SECTIONS: list[Section] = [
     Section("verdicts", "Verdicts", _verdicts),
     Section("meaning", "What a verdict means", _meaning, nothing, folded=True),
     Section("reasons", "Behind the verdicts", _decided, _open, folded=True),
+    Section("quality", "Quality of the maps", quality.blocks, quality.brief),
+    Section("evidence", "All evidence", quality.evidence, nothing),
     Section("numbers", "Numbers without a verdict", _numbers),
     Section("false", "False verdicts to expect", _false_verdicts, nothing),
     Section("calibration", "Is retained calibrated?", _calibration, nothing),

@@ -114,6 +114,12 @@ def has_share(expectation: Expectation) -> bool:
     return not expectation.is_scored or expectation.statistic == "order"
 
 
+def larger_passes(results: Results, check: str) -> bool:
+    """Whether a larger number that decides is the better one under a check."""
+    own = expectation(results, check)
+    return own.expects == "keep" if own.number is None else own.number.passes == "above"
+
+
 def is_a_number(results: Results, check: str) -> bool:
     """Whether a check gives a number of its own, and no verdict."""
     own = expectation(results, check)
@@ -171,6 +177,11 @@ def controls(results: Results) -> set[str]:
     has_expected = results.verdicts["control"].map(given)
     names = results.provenance.get("controls", ())
     return set(_names(results.verdicts.loc[has_expected, "explainer"])) | set(names)
+
+
+def controls_by_kind(results: Results) -> dict[str, str]:
+    """The name of each control, by that of its class."""
+    return {str(kind): name for name, kind in results.provenance.get("controls", {}).items()}
 
 
 def stage_names(results: Results, check: str) -> dict[int, str]:

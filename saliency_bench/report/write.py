@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,11 +20,17 @@ from saliency_bench.results import Results, files
 from saliency_bench.storage.store import write_atomic
 
 
-def write(results: Results, folder: Path) -> Path:
+def write(results: Results, folder: Path, *, processes: int = 1) -> Path:
     """Write tables, figures, `report.html` and `report.md` into `folder`; returns the last one.
 
     Every file appears whole or not at all. `report.md` comes last: if it exists, so do all files
     that it names.
+
+    Args:
+        results: of the run.
+        folder: where to.
+        processes: 2 or more: another process draws figures while this one draws the page. It
+            imports the program's main module, which must therefore be guarded by `__name__`.
     """
     files.write(results, folder)
     for check in view.ran(results):
@@ -26,12 +38,52 @@ def write(results: Results, folder: Path) -> Path:
         write_atomic(path.with_name(f"{path.name}.tex"), latex.latex(results, check).encode())
         write_atomic(path.with_name(f"{path.name}.md"), latex.text(results, check).encode())
     plans = list(plan_figures(results))
-    for plan in plans:
-        _write_figure(folder / "figures", plan)
-    write_atomic(folder / "report.html", page.html(results).encode())
+    with _beside(results, folder / "figures", plans if processes > 1 else []) as begun:
+        write_atomic(folder / "report.html", page.html(results).encode())
+        for number, plan in enumerate(plans):
+            if not begun or begun[number].cancel():
+                _write_figure(folder / "figures", plan)
     path = folder / "report.md"
     write_atomic(path, markdown.text(results, plans).encode())
     return path
+
+
+@contextmanager
+def _beside(
+    results: Results, folder: Path, plans: Sequence[PlannedFigure]
+) -> Iterator[list[Future[None]]]:
+    """A block beside which another process draws figures, the last ones first.
+
+    Yields:
+        The drawing of each plan; one that has not begun can be cancelled. The block ends when those
+        that have begun are drawn.
+    """
+    if not plans:
+        yield []
+        return
+    context, given = get_context("spawn"), (results, folder)
+    with ProcessPoolExecutor(1, context, initializer=_prepare, initargs=given) as helper:
+        begun = [helper.submit(_draw, n) for n in reversed(range(len(plans)))]
+        try:
+            yield [*reversed(begun)]
+            for drawing in begun:
+                if not drawing.cancelled():
+                    drawing.result()
+        finally:
+            helper.shutdown(wait=True, cancel_futures=True)
+
+
+_waiting: list[Callable[[], None]] = []
+"""In a process that helps: writes each planned figure."""
+
+
+def _prepare(results: Results, folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that it helps stops it
+    _waiting.extend(partial(_write_figure, folder, plan) for plan in plan_figures(results))
+
+
+def _draw(number: int) -> None:
+    _waiting[number]()
 
 
 def _write_figure(folder: Path, plan: PlannedFigure) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pandas.api import types
 
 from saliency_bench.storage.json_rules import LARGEST
-from saliency_bench.storage.longtable import KEYS, LongTable
+from saliency_bench.storage.longtable import LongTable
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def check_long(file: str, table: LongTable, of: Mapping[str, Column]) -> None:
             _check_group(file, name, column, found.get(name))
             if column.among:
                 _require_among(file, name, column, _words(table, group, name, found.get(name)))
-        for name, part in zip(KEYS, key, strict=True):
+        for name, part in zip(table.names, key, strict=True):
             if {*_range(found.get(name))} - {part, None}:
                 raise ValueError(
                     f"{file} must hold rows of {part} in their place; others are there"

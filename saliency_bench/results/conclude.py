@@ -9,7 +9,10 @@ import pandas as pd
 
 from saliency_bench import inference
 from saliency_bench.protocols import Expectation
+from saliency_bench.protocols.metrics import MetricFacts
 from saliency_bench.results import TRAININGS, Examples, Results, provenance
+from saliency_bench.results.assessed import by_key
+from saliency_bench.storage.longtable import LongTable
 
 _NEEDED = ("expectations", "signed", "thresholds", "chance", "controls")
 """Facts that verdicts rest on."""
@@ -21,6 +24,7 @@ def conclude(
     *,
     examples: Examples | None = None,
     trainings: pd.DataFrame | None = None,
+    assessed: tuple[LongTable, LongTable] | None = None,
 ) -> Results:
     """Draw the conclusions from the evidence: summary, verdicts and more.
 
@@ -29,6 +33,7 @@ def conclude(
         facts: what determined the numbers.
         examples: maps for the figures.
         trainings: how the networks learned.
+        assessed: the tables `metrics` and `curves`; None without metrics.
     """
     summary = inference.summarize(evidence)
     verdicts = inference.judge(evidence, summary)
@@ -38,15 +43,35 @@ def conclude(
         **provenance.accuracies(evidence.networks),
         "false_verdicts": inference.false_verdicts(verdicts, evidence.controls),
     }
+    values, curves = assessed or (None, None)
+    quality = _quality(values, facts)
+    facts["warnings"] = [*facts.get("warnings", ()), *quality.warnings]
     no_trainings = pd.DataFrame(columns=list(TRAININGS))
     return Results(
         evidence.scores, evidence.floors, evidence.networks, summary, verdicts, facts,
         examples=examples,
         trainings=no_trainings if trainings is None else trainings,
         reliability=inference.reliability(evidence, summary, verdicts),
-        problems=inference.problems(verdicts),
+        problems=(*inference.problems(verdicts), *quality.problems),
         guards=provenance.guards(evidence.expectations),
+        long_metrics=values, long_curves=curves, quality=quality.table,
+        ranks=quality.ranks,
     )  # fmt: skip
+
+
+def quality_of(results: Results) -> inference.Quality:
+    """What the metrics of a stored run say, judged again from their values."""
+    return _quality(results.long_metrics, results.provenance)
+
+
+def _quality(values: LongTable | None, facts: Mapping[str, Any]) -> inference.Quality:
+    if values is None:
+        return inference.Quality(
+            pd.DataFrame(columns=list(inference.QUALITY)),
+            pd.DataFrame(columns=list(inference.RANKS)),
+        )
+    metrics = {name: MetricFacts(**own) for name, own in facts["metrics"].items()}
+    return inference.assess(by_key(values), metrics, facts["controls"])
 
 
 def evidence_of(results: Results) -> inference.Evidence:

@@ -11,6 +11,9 @@ from dataclasses import MISSING, fields
 import numpy as np
 import pandas as pd
 
+from saliency_bench import inference
+from saliency_bench.inference.quality import QUALITY
+from saliency_bench.inference.quality import RESULTS as ASSESSED
 from saliency_bench.inference.reliability import RELIABILITY
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
 from saliency_bench.protocols import (
@@ -24,7 +27,8 @@ from saliency_bench.protocols import (
     Words,
 )
 from saliency_bench.protocols import VERDICTS as GIVEN
-from saliency_bench.results import TRAININGS, tables
+from saliency_bench.protocols.metrics import MetricFacts
+from saliency_bench.results import TRAININGS, assessed, tables
 from saliency_bench.results.columns import Column, statistics
 from saliency_bench.storage.json_rules import (
     Rule,
@@ -87,9 +91,19 @@ _TEXTS = (
     "source", "target", "targets_hash", "trainings_hash", "weights_hash",
 )  # fmt: skip
 _NAMED_TEXTS = (
-    "checks", "checks_not_applicable", "controls", "explainers", "failed", "not_applicable",
-    "similarities", "versions",
+    "checks", "checks_not_applicable", "controls", "explainers", "failed", "metric_settings",
+    "metrics_not_applicable", "not_applicable", "similarities", "versions",
 )  # fmt: skip
+_METRIC = _declared(
+    MetricFacts,
+    {
+        **dict.fromkeys(("family", "unit", "words", "remark"), text),
+        "direction": one_of("higher", "lower"),
+        "chance": flag,
+        "controls": mapping_of(text),
+        "places": list_of(number),
+    },
+)
 _LISTS = ("commands", "guards", "notes", "warnings")
 
 FACTS = record(
@@ -103,6 +117,7 @@ FACTS = record(
         "baseline": flag,
         "chance": optional(share),
         "doses": mapping_of(share),
+        "metrics": mapping_of(_METRIC),
         "expectations": mapping_of(EXPECTATION),
         "signed": mapping_of(flag),
         "tested": record({}, {"chance": optional(share)}),
@@ -148,6 +163,10 @@ COLUMNS: Mapping[str, Column] = {
     "shift": Column("number", blank=True, least=0, needed=False),
     **dict.fromkeys(("alpha", "icc", "icc_low", "icc_high", "icc_mean"), _MEASURED),
     **dict.fromkeys(("n_explainers", "n_controls", "n_right"), _COUNT),
+    "metric": _WORD,
+    **dict.fromkeys(("rank", "rank_low", "rank_high"), _NUMBER),
+    **dict.fromkeys(("value", "chance", "gain", "gain_low", "gain_high"), _MEASURED),
+    **dict.fromkeys(("place", "ties"), _SHARE),
     "loss": _DIVERGED,
     "schema_version": _COUNT,
 }
@@ -168,17 +187,23 @@ SCORES, FLOORS = columns(tables.SCORES), columns(tables.FLOORS)
 NETWORKS, LEARNED = columns(tables.NETWORKS), columns(TRAININGS)
 AREAS = columns(SUMMARY, stage=Column("whole", least=AREA))
 CONCLUSIONS, AGREEMENTS = columns(VERDICTS), columns(RELIABILITY)
+METRICS, CURVES = columns(assessed.METRICS), columns(assessed.CURVES)
+RANKS = columns(inference.RANKS)
+QUALITIES = columns(QUALITY, verdict=Column("word", blank=True, among=(*ASSESSED, *FAILURES)))
 
 
-def check_together(scores: LongTable, floors: LongTable, networks: pd.DataFrame) -> None:
+def check_together(
+    scores: LongTable, floors: LongTable, networks: pd.DataFrame, *, metrics: bool = False
+) -> None:
     """Raise `ValueError` unless floors belong to scores, and each of their networks has its row.
 
     Args:
         scores: of all explainers; the conditions are those of the first one that ran.
         floors: of the same explainers.
         networks: one row for every check, stage and draw.
+        metrics: whether the run has metrics, and so may have no checks.
     """
-    if not scores.keys:
+    if not scores.keys and not metrics:
         raise ValueError("scores.parquet must hold scores; it has no rows")
     for strange in set(floors.keys) - set(scores.keys):
         raise ValueError(f"floors.parquet must belong to scores; those of {strange} do not")

@@ -44,6 +44,11 @@ def write(results: Results, folder: Path) -> None:
         write_atomic(folder / name, data)
     results.long_scores.save(folder / "scores.parquet")
     results.long_floors.save(folder / "floors.parquet")
+    if results.long_metrics is not None and results.long_curves is not None:
+        write_atomic(folder / "quality.csv", csv(results.quality))
+        write_atomic(folder / "ranks.csv", csv(results.ranks))
+        results.long_metrics.save(folder / "metrics.parquet")
+        results.long_curves.save(folder / "curves.parquet")
 
 
 def csv(table: pd.DataFrame) -> bytes:

@@ -105,7 +105,22 @@ def _join(runs: Sequence[tuple[Path, Results]], into: Path) -> Results:
             reduce(_facts, (results.provenance for _, results in runs)),
             examples=reduce(_examples, (results.examples for _, results in runs)),
             trainings=pd.concat([r.trainings for _, r in runs]).drop_duplicates(ignore_index=True),
+            assessed=_assessed(runs, into),
         )
+
+
+def _assessed(
+    runs: Sequence[tuple[Path, Results]], into: Path
+) -> tuple[LongTable, LongTable] | None:
+    """The tables of the metrics of all runs that have some."""
+    values = [(folder, r.long_metrics) for folder, r in runs if r.long_metrics is not None]
+    curves = [(folder, r.long_curves) for folder, r in runs if r.long_curves is not None]
+    if len(values) < 2:
+        return (values[0][1], curves[0][1]) if values else None
+    return (
+        _long(values, into / "metrics.parquet", ["image"]),
+        _long(curves, into / "curves.parquet", ["image", "place"]),
+    )
 
 
 def _evidence(folder: Path, results: Results) -> Evidence:
@@ -113,15 +128,17 @@ def _evidence(folder: Path, results: Results) -> Evidence:
         return evidence_of(results)
 
 
-def _long(tables: Sequence[tuple[Path, LongTable]], path: Path) -> LongTable:
-    """Join several long tables, writing key by key."""
+def _long(
+    tables: Sequence[tuple[Path, LongTable]], path: Path, place: list[str] = _PLACE
+) -> LongTable:
+    """Join several long tables, writing key by key; `place` tells the rows of a key apart."""
     keys = dict.fromkeys(key for _, table in tables for key in table.keys)
     with open_writer(path, tables[0][1].schema) as writer:
         for key in keys:
             parts = [(folder, table) for folder, table in tables if key in table.keys]
-            frame = _one(key, [(folder, table.rows(key)) for folder, table in parts])
+            frame = _one(key, [(folder, table.rows(key)) for folder, table in parts], place)
             writer.write(key, pa.Table.from_pandas(frame, preserve_index=False))
-    return LongTable(path)
+    return LongTable(path, tables[0][1].names)
 
 
 def _apart(one: Path, other: Path) -> str:
@@ -129,24 +146,24 @@ def _apart(one: Path, other: Path) -> str:
     return f"{one} and {other}" if one.name == other.name else f"{one.name} and {other.name}"
 
 
-def _one(key: Key, parts: Sequence[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
+def _one(key: Key, parts: Sequence[tuple[Path, pd.DataFrame]], place: list[str]) -> pd.DataFrame:
     """The rows of one key of all runs; rows that two runs share must be equal."""
     words = [name for name in parts[0][1] if parts[0][1][name].dtype == "category"]
     (folder, rows), *others = [(f, table.astype(dict.fromkeys(words, str))) for f, table in parts]
     for other, table in others:
-        both = rows.merge(table, on=_PLACE, suffixes=("", "_other"))
-        for name in rows.columns.difference(_PLACE):
+        both = rows.merge(table, on=place, suffixes=("", "_other"))
+        for name in rows.columns.difference(place):
             here, there = both[name], both[f"{name}_other"]
             wrong = ~((here == there) | (here.isna() & there.isna()))
             if wrong.any():
-                place = both[wrong].iloc[0]
+                first = both[wrong].iloc[0]
+                where = ", ".join(f"{part} {first[part]}" for part in place)
                 raise ValueError(
                     f"runs must agree where they overlap; {_apart(folder, other)} do not on "
-                    f"{', '.join(key)}, stage {place['stage']}, draw {place['draw']}, image "
-                    f"{place['image']}: {name} {place[name]} and {place[f'{name}_other']}"
+                    f"{', '.join(key)}, {where}: {name} {first[name]} and {first[f'{name}_other']}"
                 )
-        rows = _rows(rows, table, _PLACE)
-    return rows.sort_values(_PLACE, kind="stable", ignore_index=True)
+        rows = _rows(rows, table, place)
+    return rows.sort_values(place, kind="stable", ignore_index=True)
 
 
 def _rows(table: pd.DataFrame, other: pd.DataFrame, place: list[str]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
 from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork
 from saliency_bench.protocols.labels import of_one_class
+from saliency_bench.protocols.metrics import MetricFacts
 from saliency_bench.storage.fingerprint import digest_of_array
 
 
@@ -66,6 +67,8 @@ def of_study(study: Study) -> dict[str, Any]:
         "explainers": {name: repr(e) for name, e in study.explainers.items()},
         "similarities": {name: repr(m) for name, m in study.all_measures.items()},
         "checks": {name: repr(c) for name, c in study.checks.items()},
+        "metrics": {name: asdict(MetricFacts.of(m)) for name, m in study.metrics.items()},
+        "metric_settings": {name: repr(m) for name, m in study.metrics.items()},
     }
 
 
@@ -103,6 +106,7 @@ def of_outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "not_applicable": outcome.refused,
         "checks_not_applicable": outcome.checks,
+        "metrics_not_applicable": outcome.metrics,
         "failed": outcome.failed,
         "feature_maps": outcome.feature_maps,
         "damaged_cells": outcome.damaged,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
-from saliency_bench.results import TRAININGS, Examples, Results, contents, files
+from saliency_bench.results import TRAININGS, Examples, Results, assessed, contents, files
 from saliency_bench.results.columns import Column, check_frame, check_long
-from saliency_bench.storage.longtable import LongTable
+from saliency_bench.storage.longtable import KEYS, LongTable
 from saliency_bench.storage.store import read_json, require_version
 
 _BESIDE_FACTS = {"schema_version", *files.CONCLUSIONS}
@@ -32,7 +32,9 @@ def read(folder: Path) -> Results:
             read_measurements(folder),
             summary=_csv(folder / "summary.csv", contents.AREAS),
             verdicts=_csv(folder / "verdicts.csv", contents.CONCLUSIONS),
-            reliability=_reliability(folder / "reliability.csv"),
+            reliability=_optional(folder / "reliability.csv", contents.AGREEMENTS),
+            quality=_optional(folder / "quality.csv", contents.QUALITIES),
+            ranks=_optional(folder / "ranks.csv", contents.RANKS),
         )
 
 
@@ -54,7 +56,7 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
         scores = _long(folder / "scores.parquet", contents.SCORES)
         floors = _long(folder / "floors.parquet", contents.FLOORS)
         networks = _csv(folder / "networks.csv", contents.NETWORKS)
-        contents.check_together(scores, floors, networks)
+        contents.check_together(scores, floors, networks, metrics=bool(facts.get("metrics")))
         return Results(
             long_scores=scores,
             long_floors=floors,
@@ -66,6 +68,8 @@ def read_measurements(folder: Path, *, pictures: bool = True) -> Results:
             guards=tuple(facts.get("guards", ())),
             trainings=_trainings(folder / "trainings.csv"),
             examples=_examples(folder / "examples.npz") if pictures else None,
+            long_metrics=_assessed(folder / "metrics.parquet", contents.METRICS),
+            long_curves=_assessed(folder / "curves.parquet", contents.CURVES),
         )
 
 
@@ -82,8 +86,8 @@ def naming_run(folder: Path) -> Iterator[None]:
         raise ValueError(line) from None
 
 
-def _long(path: Path, columns: Mapping[str, Column]) -> LongTable:
-    table = LongTable.read(path)
+def _long(path: Path, columns: Mapping[str, Column], names: tuple[str, ...] = KEYS) -> LongTable:
+    table = LongTable.read(path, names)
     check_long(path.name, table, columns)
     return table
 
@@ -93,9 +97,14 @@ def _trainings(path: Path) -> pd.DataFrame:
     return _csv(path, contents.LEARNED) if path.exists() else pd.DataFrame(columns=list(TRAININGS))
 
 
-def _reliability(path: Path) -> pd.DataFrame:
-    # A run of an older version has no such table.
-    return _csv(path, contents.AGREEMENTS) if path.exists() else pd.DataFrame()
+def _assessed(path: Path, columns: Mapping[str, Column]) -> LongTable | None:
+    # A run without metrics has no such table.
+    return _long(path, columns, assessed.NAMES) if path.exists() else None
+
+
+def _optional(path: Path, columns: Mapping[str, Column]) -> pd.DataFrame:
+    # A run without metrics, or of an older version, has no such table.
+    return _csv(path, columns) if path.exists() else pd.DataFrame()
 
 
 def _examples(path: Path) -> Examples | None:

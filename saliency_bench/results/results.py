@@ -71,6 +71,10 @@ class Results:
             columns are the same at each epoch of a network.
         reliability: one row per (check, similarity): whether images and draws agree on the
             explainers, and how many controls got the expected verdict.
+        long_metrics: `metrics`, one (explainer, metric) at a time; None without metrics.
+        long_curves: `curves` in the same way.
+        quality: one row per (explainer, metric): its mean beside that of moved maps.
+        ranks: one row per (metric, explainer): its rank, with an interval over images.
     """
 
     long_scores: LongTable
@@ -84,6 +88,10 @@ class Results:
     guards: tuple[str, ...] = ()
     trainings: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=list(TRAININGS)))
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
+    long_metrics: LongTable | None = None
+    long_curves: LongTable | None = None
+    quality: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         # The tables are too long to print.
@@ -107,6 +115,16 @@ class Results:
         If every layer is redrawn, these are two unrelated networks.
         """
         return self.long_floors.frame()
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """One row per (explainer, metric, image): its value, and that of the moved map."""
+        return pd.DataFrame() if self.long_metrics is None else self.long_metrics.frame()
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """The curve behind each value: one row per (explainer, metric, image, place)."""
+        return pd.DataFrame() if self.long_curves is None else self.long_curves.frame()
 
     @property
     def valid(self) -> bool:

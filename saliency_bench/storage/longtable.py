@@ -19,10 +19,10 @@ from saliency_bench.protocols import SCHEMA_VERSION, one_line
 from saliency_bench.storage import sealed
 from saliency_bench.storage.store import atomic, require_version
 
-Key = tuple[str, str, str]
-"""Check, explainer and similarity."""
+Key = tuple[str, ...]
+"""What the rows of a row group have in common, by default check, explainer and similarity."""
 
-KEYS = ["check", "explainer", "similarity"]
+KEYS = ("check", "explainer", "similarity")
 
 GROUP = 2**14
 """Most rows in a row group."""
@@ -40,14 +40,16 @@ class LongTable:
 
     Attributes:
         source: its path, or all of its bytes.
+        names: the columns of a key.
     """
 
     source: Path | bytes
+    names: tuple[str, ...] = KEYS
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
         """Make a table in memory from a frame with the columns `KEYS`."""
-        groups = frame.groupby(KEYS, sort=False, observed=True)
+        groups = frame.groupby(list(KEYS), sort=False, observed=True)
         schema = pa.Schema.from_pandas(frame, preserve_index=False)
         sink = io.BytesIO()
         with _Writer(sink, schema) as writer:
@@ -58,16 +60,24 @@ class LongTable:
         return cls(sink.getvalue())
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, names: tuple[str, ...] = KEYS) -> Self:
         """Open the table of a file.
+
+        Args:
+            path: of the file.
+            names: the columns of a key.
 
         Raises:
             OSError: if the file cannot be read.
             ValueError: if it is damaged, not such a table, or of another schema version.
         """
-        table = cls(path)
+        table = cls(path, names)
         table.groups  # noqa: B018  opens it
         return table
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the open file, so that another process can open it."""
+        return type(self), (self.source, self.names)
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -81,7 +91,7 @@ class LongTable:
         require_version(self.name, metadata.get(b"schema_version", b"").decode(errors="replace"))
         with self._whole():
             keys = [tuple(key) for key in json.loads(metadata[b"groups"])]
-            if [len(key) for key in keys] != [len(KEYS)] * self._file.num_row_groups:
+            if [len(key) for key in keys] != [len(self.names)] * self._file.num_row_groups:
                 raise ValueError("a key must belong to each of its row groups")
             return [cast(Key, key) for key in keys]
 
@@ -128,7 +138,7 @@ class LongTable:
 
     def in_memory(self) -> LongTable:
         """A copy in memory, independent of the file."""
-        return LongTable(self._bytes())
+        return LongTable(self._bytes(), self.names)
 
     def save(self, path: Path) -> None:
         """Write the table to a file, unless it is that file.

@@ -19,6 +19,7 @@ from saliency_bench.protocols import (
     Check,
     Floats,
     Ints,
+    Metric,
     Networks,
     NotApplicable,
     Output,
@@ -31,7 +32,7 @@ from saliency_bench.protocols import (
     Untrainable,
     parts,
 )
-from saliency_bench.protocols.inputs import as_images, as_targets
+from saliency_bench.protocols.inputs import as_images, as_masks, as_targets
 from saliency_bench.protocols.processors import available
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
@@ -59,6 +60,9 @@ class Options:
         save_maps: whether the raw maps are kept too.
         preprocessing: pixels in [0, 1] to model units, for the figures.
         weights: trains the networks that a check needs, e.g. a `models.Trainer`.
+        regions: `[N, H, W]` bool: where in the images the evidence lies, for metrics that ask.
+        mixed: whether each image shows several classes, as mosaics do. Its target is one of them,
+            and says nothing about the accuracy of the network.
         output: the output under test, as the explainers' `output`. It must change with the
             weights, and it has an accuracy if it classifies.
     """
@@ -72,6 +76,8 @@ class Options:
     save_maps: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: Networks = field(default_factory=Untrainable)
+    regions: NDArray[np.bool_] | None = None
+    mixed: bool = False
     output: Output = "logit"
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
@@ -93,6 +99,7 @@ def build(
     explainers: Mapping[str, AnyExplainer],
     checks: Mapping[str, Check],
     similarities: Mapping[str, Similarity],
+    metrics: Mapping[str, Metric] | None = None,
     options: Options,
 ) -> Study:
     """A study of `model` on `images`, controls included.
@@ -104,27 +111,31 @@ def build(
         explainers: by the name they get in the results.
         checks: by name.
         similarities: by name.
+        metrics: by name.
         options: seeds, draws, sizes.
 
     Raises:
         ValueError: if images or targets do not fit the model, or there is nothing to explain.
     """
-    if not checks:
-        raise ValueError("checks must name at least one; got none")
+    metrics = dict(metrics or {})
+    if not checks and not metrics:
+        raise ValueError("checks or metrics must name at least one; got none")
     network.require_model(model)
     rows, labels = _read_inputs(model, images, targets)
     net = _network(model, rows.shape[1:], options)
     outputs = _outputs(net, rows, options)
     explained, known = _classes(outputs, labels, options)
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
-    all_explainers = with_controls(explainers, checks.values())
+    all_explainers = with_controls(explainers, checks.values(), metrics.values())
     study = Study(
         network=net,
         scene=Scene(rows, explained, randomize.image_keys(rows), labels=known),
         explainers=all_explainers,
         similarities=with_measures(similarities, checks.values(), options),
         checks=dict(checks),
+        metrics=metrics,
         labels=known,
+        regions=_regions(options.regions, rows),
         controls={n: type(e).__name__ for n, e in all_explainers.items() if isinstance(e, Control)},
         seed=options.seed,
         draws=options.draws,
@@ -187,13 +198,13 @@ def _classes(
     outputs: NDArray[np.float32], labels: NDArray[np.int64] | None, options: Options
 ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
     """The class of each image that is explained, and its true one if the scores have classes."""
-    known = labels if _classifies(options.output) else None
+    true = labels if _classifies(options.output) else None
     own = labels if options.target == "label" else None
     explained = outputs.argmax(axis=1) if own is None else own
-    used, classes = explained if known is None else known, outputs.shape[1]
+    used, classes = explained if true is None else true, outputs.shape[1]
     if used.min() < 0 or used.max() >= classes:
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
-    return explained, known
+    return explained, None if options.mixed else true
 
 
 def _without_verdict(study: Study) -> Iterator[str]:
@@ -203,6 +214,10 @@ def _without_verdict(study: Study) -> Iterator[str]:
             reason = check.expectation(study).no_verdict
             if reason and not check.declares.no_verdict:
                 yield f"{name} gives no verdict: {reason}"
+
+
+def _regions(regions: Any, images: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    return None if regions is None else as_masks(regions, images.shape[:3], "regions")
 
 
 def _classifies(output: Output) -> bool:

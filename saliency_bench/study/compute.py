@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from saliency_bench import engine, network
 from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
@@ -15,23 +15,39 @@ LONGEST = 290
 """Most characters of a message."""
 
 
-def plan_steps(study: Study) -> tuple[tuple[engine.Step, ...], dict[str, str]]:
-    """Train the networks of a study; returns its steps, and why checks do not apply.
+@dataclass(frozen=True)
+class Plan:
+    """All that a study computes.
+
+    Attributes:
+        steps: of its checks.
+        assessments: of its metrics.
+        refused: why checks do not apply, by name.
+    """
+
+    steps: tuple[engine.Step, ...]
+    assessments: tuple[engine.Assessment, ...]
+    refused: dict[str, str]
+
+
+def make_plan(study: Study) -> Plan:
+    """Train the networks of a study, and plan its work.
 
     Raises:
-        ValueError: if no check applies.
+        ValueError: if no check applies, and there are no metrics.
     """
     conditions, refused = engine.families(study)
-    if not conditions:
+    if not conditions and not study.metrics:
         reasons = "; ".join(f"{check}: {reason}" for check, reason in refused.items())
         raise ValueError(f"a check must apply to this study; {reasons}")
-    return engine.make_steps(study, conditions), refused
+    steps = engine.make_steps(study, conditions)
+    return Plan(steps, engine.make_assessments(study), refused)
 
 
 def compute(
     study: Study,
     store: Store,
-    steps: Sequence[engine.Step],
+    plan: Plan,
     progress: Progress,
     *,
     maps_to_save: MapsToSave = EXAMPLES_ONLY,
@@ -43,7 +59,7 @@ def compute(
     Args:
         study: what is run.
         store: where cells are kept.
-        steps: of its plan.
+        plan: of the study.
         progress: is informed of every step.
         maps_to_save: which maps are saved beside their scores.
         place: see `engine.Loop`.
@@ -55,31 +71,49 @@ def compute(
     with network.evaluating(study.batch_size, full=study.full):
         bound, lost = engine.bind(study)
     _require_explainers(study, lost)
-    meter = Meter(progress, study, steps, workers=workers)
-    loop = engine.Loop(
-        study, store, meter.watch(bound), meter, maps_to_save=maps_to_save, place=place
-    )
-    outcome = loop.run(steps)
-    outcome.add(lost)
+    outcome = lost
+    if plan.steps:
+        meter = Meter(progress, study, plan.steps, workers=workers)
+        loop = engine.Loop(
+            study, store, meter.watch(bound), meter, maps_to_save=maps_to_save, place=place
+        )
+        outcome = loop.run(plan.steps)
+        outcome.add(lost)
+    if plan.assessments:
+        with network.evaluating(study.batch_size, full=study.full):
+            engine.Assessor(study, store, bound, progress, outcome).run(plan.assessments)
+        _require_metrics(study, plan, outcome)
     _require_explainers(study, outcome)
     return outcome
 
 
-def write_plan(store: Store, steps: Sequence[engine.Step]) -> None:
+def write_plan(store: Store, plan: Plan) -> None:
     """Write the key and the contents of every cell into `plan.json` in the run's folder."""
     cells = [
         [key, step.check, explainer, step.condition.name, step.condition.stage,
          step.condition.draw, step.start, step.stop]
-        for step in steps
+        for step in plan.steps
         for explainer, key in step.keys.items()
     ]  # fmt: skip
     columns = ["key", "check", "explainer", "condition", "stage", "draw", "start", "stop"]
-    write_json(store.folder / "plan.json", {"columns": columns, "cells": cells})
+    metrics = [
+        [key, metric, explainer, part.start, part.stop]
+        for part in plan.assessments
+        for (explainer, metric), key in part.keys.items()
+    ]
+    write_json(store.folder / "plan.json", {"columns": columns, "cells": cells, "metrics": metrics})
+
+
+def _require_metrics(study: Study, plan: Plan, outcome: engine.Outcome) -> None:
+    if not plan.steps and outcome.metrics.keys() == study.metrics.keys():
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in outcome.metrics.items())
+        raise ValueError(f"a metric must apply to this study; {reasons}")
 
 
 def _require_explainers(study: Study, outcome: engine.Outcome) -> None:
     tested = study.explainers.keys() - study.controls.keys()
     calls = {study.call(check, name) for check in study.checks for name in tested}
+    calls |= set(tested) if study.metrics else set()
     if not calls - outcome.unavailable:
         lost = outcome.refused | outcome.failed
         reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())

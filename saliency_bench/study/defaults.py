@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from saliency_bench.explainers import CONTROLS, NAMED_CONTROLS, Control, Function, Method
-from saliency_bench.protocols import Check, Explainer, Floats, Ints, Similarity
+from saliency_bench.protocols import Check, Explainer, Floats, Ints, Metric, Similarity
 from saliency_bench.similarities import SSIM, HOGCorrelation, Spearman
 
 T = TypeVar("T")
@@ -46,13 +46,14 @@ def _own_name(part: object) -> str:
 
 
 def with_controls(
-    explainers: Mapping[str, AnyExplainer], checks: Iterable[Check]
+    explainers: Mapping[str, AnyExplainer], checks: Iterable[Check], metrics: Iterable[Metric] = ()
 ) -> dict[str, Explainer]:
     """The explainers, with callables wrapped, followed by the controls that are missing.
 
     Args:
         explainers: by name.
         checks: each may name controls beyond those of every run.
+        metrics: likewise.
 
     Raises:
         ValueError: if there is no explainer, if one is a class or cannot be called, or if one that
@@ -69,6 +70,7 @@ def with_controls(
         for name, explainer in explainers.items()
     }
     named = {kind for check in checks for kind in check.declares.controls}
+    named |= {kind for metric in metrics for kind in metric.controls}
     further = {name: kind for name, kind in NAMED_CONTROLS.items() if kind.__name__ in named}
     controls = CONTROLS | further
     clashes = [n for n, e in own.items() if n in controls and not isinstance(e, controls[n])]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from saliency_bench.engine import MapsToSave
-from saliency_bench.protocols import Check, Floats, Ints, Similarity, interrupts
+from saliency_bench.protocols import Check, Floats, Ints, Metric, Similarity, interrupts
 from saliency_bench.results import Results, files
 from saliency_bench.storage.store import Store
 from saliency_bench.study.build import Options, build
@@ -22,6 +22,7 @@ from saliency_bench.study.run import run_study
 Explainers = str | AnyExplainer | Collection[str | AnyExplainer] | Mapping[str, str | AnyExplainer]
 Checks = str | Check | Collection[str | Check] | Mapping[str, str | Check]
 Similarities = str | Similarity | Collection[str | Similarity] | Mapping[str, str | Similarity]
+Metrics = str | Metric | Collection[str | Metric] | Mapping[str, str | Metric]
 """Names of conf/ or objects: one, several, or by the name that they get."""
 
 EXPLAINERS = ("gradient", "integrated_gradients", "smoothgrad", "guided_backprop", "grad_cam")
@@ -39,6 +40,7 @@ def evaluate(
     explainers: Explainers = EXPLAINERS,
     checks: Checks = CHECKS,
     similarities: Similarities | None = None,
+    metrics: Metrics = (),
     options: Options | None = None,
 ) -> Results:
     """Do these explainers' maps depend on what the model learned?
@@ -53,8 +55,10 @@ def evaluate(
         targets: `[N]` int true classes, or None: explain what the model predicts.
         explainers: names of conf/explainer, objects, or both: one, several, or a mapping from the
             names they get in the results. Any callable `f(model, images, targets) -> maps` is one.
-        checks: what is changed, likewise; default: parameter randomization.
+        checks: what is changed, likewise; default: parameter randomization. None are needed where
+            there are metrics: `checks=()`.
         similarities: likewise; default: Spearman signed and absolute, SSIM and HOG.
+        metrics: what is asked of the maps of the untouched model, likewise; default: nothing.
         options: seeds, draws, sizes.
 
     Raises:
@@ -64,7 +68,7 @@ def evaluate(
         KeyboardInterrupt: after Ctrl-C, whatever it broke off.
     """
     with interrupts.kept():
-        return _evaluate(model, images, targets, explainers, checks, similarities, options)
+        return _evaluate(model, images, targets, explainers, checks, similarities, metrics, options)
 
 
 def _evaluate(
@@ -74,6 +78,7 @@ def _evaluate(
     explainers: Explainers,
     checks: Checks,
     similarities: Similarities | None,
+    metrics: Metrics,
     options: Options | None,
 ) -> Results:
     options = Options() if options is None else options
@@ -85,6 +90,7 @@ def _evaluate(
         explainers=by_name(explainers, "explainer", options),
         checks=by_name(checks, "check", options),
         similarities=by_name(measures, "similarity", options),
+        metrics=by_name(metrics, "metric", options),
         options=options,
     )  # fmt: skip
     if not study.similarities:
@@ -103,7 +109,7 @@ def _evaluate(
         return results
     with tempfile.TemporaryDirectory() as folder:
         results = run(Store(Path(folder)))
-        tables = {
-            name: getattr(results, name).in_memory() for name in ("long_scores", "long_floors")
-        }
+        names = ("long_scores", "long_floors", "long_metrics", "long_curves")
+        long = {name: getattr(results, name) for name in names}
+        tables = {name: table.in_memory() for name, table in long.items() if table is not None}
         return replace(results, **tables)

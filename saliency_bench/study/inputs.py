@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saliency_bench import models
+from saliency_bench import models, network
 from saliency_bench.datasets import Source
 from saliency_bench.models import LoadedModel
+from saliency_bench.models.seeding import fresh_keras
+from saliency_bench.models.trainable import Trainable
 from saliency_bench.protocols import Dataset, Networks, Output, Progress, TargetMode, Untrainable
 from saliency_bench.study.fit import fit_input
 
@@ -70,22 +72,35 @@ def load_inputs(asked: InputRequest, progress: Progress | None = None) -> Inputs
         progress: is informed of each training.
 
     Raises:
-        ValueError: if images or model cannot be loaded, or do not fit each other.
+        ValueError: if images or model cannot be loaded, or do not fit each other; or if pictures of
+            several images are too large for a network that takes single ones.
     """
     dataset = asked.dataset.load(train=asked.trains)
-    model = asked.model(asked.trains and dataset.train_labels is not None)
+    single = dataset.single or dataset
+    model = asked.model(asked.trains and single.train_labels is not None)
     if dataset.labels is None and asked.target == "label":
         raise ValueError(f"target=label needs labels; {dataset.name} has none: target=predicted")
+    if isinstance(model, Trainable) and dataset.single is not None:
+        _require_resizable(model, dataset, single)
     loaded, weights = models.with_others(
-        model, dataset, seed=asked.seed, cache=asked.cache, progress=progress,
+        model, single, seed=asked.seed, cache=asked.cache, progress=progress,
         rehearsal=asked.rehearsal,
     )  # fmt: skip
     remarks = tuple(_remarks(asked, dataset, weights))
     dataset, units = dataset.first(asked.n_images), loaded.preprocessing or dataset.preprocessing
     line = ""
     if isinstance(weights, Untrainable):
-        units, line = fit_input(loaded, dataset, asked.output)
+        units, line = fit_input(loaded, single.first(asked.n_images), asked.output)
+    if dataset.single is not None:
+        loaded = replace(loaded, model=network.resized(loaded.model, dataset.pixels.shape[1:]))
     return Inputs(replace(dataset, preprocessing=units), loaded, weights, remarks, line)
+
+
+def _require_resizable(model: Trainable, dataset: Dataset, single: Dataset) -> None:
+    """Raise `ValueError`, before any training, if the network cannot take the larger pictures."""
+    with fresh_keras(0):
+        untrained = model.network(single.pixels.shape[1:], len(single.classes) or 2, seed=0)
+        network.resized(untrained, dataset.pixels.shape[1:])
 
 
 def _remarks(asked: InputRequest, dataset: Dataset, weights: Networks) -> Iterator[str]:

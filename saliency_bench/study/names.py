@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from saliency_bench.protocols import Check, Similarity
+from saliency_bench.protocols import Check, Metric, Similarity
 from saliency_bench.study.defaults import named
 from saliency_bench.study.vocabulary import from_name
 
 if TYPE_CHECKING:
     from saliency_bench.study.build import Options
 
-PLURALS = {"explainer": "explainers", "check": "checks", "similarity": "similarities"}
+PLURALS = {
+    "explainer": "explainers", "check": "checks", "similarity": "similarities", "metric": "metrics"
+}  # fmt: skip
 """The arguments of `evaluate`, by group."""
 
-KINDS = {"check": Check, "similarity": Similarity}
+KINDS = {"check": Check, "metric": Metric, "similarity": Similarity}
 """What an object of a group must be; a function may be an explainer too: see `with_controls`."""
 
 LONGEST = 80
@@ -27,7 +29,7 @@ def by_name(given: Any, group: str, options: Options) -> dict[str, Any]:
 
     Args:
         given: a name of conf/ or an object; several of them; or a mapping from names to them.
-        group: explainer, check or similarity.
+        group: explainer, check, similarity or metric.
         options: of the study.
 
     Raises:

@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
     ("seed", "at least 0", lambda value: value >= 0),
     ("draws", "at least 1", lambda value: value >= 1),
     *((n, "at least 1", _is_count_or_none) for n in ("batch_size", "cores")),
-    ("save_maps", "true or false", lambda value: isinstance(value, bool)),
+    *((n, "true or false", lambda v: isinstance(v, bool)) for n in ("save_maps", "mixed")),
     ("run_dir", "a folder or None", lambda v: v is None or isinstance(v, str | os.PathLike)),
     ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),
     ("weights", "what trains networks, e.g. a models.Trainer", _is_function),

@@ -13,11 +13,11 @@ from saliency_bench import engine, inference
 from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
 from saliency_bench.protocols import Preprocessing, Progress, Silent, Study
 from saliency_bench.protocols.labels import chance
-from saliency_bench.results import Examples, Results, provenance, tables
+from saliency_bench.results import Examples, Results, assessed, provenance, tables
 from saliency_bench.results.conclude import conclude
 from saliency_bench.storage.longtable import LongTable, release_arrow_memory
 from saliency_bench.storage.store import Store, remove_partial_files
-from saliency_bench.study.compute import compute, plan_steps, write_plan
+from saliency_bench.study.compute import compute, make_plan, write_plan
 
 
 @release_arrow_memory()
@@ -45,14 +45,15 @@ def run_study(
     Raises:
         ValueError: if no explainer applies.
     """
-    steps, refused = plan_steps(study)
+    plan = make_plan(study)
+    steps = plan.steps
     remove_partial_files(store.folder)
-    write_plan(store, steps)
+    write_plan(store, plan)
     with beside or nullcontext():
         outcome = compute(
-            study, store, steps, progress or Silent(), maps_to_save=maps_to_save, workers=workers
+            study, store, plan, progress or Silent(), maps_to_save=maps_to_save, workers=workers
         )
-    outcome.checks.update(refused)
+    outcome.checks.update(plan.refused)
     long = tables.scores(study, store, steps, outcome)
     evidence = _evidence(study, outcome, long, tables.networks(study, store, steps))
     facts = {**provenance.of_study(study), **provenance.of_outcome(outcome)}
@@ -63,6 +64,9 @@ def run_study(
         if maps_to_save.examples
         else None,
         trainings=tables.trainings(study.weights.trained),
+        assessed=assessed.metrics(study, store, plan.assessments, outcome)
+        if study.metrics
+        else None,
     )
 
 

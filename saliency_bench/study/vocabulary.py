@@ -28,7 +28,7 @@ def from_name(group: str, name: str, options: Options) -> Any:
     """The object that a file of conf/ describes, as the command line makes it.
 
     Args:
-        group: explainer, check or similarity.
+        group: explainer, check, similarity or metric.
         name: of the file.
         options: of the study; a file may refer to its draws and its output.
 

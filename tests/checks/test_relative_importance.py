@@ -1,11 +1,19 @@
 """Relative importance: objects on scenes, networks of two tasks, and who passes."""
 
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.lessons import CLASSES, SIDE, Planted
+from helpers.lessons import (
+    CLASSES,
+    SIDE,
+    Columns,
+    Planted,
+    coloured,
+    coloured_model,
+    reader,
+)
 
 import saliency_bench as sb
 from saliency_bench import network as networks
@@ -24,58 +32,17 @@ from saliency_bench.protocols import (
 from saliency_bench.randomize import image_keys
 from saliency_bench.study.build import Options
 
-KINDS = np.arange(CLASSES)
-COLUMNS = np.arange(SIDE)[:, np.newaxis] // 2 == KINDS
-"""The columns that are bright in the scenes of a class, `[SIDE, CLASSES]`."""
+CHECK = RelativeImportance(scenes=Columns(dark=0.2, bright=0.8), common=[1, 0.34])
+"""No pixel of a scene is black or white, so that each can change in either direction."""
 
 
-def coloured(count):
-    """Objects that are one colour each: their class."""
-    labels = np.arange(count) % CLASSES
-    pixels = np.zeros((count, SIDE, SIDE, CLASSES), np.float32)
-    pixels[np.arange(count), :, :, labels] = 0.9
-    pixels[:, 0, 0, 0] = np.linspace(0, 0.1, count)  # no two are equal
-    return pixels, labels
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Grey scenes with two bright columns: their class. No pixel is black or white."""
-
-    labelled: bool = True
-
-    def load(self, *, train=True):
-        labels = np.arange(2 * CLASSES) % CLASSES
-        pixels = np.full((len(labels), SIDE, SIDE, 3), 0.2, np.float32)
-        pixels += 0.6 * COLUMNS.T[labels][:, np.newaxis, :, np.newaxis]
-        learned = (pixels, labels) if self.labelled else (None, None)
-        return Dataset("columns", pixels, labels, *learned)
-
-    def fingerprint(self):
-        return "columns"
-
-
-CHECK = RelativeImportance(scenes=Columns(), common=[1, 0.34])
-
-
-def reader(name):
-    """A kernel that reads the colour of the object, or the bright columns."""
-    shape = (SIDE, SIDE, CLASSES, CLASSES)
-    if name.labels == "object":
-        kernel = np.broadcast_to(np.eye(CLASSES) - 1 / CLASSES, shape)
-    else:
-        kernel = np.broadcast_to(COLUMNS[np.newaxis, :, np.newaxis], shape)
-    other = 1e-3 * np.random.default_rng([name.draw, len(name.labels)]).normal(size=shape)
-    return (kernel + other).reshape(-1, CLASSES)
+def kernel_of(name):
+    return reader("object" if name.labels == "object" else "scene", [name.draw, len(name.labels)])
 
 
 def planted_in(folder):
-    import keras
-
-    keras.utils.set_random_seed(3)
-    layers = [keras.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
     data = Dataset("colours", *coloured(12), *coloured(30), classes=("a", "b", "c"))
-    return Planted(keras.Sequential(layers), folder, data, reader)
+    return Planted(coloured_model(), folder, data, kernel_of)
 
 
 @pytest.fixture
@@ -214,7 +181,7 @@ def test_the_rarer_the_scenes_of_an_object_the_more_it_matters_to_a_scene_networ
     shares = {"scene (objects on 34%)": 0.02, "scene (objects on 67%)": 0.01}
 
     def reads(name):
-        return reader(name) + shares.get(name.labels, 0) * reader(
+        return kernel_of(name) + shares.get(name.labels, 0) * kernel_of(
             NetworkName("object", draw=name.draw)
         )
 
@@ -252,7 +219,7 @@ def test_images_left_out_have_no_rows(planted):
     """Object networks that name all objects of the last class wrongly."""
 
     def worse(name):
-        kernel = reader(name)
+        kernel = kernel_of(name)
         return kernel * [1, 1, -1] if name.labels == "object" else kernel
 
     images, labels = coloured(12)

@@ -9,7 +9,7 @@ from helpers.masked import close, masks_of, scores_of
 
 from saliency_bench import explainers as ex
 from saliency_bench import network
-from saliency_bench.explainers.superpixels import superpixels
+from saliency_bench.network.segmentation import superpixels
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (40, 60, 3), (12, 12, 2)])

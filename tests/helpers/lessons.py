@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,58 @@ def dataset(count: int = 12) -> Dataset:
     return Dataset("rows", *tested, *learned, classes=("a", "b", "c"))
 
 
+KINDS = np.arange(CLASSES)
+COLUMNS = np.arange(SIDE)[:, np.newaxis] // 2 == KINDS
+"""The columns that are bright in the scenes of a class, `[SIDE, CLASSES]`."""
+
+
+def coloured(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Objects that are one colour each: their class."""
+    labels = np.arange(count) % CLASSES
+    pixels = np.zeros((count, SIDE, SIDE, CLASSES), np.float32)
+    pixels[np.arange(count), :, :, labels] = 0.9
+    pixels[:, 0, 0, 0] = np.linspace(0, 0.1, count)  # no two are equal
+    return pixels, labels
+
+
+def coloured_model() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    layers = [keras.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
+    return keras.Sequential(layers)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Grey scenes with two bright columns: their class."""
+
+    labelled: bool = True
+    dark: float = 0.0
+    bright: float = 1.0
+
+    def load(self, *, train: bool = True) -> Dataset:
+        labels = np.arange(2 * CLASSES) % CLASSES
+        pixels = np.full((len(labels), SIDE, SIDE, 3), self.dark, np.float32)
+        pixels += (self.bright - self.dark) * COLUMNS.T[labels][:, np.newaxis, :, np.newaxis]
+        learned = (pixels, labels) if self.labelled else (None, None)
+        return Dataset("columns", pixels, labels, *learned)
+
+    def fingerprint(self) -> str:
+        return "columns"
+
+
+def reader(of: str, seed: Sequence[int]) -> np.ndarray:
+    """A kernel that reads the colour of an object, or the bright columns of a scene."""
+    shape = (SIDE, SIDE, CLASSES, CLASSES)
+    if of == "object":
+        kernel = np.broadcast_to(np.eye(CLASSES) - 1 / CLASSES, shape)
+    else:
+        kernel = np.broadcast_to(COLUMNS[np.newaxis, :, np.newaxis], shape)
+    other = 1e-3 * np.random.default_rng(seed).normal(size=shape)
+    return (kernel + other).reshape(-1, CLASSES)
+
+
 @dataclass
 class Planted:
     """Networks whose weights a function gives; keeps what was asked for.
@@ -47,14 +99,14 @@ class Planted:
         folder: where they are kept.
         dataset: the data set of the lesson.
         weights: from the name of a network to its kernel `[SIDE * SIDE, CLASSES]`.
-        accuracy: test accuracy of every network.
+        accuracy: test accuracy of every network, or a function of its name.
     """
 
     model: Any
     folder: Path
     dataset: Dataset
     weights: Callable[[NetworkName], np.ndarray]
-    accuracy: float = 0.9
+    accuracy: float | Callable[[NetworkName], float] = 0.9
     trained: dict = field(default_factory=dict)
     lessons: dict = field(default_factory=dict)
 
@@ -82,4 +134,5 @@ class Planted:
         self.model.set_weights(values)
         fingerprint = networks.fingerprint(self.model)
         self.model.set_weights(own)
-        return TrainedNetwork(fingerprint, file, 1.0, self.accuracy, 1 / CLASSES)
+        accuracy = self.accuracy(name) if callable(self.accuracy) else self.accuracy
+        return TrainedNetwork(fingerprint, file, 1.0, accuracy, 1 / CLASSES)

@@ -210,3 +210,18 @@ def test_report_imports_neither_tensorflow_nor_pyplot():
             ast.unparse(node) for node in tree if isinstance(node, ast.Import | ast.ImportFrom)
         ]
         assert not [name for name in names if "tensorflow" in name or "pyplot" in name]
+
+
+def test_a_process_that_helps_draws_the_same_files(folder, lean, tmp_path):
+    write(lean, tmp_path, processes=2)
+    names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    assert names == {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_what_goes_wrong_in_a_process_that_helps_is_raised(lean, tmp_path):
+    (tmp_path / "figures").write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="figures"):
+        write(lean, tmp_path, processes=2)
+    assert not (tmp_path / "report.md").exists()

@@ -154,7 +154,7 @@ def test_the_plan_says_which_cell_is_what(model, images, tmp_path):
         ({"explainers": {"constant": ex.Gradient()}}, "bear the name of a control"),
         ({"explainers": {"gradient": ex.Gradient}}, "got the class Gradient"),
         ({"explainers": {"x": 5}}, "x must be an explainer or a function; got 5"),
-        ({"checks": []}, "checks must name at least one"),
+        ({"checks": []}, "checks or metrics must name at least one"),
         ({"targets": np.full(N, 4)}, "targets must lie in 0..3; got 4 to 4"),
         ({"targets": np.zeros(N - 1, int)}, "targets must be 12 integers"),
         ({"images": np.full((N, 12, 12, 1), np.nan)}, "images must be finite"),

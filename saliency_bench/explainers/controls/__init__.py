@@ -16,6 +16,7 @@ from saliency_bench.explainers.controls.noise import (
     TargetHash,
     WeightHash,
 )
+from saliency_bench.explainers.controls.oracle import PatchOracle
 
 __all__ = [
     "CONTROLS",
@@ -28,6 +29,7 @@ __all__ = [
     "InputNoise",
     "Mixture",
     "OwnRegion",
+    "PatchOracle",
     "RandomFresh",
     "RandomFrozen",
     "TargetHash",
@@ -44,5 +46,8 @@ CONTROLS: dict[str, type[Control]] = {
 }
 """The controls of every run, by their name in results."""
 
-NAMED_CONTROLS: dict[str, type[Control]] = {"target_hash": TargetHash, "own_region": OwnRegion}
-"""The controls of runs with a check that expects a verdict of them, by their name in results."""
+NAMED_CONTROLS: dict[str, type[Control]] = {
+    "target_hash": TargetHash, "own_region": OwnRegion, "patch_oracle": PatchOracle
+}  # fmt: skip
+"""The controls of runs with a check or a metric that expects a result of them, by their name in
+results."""

@@ -84,7 +84,8 @@ class CentrePrior(_ImageOnly):
 class OwnRegion(Control):
     """Where the evidence lies for what the network was trained to name, which the check knows.
 
-    Only checks with regions know it; under the others it is constant.
+    Only checks with regions know it; under the others it is constant. Where a bug has no place in
+    the image, the region is a sign that tells networks with the bug from sound ones.
     """
 
     axioms: ClassVar[frozenset[str]] = frozenset()

@@ -11,12 +11,13 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from saliency_bench.report import view
-from saliency_bench.report.figures import calibration, captions
+from saliency_bench.report.figures import calibration, captions, metric_curves
 from saliency_bench.report.figures.bars import bar_figure
 from saliency_bench.report.figures.curves import accuracy_figure, level_figure, stage_figure
 from saliency_bench.report.figures.heatmap import retained_figure
 from saliency_bench.report.figures.mapgrid import map_figure
 from saliency_bench.report.figures.training import training_figure
+from saliency_bench.report.text.quality import declared
 from saliency_bench.results import Results
 
 _COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
@@ -53,6 +54,14 @@ def plan_figures(results: Results) -> Iterator[PlannedFigure]:
             yield _doses(results, check)
         yield from _accuracy(results, check)
         yield from _maps(results, check)
+    for metric, facts in declared(results).items():
+        if metric_curves.curves(results, metric):
+            words = facts.words[:1].upper() + facts.words[1:]
+            yield PlannedFigure(
+                stem("metric", metric),
+                metric_curves.CAPTION.format(words=words, metric=metric, unit=facts.unit),
+                partial(metric_curves.curve_figure, results, metric, facts.unit),
+            )
     if len(results.trainings):
         yield PlannedFigure("training", captions.TRAINING, partial(training_figure, results))
 

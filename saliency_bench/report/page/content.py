@@ -15,13 +15,13 @@ from saliency_bench.report.figures.curves import explainer_figure
 from saliency_bench.report.figures.planned import plan_figures
 from saliency_bench.report.page import pictures
 from saliency_bench.report.sections import SECTIONS, Section
-from saliency_bench.report.text import plain_language, sentences
+from saliency_bench.report.text import plain_language, quality, sentences
 from saliency_bench.results import Results
 
 MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "undefined": "∅"}
 """A sign beside each verdict, as colours alone are not enough."""
 
-BESIDE = ("accuracy_", "training", "doses_")
+BESIDE = ("accuracy_", "metric_", "training", "doses_")
 """Prefixes of the figures that belong to no explainer."""
 
 
@@ -67,6 +67,7 @@ class Explainer:
         control: whether its verdict is known in advance.
         fact: a known fact about the method, or empty.
         cells: one per check; None where it has no verdict.
+        metrics: each metric with what it says.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Explainer:
     control: bool
     fact: str
     cells: tuple[Cell | None, ...]
+    metrics: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,15 +144,21 @@ class Content:
             yield section, tuple(section.content(self._results))
 
     def _explainers(self) -> Iterator[Explainer]:
-        control_names = view.controls(self._results)
-        plain = {check: plain_language.plain(self._results, check) for check in self.checks}
-        for number, (name, rows) in enumerate(view.side_by_side(self._results).items()):
+        results = self._results
+        control_names = view.controls(results)
+        plain = {check: plain_language.plain(results, check) for check in self.checks}
+        verdicts, metrics = view.side_by_side(results), quality.declared(results)
+        names = dict.fromkeys([*verdicts, *results.quality.get("explainer", ())])
+        for number, name in enumerate(names):
             cells = tuple(
                 _cell(check, row, plain[check][name]) if row else None
-                for check, row in zip(self.checks, rows, strict=True)
+                for check, row in zip(self.checks, verdicts.get(name, ()), strict=True)
             )
-            fact = plain_language.fact(self._results, name)
-            yield Explainer(name, f"explainer-{number}", name in control_names, fact, cells)
+            fact = plain_language.fact(results, name)
+            measured = [(m, quality.cell(results, name, m, facts)) for m, facts in metrics.items()]
+            yield Explainer(
+                name, f"explainer-{number}", name in control_names, fact, cells, tuple(measured)
+            )
 
 
 def _cell(check: str, row: view.Row, sentence: str) -> Cell:

@@ -56,3 +56,28 @@ for (const slider of document.querySelectorAll(".slider input")) {
   slider.addEventListener("input", show);
   show();
 }
+
+// Two numbers of each explainer against each other.
+const scatter = document.querySelector("#scatter");
+if (scatter) {
+  const points = [...scatter.querySelectorAll(".point")];
+  const axes = scatter.querySelector("form").elements;
+  const scaled = (numbers, from, to) => {
+    const known = numbers.filter(Number.isFinite);
+    const [low, high] = [Math.min(...known), Math.max(...known)];
+    return numbers.map((n) => from + (to - from) * (high > low ? (n - low) / (high - low) : 0.5));
+  };
+  const place = () => {
+    const of = (axis) => points.map((p) => Number(p.dataset.values.split("|")[axis.value]));
+    const across = scaled(of(axes.across), 60, 520);
+    const up = scaled(of(axes.up), 310, 25);
+    points.forEach((point, i) => {
+      const known = Number.isFinite(across[i]) && Number.isFinite(up[i]);
+      point.setAttribute("visibility", known ? "visible" : "hidden");
+      if (known) point.setAttribute("transform", `translate(${across[i]} ${up[i]})`);
+    });
+  };
+  scatter.addEventListener("input", place);
+  scatter.hidden = false;
+  place();
+}

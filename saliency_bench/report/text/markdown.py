@@ -57,7 +57,7 @@ def _verdicts(block: Block, results: Results) -> str:
 
 
 def _nothing(block: Block, results: Results) -> str:
-    """No text for cards and controls, as the tables of verdicts cover them."""
+    """No text for what tables hold already."""
     return ""
 
 
@@ -68,6 +68,7 @@ _DRAWN: Mapping[str, Callable[[Any, Results], str]] = {
     "verdicts": _verdicts,
     "cards": _nothing,
     "controls": _nothing,
+    "scatter": _nothing,
 }
 
 

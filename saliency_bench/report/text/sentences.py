@@ -52,6 +52,8 @@ def validity(results: Results) -> str:
     if results.problems:
         return f"The run is NOT valid, use none of its verdicts: {'; '.join(results.problems)}"
     failed = guarded(results)
+    if not view.ran(results) and not results.quality.empty:
+        return _metrics_valid(results)
     rows = [
         row
         for check in view.ran(results)
@@ -63,6 +65,22 @@ def validity(results: Results) -> str:
     lost = f"A guard failed: every verdict of {', '.join(failed)} is undefined."
     others = _control_sentence(rows, "The other verdicts stand", "the other verdicts")
     return f"{lost} {others}" if rows else lost
+
+
+def _metrics_valid(results: Results) -> str:
+    """Whether the controls of the metrics, where there are no checks, got what they must."""
+    kinds, table = view.controls_by_kind(results), results.quality
+    due = [
+        (kinds[kind], metric)
+        for metric, facts in results.provenance.get("metrics", {}).items()
+        for kind in facts["controls"]
+        if kind in kinds
+    ]
+    measured = {(row["explainer"], row["metric"]) for _, row in table.iterrows() if row["n_images"]}
+    count = len(measured & set(due))
+    if not count:
+        return "Nothing speaks against the run, but no metric has a control: they are numbers."
+    return f"The run is valid: none of {count} results of controls speaks against its metric."
 
 
 def guarded(results: Results) -> list[str]:

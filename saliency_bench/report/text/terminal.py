@@ -83,6 +83,7 @@ _DRAWN: Mapping[str, Callable[[Any, Results, int], Iterator[RenderableType]]] = 
     "cards": _nothing,
     "controls": _nothing,
     "figures": _nothing,
+    "scatter": _nothing,
 }
 
 

@@ -1,0 +1,290 @@
+"""Metrics of the untouched network's maps: planned, computed and saved cell by cell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saliency_bench.engine.background import Background
+from saliency_bench.engine.cores import Cores
+from saliency_bench.engine.explaining import Explaining
+from saliency_bench.engine.locks import PATIENCE, Claims
+from saliency_bench.engine.outcome import Outcome
+from saliency_bench.engine.plan import shard_keys
+from saliency_bench.engine.references import Maps
+from saliency_bench.protocols import (
+    CONSTANT,
+    NAN,
+    OK,
+    Bound,
+    Floats,
+    Ints,
+    NotApplicable,
+    Progress,
+    RegionExplainer,
+    Scene,
+    Study,
+)
+from saliency_bench.protocols.metrics import (
+    CHANCE,
+    CURVE,
+    VALUE,
+    BoundMetric,
+    Detailed,
+    Explain,
+    Numbers,
+)
+from saliency_bench.storage.fingerprint import (
+    column,
+    content_key,
+    digest_of_array,
+    identity,
+    is_address,
+)
+from saliency_bench.storage.store import Store
+
+STATUS, TIES, TARGET = "status", "ties", "target"
+"""Arrays of a cell beside `CHANCE` and what a metric returns: indices into `STATUSES`,
+the share of each map's pixels that have the value of another one, and the explained classes."""
+
+Pair = tuple[str, str]
+"""An explainer and a metric."""
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """Images whose maps are assessed together.
+
+    Attributes:
+        start: first image.
+        stop: one past the last.
+        keys: of the cells, one for each explainer and metric.
+    """
+
+    start: int
+    stop: int
+    keys: Mapping[Pair, str]
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def key(self) -> str:
+        """A hash that identifies the work: the key of its first cell."""
+        return next(iter(self.keys.values()))
+
+
+def make_assessments(study: Study) -> tuple[Assessment, ...]:
+    """The plan of a study's metrics, shard by shard; empty without metrics.
+
+    Raises:
+        ValueError: if a metric's repr is an address and not its settings.
+    """
+    metrics = {name: column(metric) for name, metric in study.metrics.items()}
+    for text in filter(is_address, metrics.values()):
+        raise ValueError(f"a metric's repr must show its settings, as a dataclass's does: {text}")
+    if not metrics:
+        return ()
+    explainers = {name: identity(explainer) for name, explainer in study.explainers.items()}
+    plan = []
+    for (start, stop), data in shard_keys(study).items():
+        regions = None if study.regions is None else digest_of_array(study.regions[start:stop])
+        common = {"data": data, "regions": regions}
+        keys = {
+            (name, metric): content_key(
+                {**common, "name": name, "explainer": asked, "metric": settings}
+            )
+            for name, asked in explainers.items()
+            for metric, settings in metrics.items()
+        }
+        plan.append(Assessment(start, stop, keys))
+    return tuple(plan)
+
+
+@dataclass
+class Assessor:
+    """Computes the missing cells of a plan of metrics, possibly beside other processes.
+
+    Attributes:
+        study: the study.
+        store: saves the cells.
+        bound: the explainers that apply, bound to the model.
+        progress: shows the steps.
+        outcome: learns which explainers and metrics fail, and why.
+    """
+
+    study: Study
+    store: Store
+    bound: Mapping[str, Bound]
+    progress: Progress
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def run(self, plan: Sequence[Assessment]) -> Outcome:
+        """Compute the missing cells, with explainers and metrics side by side.
+
+        Raises:
+            OSError: if a cell cannot be saved; cells saved earlier stay.
+        """
+        metrics = self._bind()
+        counted = {part: len(self._missing(part, metrics)) for part in plan}
+        waiting = [part for part, count in counted.items() if count]
+        self.progress.start(sum(counted.values()))
+        try:
+            with (
+                Cores(self.study.cores) as cores,
+                Background(4) as queue,
+                Claims(self.store.folder) as claims,
+            ):
+                explaining = Explaining(self.study, self.bound, cores, self.outcome)
+                while waiting:
+                    others = []
+                    for part in waiting:
+                        if not claims.take(part.key):
+                            others.append(part)
+                            continue
+                        pairs = self._missing(part, metrics)  # others may have saved some
+                        self.progress.skip(counted[part] - len(pairs))
+                        for pair, cell in self._cells(part, pairs, metrics, explaining, cores):
+                            queue.do(self._save, part.keys[pair], cell)
+                        queue.do(claims.give_back, part.key)
+                    queue.catch_up()
+                    if len(others) == len(waiting):
+                        time.sleep(PATIENCE)
+                    waiting = others
+        finally:
+            self.progress.done()
+        return self.outcome
+
+    def _bind(self) -> dict[str, BoundMetric]:
+        bound: dict[str, BoundMetric] = {}
+        for name, metric in self.study.metrics.items():
+            try:
+                if metric.needs_regions and self.study.regions is None:
+                    raise NotApplicable("it needs masks of the images, and there are none")
+                bound[name] = metric.bind(self.study.network.model)
+            except NotApplicable as refusal:
+                self.outcome.metrics[name] = refusal.reason
+        return bound
+
+    def _missing(self, part: Assessment, metrics: Mapping[str, BoundMetric]) -> list[Pair]:
+        return [
+            (name, metric)
+            for (name, metric), key in part.keys.items()
+            if name in self.bound and metric in metrics and self.store.columns(key) is None
+        ]
+
+    def _cells(
+        self,
+        part: Assessment,
+        pairs: Sequence[Pair],
+        metrics: Mapping[str, BoundMetric],
+        explaining: Explaining,
+        cores: Cores,
+    ) -> Iterator[tuple[Pair, Numbers]]:
+        """The cells of some explainers and metrics, as soon as each is there."""
+        rows = slice(part.start, part.stop)
+        scene = replace(
+            self.study.scene.rows(rows),
+            regions=None if self.study.regions is None else self.study.regions[rows],
+        )
+        names = dict.fromkeys(name for name, _ in pairs)
+        maps = dict(explaining.maps(dict.fromkeys(names, scene)))
+        calls = [
+            (pair, partial(self._assess, pair, metrics[pair[1]], maps[pair[0]], scene))
+            for pair in pairs
+            if pair[0] in maps
+        ]
+        together = (call for call in calls if self._may_run_beside(call[0]))
+        alone = ((pair, call()) for pair, call in calls if not self._may_run_beside(pair))
+        for pair, cell in chain(cores.run(together), alone):
+            self.progress.step(f"{pair[1]} of {pair[0]}", pair[1])
+            if cell is not None:
+                yield pair, cell
+
+    def _may_run_beside(self, pair: Pair) -> bool:
+        """Whether other calls may run meanwhile; a metric may call the explainer again."""
+        name, metric = pair
+        calls_again = self.study.metrics[metric].explains
+        return not calls_again or getattr(self.study.explainers[name], "thread_safe", False)
+
+    def _assess(
+        self, pair: Pair, metric: BoundMetric, maps: Maps, scene: Scene
+    ) -> dict[str, NDArray[Any]] | None:
+        """The cell of an explainer and a metric; None if the metric fails."""
+        name = " of ".join(reversed(pair))
+        if name in self.outcome.unavailable:  # it failed on earlier images
+            return None
+        with self.outcome.attempt(name), self.study.network.guarded():
+            given: dict[str, Any] = {
+                "regions": scene.regions,
+                "explain": self._explain(pair[0], scene.regions),
+                "keys": scene.keys,
+            }
+            measured = _measure(metric, maps, scene, given)
+            cell = {
+                **measured,
+                STATUS: _statuses(maps, measured[VALUE]),
+                TIES: ties(maps),
+                TARGET: scene.targets,
+            }
+            settings = self.study.metrics[pair[1]]
+            if settings.chance and CHANCE not in measured:
+                knows_nothing = _measure(metric, settings.moved(maps, scene.keys), scene, given)
+                cell[CHANCE] = knows_nothing[VALUE]
+                if CURVE in knows_nothing:
+                    cell[f"{CHANCE} {CURVE}"] = knows_nothing[CURVE]
+            return cell
+        return None
+
+    def _explain(self, name: str, regions: NDArray[np.bool_] | None) -> Explain:
+        explainer = self.study.explainers[name]
+
+        def explain(images: Floats, targets: Ints, keys: Ints | None) -> Floats:
+            if isinstance(explainer, RegionExplainer):
+                return explainer.of_regions(images, regions)
+            return self.bound[name](images, targets, keys=keys)
+
+        return explain
+
+    def _save(self, key: str, cell: Mapping[str, NDArray[Any]]) -> None:
+        self.store.save_cell(key, cell)
+        self.outcome.computed += 1
+
+
+def ties(maps: Floats) -> NDArray[np.float64]:
+    """Share `[N]` of each map's pixels whose value, over the channels, is that of another one."""
+    shares = np.zeros(len(maps))
+    for place, plane in enumerate(maps.sum(axis=-1).reshape(len(maps), -1)):
+        _, counts = np.unique(plane, return_counts=True)
+        shares[place] = counts[counts > 1].sum() / plane.size
+    return shares
+
+
+def _measure(metric: BoundMetric, maps: Floats, scene: Scene, given: Mapping[str, Any]) -> Numbers:
+    """All that a metric finds, `[N, ...]` each.
+
+    Raises:
+        ValueError: if it does not return one number per image.
+    """
+    ask: Callable[..., Any] = metric.measure if isinstance(metric, Detailed) else metric
+    found = ask(maps.copy(), scene.images.copy(), scene.targets.copy(), **given)
+    numbers: Numbers = found if isinstance(found, Mapping) else {VALUE: np.asarray(found)}
+    shape = np.shape(numbers[VALUE])
+    if shape != (len(maps),):
+        raise ValueError(f"a metric must return {len(maps)} numbers, one per image; got {shape}")
+    return {**numbers, VALUE: np.asarray(numbers[VALUE], np.float64)}
+
+
+def _statuses(maps: Floats, values: NDArray[np.float64]) -> NDArray[np.int8]:
+    """`[N]` indices into `STATUSES`; an undefined value of a map that varies is NaN."""
+    flat = maps.reshape(len(maps), -1)
+    constant = flat.min(axis=1) == flat.max(axis=1)
+    defined = np.isfinite(values)
+    return np.select([defined, constant], [OK, CONSTANT], NAN).astype(np.int8)

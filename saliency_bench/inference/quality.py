@@ -1,0 +1,151 @@
+"""Quality: a metric's values beside those of maps that know nothing; pure functions on tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from saliency_bench.inference.intervals import UPPER
+from saliency_bench.inference.ranks import ranks
+from saliency_bench.protocols import STATUSES
+from saliency_bench.protocols.metrics import MetricFacts
+
+QUALITY = (
+    "explainer", "metric", "n_images", "undefined", "mean", "low", "high", "chance", "gain",
+    "gain_low", "gain_high", "verdict",
+)  # fmt: skip
+"""Columns of the table: `undefined` is the share of images without a value."""
+
+BETTER, NOT_BETTER, INCONCLUSIVE, UNDEFINED = "better", "not better", "inconclusive", "undefined"
+RESULTS = (BETTER, NOT_BETTER, INCONCLUSIVE, UNDEFINED)
+"""What a metric says of an explainer, compared with chance."""
+
+LEAST_IMAGES = 5
+"""Fewest images with a value for a result."""
+
+SURELY = 0.999
+"""Confidence at which noise must not be better than chance."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the metrics of a run say.
+
+    Attributes:
+        table: one row per (explainer, metric), columns `QUALITY`.
+        ranks: one row per (metric, explainer that is no control), columns `RANKS`.
+        problems: why metrics may not be used, a line per control.
+        warnings: what weakens a metric, a line each.
+    """
+
+    table: pd.DataFrame
+    ranks: pd.DataFrame
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def assess(
+    rows: Iterable[tuple[tuple[str, str], pd.DataFrame]],
+    metrics: Mapping[str, MetricFacts],
+    controls: Mapping[str, str],
+) -> Quality:
+    """Judge every explainer by every metric.
+
+    Args:
+        rows: explainer and metric, with `value`, `chance` and `status` of each image.
+        metrics: what each metric declares, by name.
+        controls: the class of each control, by its name.
+    """
+    table: list[dict[str, Any]] = []
+    problems: list[str] = []
+    warnings: list[str] = []
+    gains: dict[str, dict[str, pd.Series]] = {metric: {} for metric in metrics}
+    for (explainer, metric), own in rows:
+        facts, kind = metrics[metric], controls.get(explainer, "")
+        row = _row(own, facts)
+        if not kind and row["n_images"]:
+            better = _gains(own, facts) if facts.chance else _signed(own["value"], facts)
+            gains[metric][explainer] = pd.Series(better, own["image"])
+        table.append({"explainer": explainer, "metric": metric, **row})
+        expected = facts.controls.get(kind, "")
+        if expected == BETTER and row["verdict"] != BETTER:
+            line = f"{metric}: {explainer} must be better than chance; it is {row['verdict']}"
+            (problems if row["verdict"] == NOT_BETTER else warnings).append(line)
+        if expected == NOT_BETTER and _mean(_gains(own, facts), SURELY)[1] > 0:
+            problems.append(f"{metric}: {explainer} must not be better than chance; it is, surely")
+    ranked = ranks({metric: pd.DataFrame(columns) for metric, columns in gains.items()})
+    whole = pd.DataFrame(table, columns=list(QUALITY))
+    return Quality(whole, ranked, tuple(problems), tuple(warnings))
+
+
+def mean_curve(rows: pd.DataFrame) -> pd.DataFrame:
+    """The mean curve of an explainer over images, with its interval and that of moved maps.
+
+    Args:
+        rows: `image`, `place`, `value` and `chance` of one explainer and metric.
+
+    Returns:
+        `mean`, `low`, `high` and `chance`, by place.
+    """
+    places = rows.groupby("place")
+    means = pd.DataFrame(
+        {place: _mean(own.to_numpy(float)) for place, own in places["value"]},
+        index=["mean", "low", "high"],
+    ).T
+    return means.assign(chance=places["chance"].mean())
+
+
+def _row(own: pd.DataFrame, facts: MetricFacts) -> dict[str, Any]:
+    if not own["status"].isin(STATUSES).all():  # it does not apply, or failed
+        nothing = dict.fromkeys(QUALITY[4:-1], np.nan)
+        return {"n_images": 0, "undefined": np.nan, **nothing, "verdict": own["status"].iloc[0]}
+    values, gains = own["value"].to_numpy(float), _gains(own, facts)
+    defined = np.isfinite(values)
+    mean, low, high = _mean(values)
+    gain, gain_low, gain_high = _mean(gains)
+    return {
+        "n_images": int(defined.sum()),
+        "undefined": float(1 - defined.mean()),
+        "mean": mean, "low": low, "high": high,
+        "chance": float(np.mean(own["chance"][np.isfinite(gains)])) if facts.chance else np.nan,
+        "gain": gain, "gain_low": gain_low, "gain_high": gain_high,
+        "verdict": _verdict(gains, gain_low, gain_high) if facts.chance else "",
+    }  # fmt: skip
+
+
+def _gains(own: pd.DataFrame, facts: MetricFacts) -> NDArray[np.float64]:
+    """`[N]` values minus chance, positive where the map is better; NaN if either is undefined."""
+    return _signed(own["value"] - own["chance"], facts)
+
+
+def _signed(values: pd.Series, facts: MetricFacts) -> NDArray[np.float64]:
+    """`[N]` the same values, positive where the map is better."""
+    return np.asarray(values if facts.direction == "higher" else -values, np.float64)
+
+
+def _verdict(gains: NDArray[np.float64], low: float, high: float) -> str:
+    defined = np.isfinite(gains)
+    if defined.sum() < LEAST_IMAGES or defined.mean() < 0.5:
+        return UNDEFINED
+    if low > 0:
+        return BETTER
+    return NOT_BETTER if high <= 0 else INCONCLUSIVE
+
+
+def _mean(values: NDArray[np.float64], confidence: float = 2 * UPPER - 1) -> tuple[float, ...]:
+    """The mean of the finite values, and its interval by Student's t over images."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return (np.nan, np.nan, np.nan)
+    mean = float(known.mean())
+    if len(known) < 2:
+        return (mean, np.nan, np.nan)
+    error = float(known.std(ddof=1)) / np.sqrt(len(known))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(known) - 1)) * error
+    return (mean, mean - half, mean + half)

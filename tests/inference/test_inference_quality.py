@@ -1,0 +1,169 @@
+"""Quality of maps by a metric: hand arithmetic, the four results, controls, ranks, the front."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from saliency_bench.inference.quality import QUALITY, assess, mean_curve
+from saliency_bench.inference.ranks import front, ranks
+from saliency_bench.protocols import MetricFacts
+
+HIGHER = MetricFacts("faithfulness", "higher", "logit", "the drop", True)
+LOWER = MetricFacts("robustness", "lower", "share", "the change", False)
+
+
+def rows(values, chance=None, status="ok"):
+    values = np.asarray(values, float)
+    chance = np.zeros(len(values)) if chance is None else np.asarray(chance, float)
+    return pd.DataFrame(
+        {"image": range(len(values)), "value": values, "chance": chance, "status": status}
+    )
+
+
+def judged(own, facts=HIGHER, name="gradient", controls=None):
+    return assess([((name, "m"), own)], {"m": facts}, controls or {})
+
+
+def test_the_gain_is_the_mean_difference_with_its_t_interval():
+    values, chance = np.array([3.0, 5, 4, 6, 7]), np.array([1.0, 1, 2, 2, 1])
+    row = judged(rows(values, chance)).table.iloc[0]
+    assert list(judged(rows(values, chance)).table) == list(QUALITY)
+    low, high = stats.ttest_rel(values, chance).confidence_interval(0.95)
+    assert (row["mean"], row["chance"], row["gain"]) == (5.0, 1.4, pytest.approx(3.6))
+    assert (row["gain_low"], row["gain_high"]) == (pytest.approx(low), pytest.approx(high))
+    inner = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (row["low"], row["high"]) == (pytest.approx(inner[0]), pytest.approx(inner[1]))
+    assert (row["n_images"], row["undefined"], row["verdict"]) == (5, 0.0, "better")
+
+
+def test_where_lower_is_better_the_gain_changes_its_sign():
+    facts = MetricFacts("faithfulness", "lower", "logit", "the area", True)
+    row = judged(rows([1, 2, 1, 2, 1, 2], [4, 5, 6, 5, 4, 5]), facts).table.iloc[0]
+    assert row["gain"] == pytest.approx(29 / 6 - 1.5)
+    assert row["verdict"] == "better"
+
+
+@pytest.mark.parametrize(
+    ("values", "result"),
+    [
+        ([1.0, 1.1, 0.9, 1.0, 1.05], "better"),
+        ([-1.0, -1.1, -0.9, -1.0, -1.05], "not better"),
+        ([0.0] * 6, "not better"),
+        ([1.0, -1.0, 2.0, -2.0, 0.1], "inconclusive"),
+        ([1.0, 1.0, 1.0, 1.0], "undefined"),
+        ([1.0] * 5 + [np.nan] * 6, "undefined"),
+        ([1.0] * 6 + [np.nan] * 6, "better"),
+    ],
+)
+def test_the_four_results(values, result):
+    assert judged(rows(values)).table["verdict"].tolist() == [result]
+
+
+def test_without_chance_there_is_a_number_and_no_result():
+    row = judged(rows([1.0, 2, 3, 4, 5], [np.nan] * 5), LOWER).table.iloc[0]
+    assert (row["mean"], row["verdict"]) == (3.0, "")
+    assert np.isnan(row[["chance", "gain", "gain_low", "gain_high"]].astype(float)).all()
+
+
+@pytest.mark.parametrize("status", ["error", "not_applicable"])
+def test_what_was_not_measured_is_a_row(status):
+    row = judged(rows([np.nan], [np.nan], status)).table.iloc[0]
+    assert (row["n_images"], row["verdict"]) == (0, status)
+
+
+ORACLE = MetricFacts(
+    "faithfulness", "higher", "logit", "the drop", True,
+    {"PatchOracle": "better", "RandomFresh": "not better"},
+)  # fmt: skip
+CONTROLS = {"patch_oracle": "PatchOracle", "random_fresh": "RandomFresh"}
+
+
+def control(name, values):
+    return judged(rows(values), ORACLE, name, CONTROLS)
+
+
+def test_an_oracle_that_is_not_better_makes_the_metric_unusable():
+    found = control("patch_oracle", [-1.0, -1.1, -0.9, -1.0, -1.05])
+    assert found.problems == ("m: patch_oracle must be better than chance; it is not better",)
+    assert not found.warnings
+
+
+def test_an_oracle_that_is_inconclusive_is_a_warning():
+    found = control("patch_oracle", [1.0, -1.0, 2.0, -2.0, 0.1])
+    assert not found.problems
+    assert found.warnings == ("m: patch_oracle must be better than chance; it is inconclusive",)
+
+
+def test_noise_may_be_better_at_95_percent_but_not_at_999():
+    values = np.array([1.0, 0.4, 0.8, 0.1, 0.3, 0.6])
+    assert stats.ttest_1samp(values, 0).pvalue == pytest.approx(0.012, abs=0.001)
+    assert control("random_fresh", values).table["verdict"].tolist() == ["better"]
+    assert not control("random_fresh", values).problems
+    sure = control("random_fresh", 1 + values / 10)
+    assert sure.problems == ("m: random_fresh must not be better than chance; it is, surely",)
+
+
+def test_an_explainer_under_test_may_get_any_result():
+    found = judged(rows([-1.0] * 6), ORACLE, "gradient", CONTROLS)
+    assert not found.problems
+    assert not found.warnings
+
+
+# ---------------------------------------------------------------- curves and ranks
+
+
+def test_a_mean_curve_is_the_mean_at_each_place():
+    table = pd.DataFrame(
+        {
+            "image": [0, 0, 1, 1],
+            "place": [0.0, 1.0, 0.0, 1.0],
+            "value": [4.0, 1.0, 6.0, 3.0],
+            "chance": [5.0, 2.0, 5.0, 4.0],
+        }
+    )
+    curve = mean_curve(table)
+    np.testing.assert_array_equal(curve["mean"], [5.0, 2.0])
+    np.testing.assert_array_equal(curve["chance"], [5.0, 3.0])
+    half = stats.t.ppf(0.975, 1) * np.sqrt(2) / np.sqrt(2)
+    np.testing.assert_allclose(curve["low"], [5 - half, 2 - half])
+
+
+def test_ranks_that_all_images_agree_on_have_no_interval():
+    table = pd.DataFrame({"a": np.arange(20.0) + 2, "b": np.arange(20.0), "c": np.arange(20.0) + 1})
+    found = ranks({"m": table}).set_index("explainer")
+    np.testing.assert_array_equal(found["rank"], [1, 3, 2])
+    np.testing.assert_array_equal(found["rank_low"], found["rank"])
+    np.testing.assert_array_equal(found["rank_high"], found["rank"])
+
+
+def test_ranks_that_depend_on_the_image_have_an_interval():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"a": random.normal(0.1, 1, 30), "b": random.normal(0, 1, 30)})
+    found = ranks({"m": table})
+    assert set(found["rank_low"]) == {1.0}
+    assert set(found["rank_high"]) == {2.0}
+
+
+def test_images_without_a_value_do_not_count_and_few_have_no_ranks():
+    table = pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": [0.0, 9.0, np.nan]})
+    assert ranks({"m": table}).empty
+    assert ranks({"m": table[["a"]]}).empty
+
+
+def test_controls_have_no_rank():
+    own = [(("gradient", "m"), rows([1.0] * 6)), (("lrp", "m"), rows([2.0] * 6))]
+    own.append((("patch_oracle", "m"), rows([3.0] * 6)))
+    found = assess(own, {"m": ORACLE}, CONTROLS).ranks
+    assert dict(zip(found["explainer"], found["rank"], strict=True)) == {"gradient": 2, "lrp": 1}
+
+
+def test_where_lower_is_better_the_lowest_is_first():
+    own = [(("a", "m"), rows([1.0] * 6)), (("b", "m"), rows([2.0] * 6))]
+    found = assess(own, {"m": LOWER}, {}).ranks
+    assert dict(zip(found["explainer"], found["rank"], strict=True)) == {"a": 1, "b": 2}
+
+
+def test_the_front_holds_what_nothing_beats():
+    table = pd.DataFrame({"x": [1, 2, 0, 2, 5], "y": [2, 1, 0, 1, np.nan]}, index=list("abcde"))
+    assert front(table).tolist() == [True, True, False, True, False]
