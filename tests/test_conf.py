@@ -168,6 +168,14 @@ def test_a_preset_is_built(path):
     objects.build(config.model, "model")
 
 
+@pytest.mark.parametrize("path", sorted(CONF.glob("experiment/*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
+def test_a_preset_takes_another_network(path, model):
+    """A preset chooses a network; it does not change the settings of one that it assumes."""
+    config = composed(f"+experiment={path.stem}", f"model={model}")
+    assert isinstance(objects.build(config.model, "model"), target(CONF / f"model/{model}.yaml"))
+
+
 def test_nothing_in_the_vocabulary_starts_tensorflow():
     code = (
         "import sys; from hydra import compose, initialize_config_dir as at\n"

@@ -65,7 +65,7 @@ GROUPS = {
         "planes",
         "regions",
     },
-    "checks": {"base", "bugs", "composed", "regions"},
+    "checks": {"base", "bugs", "composed", "objects_on_scenes", "regions"},
 }
 """What each group's members share; they must not know one another."""
 

@@ -45,11 +45,16 @@ DECLARED = Expectation(
         caption="Noise from N(0, 1) is put in at the logits and handed back by the method's rule "
         "to the lowest layer with at least 3 channels. The score of an image is the median over "
         "the positions of |cos| between the channel vectors of two such draws; 1, the ceiling, "
-        "means parallel. The null is the same between two images. random_fresh hands back noise "
-        "that no layer has touched: its score is that of random vectors with as many channels.",
+        "means parallel. The number is 1 minus the geometric mean of 1 - |cos|, as the authors "
+        "plot 1 - |cos| on a logarithmic axis. The null is the same between two images. "
+        "random_fresh hands back noise that no layer has touched: its score is that of random "
+        "vectors with as many channels.",
     ),
     number=Number(
-        name="median |cos|", says="hands back relevance whose median |cos| is", passes="below"
+        name="median |cos|",
+        says="hands back relevance whose median |cos| is",
+        passes="below",
+        near=True,
     ),
     controls={"RandomFrozen": "fail", "RandomFresh": "pass"},
 )
@@ -103,7 +108,7 @@ class ChannelCosine:
     Positions where either vector is 0 are left out.
 
     Attributes:
-        threshold: the largest mean that passes.
+        threshold: the largest number that passes.
     """
 
     threshold: float = 0.99
@@ -158,7 +163,7 @@ class CosineConvergence:
 
     Attributes:
         draws: of the noise, each compared with one more; None takes the study's number.
-        threshold: the largest mean of the median |cos| that passes.
+        threshold: the largest median |cos| that passes.
     """
 
     declares: ClassVar[Expectation] = DECLARED

@@ -118,6 +118,28 @@ class NoMoreImportant(_Importance):
         return np.where(np.isfinite(before + after), after <= before, np.nan)
 
 
+@dataclass(frozen=True)
+class AsImportant(_Importance):
+    """IIR, the input independence rate (Yang and Kim, 2019).
+
+    An image scores 1 if what lies outside the changed map's region is as important to both maps,
+    and 0 otherwise; equal maps score 1, also where they are 0 there.
+
+    Attributes:
+        tolerance: largest difference, as a share of the importance to the reference.
+    """
+
+    threshold: float | None = None
+    null: float = 0.0
+    tolerance: float = 0.1
+
+    def compare(self, reference: MapsInRegions, changed: MapsInRegions) -> NDArray[np.float64]:
+        """`[N]` scores, 0 or 1."""
+        before, after = (maps.mean(1 - changed.inside) for maps in (reference, changed))
+        near = np.abs(after - before) <= self.tolerance * before
+        return np.where(np.isfinite(before + after), near, np.nan)
+
+
 def _prepared(values: NDArray[np.float64], regions: NDArray[np.bool_]) -> MapsInRegions:
     # Coarse maps have their own grid: a cell may lie partly inside.
     inside = resized(regions[..., np.newaxis], values.shape[1:])[..., 0].astype(np.float64)

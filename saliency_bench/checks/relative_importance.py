@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import numpy as np
-
-from saliency_bench import randomize
-from saliency_bench.checks.base import swapped_in, taught, untaught
-from saliency_bench.checks.composed import Scenes, scenes_for
-from saliency_bench.checks.regions import ContrastKept, NoMoreImportant
+from saliency_bench.checks.base import taught, untaught
+from saliency_bench.checks.composed import scenes_for
+from saliency_bench.checks.objects_on_scenes import OnScenes
+from saliency_bench.checks.regions import AsImportant, ContrastKept, NoMoreImportant
 from saliency_bench.datasets import Source, Textures
 from saliency_bench.protocols import (
     Ceiling,
@@ -21,20 +18,15 @@ from saliency_bench.protocols import (
     Dataset,
     Expectation,
     Measure,
-    Network,
     NotApplicable,
-    Place,
-    Preprocessing,
-    Scene,
     Study,
-    TrainedNetwork,
+    Trend,
     Words,
 )
 
-Task = Literal["object", "scene"]
-
-OBJECT, REMOVED, RARE = 1, 2, 3
-"""Stages: networks that name the object; scenes without one; then the levels of `common`."""
+OBJECT, REMOVED, UNNOTICED, RARE = 1, 2, 3, 4
+"""Stages: networks that name the object; scenes without one; with something that the network does
+not notice; then the levels of `common`."""
 
 DECLARED = Expectation(
     Words(
@@ -55,75 +47,26 @@ DECLARED = Expectation(
         "model contrast score MCS = g(object network) - g(scene network), on images that both name "
         "rightly. `one_minus_idr` is 1 - IDR: IDR is the share of images for which g of the scene "
         "network is higher if the object is taken away and the scene shows there (Yang and Kim, "
-        "2019). Ceiling and null are 1 and 0, the scores of maps that never change and of the "
-        "regions themselves. The rarer the scenes on which an object lies, the more it tells of "
-        "the scene: then a scene network may use the object, and the score may rise. The floor of "
+        "2019). `iir` is IIR, the share of images for which g of the scene network stays within a "
+        "tenth if pixels that leave its logits as they are take the place of the object. Ceiling "
+        "and null are 1 and 0, the scores of maps that never change and of the regions themselves. "
+        "The rarer the scenes on which an object lies, the more it tells of the scene: then a "
+        "scene network may use the object, and the score may rise. The floor of "
         "a stage is what the maps of two of its networks score.",
     ),
     statistic="last",
+    trend=Trend(
+        name="rmcs",
+        of="one_minus_mcs",
+        caption="`rmcs` is the rank correlation of MCS with the share of the scenes that an object "
+        "lies on: 1 if the map gives an object the less, the less it tells of the scene.",
+    ),
     controls={
         "EdgeDetector": "fail", "InputMagnitude": "fail", "RandomFrozen": "fail",
         "CentrePrior": "fail", "WeightHash": "fail", "RandomFresh": "fail",
         "OwnRegion": "pass", "Constant": "undefined",
     },
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class OnScenes:
-    """A condition that shows objects on scenes, or scenes alone, to a network of one task.
-
-    Attributes:
-        name: of the stage.
-        stage: see `Condition`.
-        draw: number of the network within its kind.
-        network: the trained network.
-        task: what it names.
-        scenes: what the objects lie on.
-        size: side of an object, as a share of the image's.
-        units: model units of the images.
-        shown: whether the object is there.
-        predicted: explain the class that it predicts, instead of the true one.
-        repeats: explain with other keys.
-        references: see `Condition`.
-        depth: see `Condition`.
-        moves_output: see `Condition`.
-        destroys: see `Condition`.
-    """
-
-    name: str
-    stage: int
-    draw: int
-    network: TrainedNetwork
-    task: Task
-    scenes: Scenes
-    size: float
-    units: Preprocessing
-    shown: bool = True
-    predicted: bool = False
-    repeats: bool = False
-    references: tuple[Place, ...] = ()
-    depth: float = 0.0
-    moves_output: bool = True
-    destroys: bool = False
-
-    @contextmanager
-    def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """Put the network in and lay the images on scenes; those it names wrongly are left out.
-
-        Raises:
-            ProofError: if the stored weights are not those of the training.
-        """
-        laid = self.scenes.behind(scene, self.size, self.units)
-        images = laid.images if self.shown else laid.scenes
-        region, labels = laid.region, np.asarray(scene.labels)
-        if self.task == "scene":
-            region, labels = ~region | (not self.shown), laid.kinds
-        with swapped_in(network, self.network, f"{self.name} {self.draw}"):
-            named = network.outputs(images).argmax(axis=1)
-            region = region & (named == labels)[:, np.newaxis, np.newaxis]
-            keys = randomize.other_keys(scene.keys, "repeat") if self.repeats else scene.keys
-            yield Scene(images, named if self.predicted else labels, keys, region, labels)
 
 
 @dataclass(frozen=True)
@@ -178,11 +121,16 @@ class RelativeImportance:
 
         They are scores of the paper, each so that a map that never changes scores 1.
         """
-        contrast = {"one_minus_mcs": ContrastKept(threshold=1 - self.least_contrast)}
-        dependence = {"one_minus_idr": NoMoreImportant()}
+        contrast: dict[str, Measure] = {
+            "one_minus_mcs": ContrastKept(threshold=1 - self.least_contrast)
+        }
+        of_one_network: dict[int, dict[str, Measure]] = {
+            REMOVED: {"one_minus_idr": NoMoreImportant()},
+            UNNOTICED: {"iir": AsImportant()},
+        }
         if condition is None:
-            return contrast | dependence
-        return dependence if condition.stage == REMOVED else contrast
+            return contrast | of_one_network[REMOVED] | of_one_network[UNNOTICED]
+        return of_one_network.get(condition.stage, contrast)
 
     def conditions(self, study: Study) -> tuple[Condition, ...]:
         """The repeat, object networks, scenes without objects, and scene networks by level.
@@ -212,12 +160,16 @@ class RelativeImportance:
             others = tuple((OBJECT, other) for other in range(len(objects)) if other != draw)
             conditions.append(make("same task", OBJECT, draw, network, "object", references=others))
         for draw, network in enumerate(levels[-1]):
-            conditions.append(
+            conditions += [
                 make(
-                    "object taken away", REMOVED, draw, network, "scene", shown=False,
+                    "object taken away", REMOVED, draw, network, "scene", shown="scene alone",
                     references=((last, draw),),
-                )
-            )  # fmt: skip
+                ),
+                make(
+                    "not noticed", UNNOTICED, draw, network, "scene", shown="unnoticed",
+                    references=((REMOVED, draw),),
+                ),
+            ]  # fmt: skip
         for stage, (share, networks) in enumerate(zip(self.common, levels, strict=True), RARE):
             for draw, network in enumerate(networks):
                 name = f"scene, objects on {100 * share:.4g}% of scenes"

@@ -140,8 +140,8 @@ def match_sides(before: Side, after: Side, key: Key) -> Match:
     return Match(
         key, old, new, baseline, run,
         worse=case.worse,
-        name=case.name,
-        digits=other.digits,
+        name=case.expectation.judged,
+        digits=other.expectation.digits,
         difference=difference(other.reported, case.reported, case.statistic, paired=paired),
         moved=_share_moved(case, other) if repeats else np.nan,
     )  # fmt: skip

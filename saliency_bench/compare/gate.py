@@ -218,7 +218,8 @@ def _numbers(results: Results) -> Iterator[str]:
     for _, row in results.summary[own].iterrows():
         name, numbers = str(row["similarity"]), row[deciding]
         line = "" if thresholds.get(name) is None else f", threshold {thresholds[name]:.2f}"
-        share = f"{view.heading(results, check)} {view.interval(*map(float, numbers))}{line}"
+        value = view.interval(*map(float, numbers), digits=view.digits(results, check))
+        share = f"{view.heading(results, check)} {value}{line}"
         verdict, floor = row["verdict"] or "no verdict", view.number(row["floor"])
         yield f"  {name}: {verdict}, {share}, floor {floor}"
 

@@ -143,8 +143,7 @@ class Case:
         """The statistic that decides."""
         if self.expectation.statistic == "order":
             return "order"
-        scored = self.expectation.expects == "keep" or self.expectation.number is not None
-        return "similarity" if scored else "retained"
+        return "similarity" if self.expectation.is_scored else "retained"
 
     @property
     def number(self) -> Interval:
@@ -152,23 +151,11 @@ class Case:
         return cast(Interval, getattr(self.reported, self.statistic))
 
     @property
-    def name(self) -> str:
-        """The name of the number that decides."""
-        own = self.expectation.number
-        return own.name if own else self.expectation.decides or self.statistic
-
-    @property
     def worse(self) -> int:
         """1 if a higher number is worse, -1 if a lower one is."""
         number = self.expectation.number
         passes_above = number.passes == "above" if number else self.expectation.expects == "keep"
         return -1 if passes_above else 1
-
-    @property
-    def digits(self) -> int:
-        """Decimals that show on which side of the threshold the statistic lies."""
-        keeps = self.expectation.expects == "keep"
-        return max(2, 1 + round(-math.log10(self.expectation.tolerance))) if keeps else 2
 
     @cached_property
     def reported(self) -> Counted:
@@ -187,6 +174,7 @@ class Case:
         return count(
             pairs, died=died, nan=nan, measured_at=expected.ceiling.stage,
             fixed=expected.fixed_draws,
+            near=expected.number is not None and expected.number.near,
         )  # fmt: skip
 
 

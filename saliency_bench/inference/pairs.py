@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from saliency_bench.inference.intervals import (
     Estimate,
@@ -18,6 +17,7 @@ from saliency_bench.inference.intervals import (
     linearised,
     pseudo_values,
 )
+from saliency_bench.inference.orders import order_of
 from saliency_bench.protocols import CONSTANT, DIED, NAN, STATUSES, Floats, Ints
 
 Died = Literal["null", "out"]
@@ -26,8 +26,8 @@ Statistic = Literal["retained", "similarity", "order"]
 
 MIN_DRAWS = 3
 """Fewest changed networks for a statement about changed networks in general."""
-MIN_STAGES = 3
-"""Fewest stages whose order is compared."""
+NEAREST = 1e-8
+"""Smallest distance of a score from 1 that counts."""
 ABSENT = -1
 """The kind of a pair without a comparison."""
 
@@ -95,6 +95,7 @@ class Counted:
             every ceiling is; None if ceilings are not measured.
         fixed: whether the draws are given and not drawn.
         shift: as `score`; None if it is not measured.
+        near: whether scores are averaged by the logarithm of their distance from 1.
     """
 
     score: Floats
@@ -106,11 +107,15 @@ class Counted:
     measured: NDArray[np.bool_] | None = None
     fixed: bool = False
     shift: Floats | None = None
+    near: bool = False
 
     @cached_property
     def similarity(self) -> Interval:
-        """The mean score."""
-        return self._interval(self._networks[0], np.ones(1))
+        """The mean score; 1 minus the geometric mean of 1 - score if scores are `near`."""
+        if not self.near:
+            return self._interval(self._networks[0], np.ones(1))
+        value, low, high = (1 - np.exp(part) for part in self._interval(self._logs, np.ones(1)))
+        return Interval(value, high, low)
 
     @cached_property
     def retained(self) -> Interval:
@@ -148,7 +153,10 @@ class Counted:
         score, ceiling = self._networks
         is_similarity = statistic == "similarity"
         room = np.ones_like(ceiling) if is_similarity else ceiling - self.null
-        _, cells = linearised(score if is_similarity else score - self.null, room, self.weights)
+        moved = score if is_similarity else score - self.null
+        if is_similarity and self.near:  # the number is 1 - exp of the mean logarithm
+            moved, room = -self._logs, room / (1 - result.value)
+        _, cells = linearised(moved, room, self.weights)
         return np.where(np.isfinite(result.low), result.value, np.nan), cells
 
     @property
@@ -159,6 +167,11 @@ class Counted:
     def mean(self, values: Floats) -> float:
         """Weighted mean of `values`; NaN if nothing counts."""
         return float(np.sum(self.weights * values)) if self.weights.size else float("nan")
+
+    @property
+    def _logs(self) -> Floats:
+        """The logarithm of each score's distance from 1."""
+        return np.asarray(np.log(np.maximum(1 - self._networks[0], NEAREST)))
 
     @cached_property
     def _orders(self) -> tuple[Floats, Floats, Floats]:
@@ -196,6 +209,7 @@ def count(
     nan: NotFinite = "out",
     measured_at: int | None = None,
     fixed: bool = False,
+    near: bool = False,
 ) -> Counted:
     """Apply a rule for undefined pairs; the defaults are the rule for reported numbers.
 
@@ -207,6 +221,7 @@ def count(
         nan: whether a pair that is not finite counts as the null, as the ceiling or is left out.
         measured_at: the stage that measures the ceilings; None if they are not measured.
         fixed: whether the draws are given and not drawn.
+        near: see `Counted`.
     """
     null, ceiling = _fill_unknown(pairs.null), _fill_unknown(pairs.ceiling)
     fills = {"null": null, "ceiling": ceiling}
@@ -227,37 +242,7 @@ def count(
     score, null, ceiling = (np.where(alive, v[lively], 0.0) for v in (score, null, ceiling))
     measured = None if measured_at is None else alike[stages]
     shift = None if pairs.shift is None else pairs.shift[lively]
-    return Counted(score, null, ceiling, weights, draws, images, measured, fixed, shift)
-
-
-def order_of(change: Floats, shift: Floats, known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Rank correlation (Spearman) over the stages of a map's change with the output's: `[D, I]`.
-
-    A map that never changes follows nothing: 0. NaN if the output never changes, or if fewer than
-    `MIN_STAGES` stages are known.
-
-    Args:
-        change: `[L, D, I]` of the map.
-        shift: `[L, D, I]` of the output.
-        known: `[L, D, I]` whether both are known.
-    """
-    known = known & np.isfinite(shift)
-    ranks = [
-        stats.rankdata(np.where(known, values, np.nan), axis=0, nan_policy="omit")
-        for values in (change, shift)
-    ]
-    map_rank, output_rank = (_centred(rank, known) for rank in ranks)
-    product = (map_rank * output_rank).sum(axis=0)
-    of_map, of_output = ((rank**2).sum(axis=0) for rank in (map_rank, output_rank))
-    judged = (known.sum(axis=0) >= MIN_STAGES) & (of_output > 0)
-    size = np.sqrt(of_map * of_output)
-    return np.where(judged, product / np.where(size > 0, size, 1.0), np.nan)
-
-
-def _centred(ranks: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Ranks `[L, D, I]` minus their mean over the known stages; 0 elsewhere."""
-    sums = np.where(known, ranks, 0.0).sum(axis=0)
-    return np.where(known, ranks - sums / np.maximum(1, known.sum(axis=0)), 0.0)
+    return Counted(score, null, ceiling, weights, draws, images, measured, fixed, shift, near)
 
 
 def difference(counted: Counted, other: Counted, statistic: Statistic, *, paired: bool) -> Estimate:

@@ -13,7 +13,8 @@ from scipy import stats
 
 from saliency_bench.inference.evidence import Case
 from saliency_bench.inference.intervals import Interval, mean_interval, ratio_interval
-from saliency_bench.inference.pairs import MIN_DRAWS, MIN_STAGES, Counted, Died, NotFinite
+from saliency_bench.inference.orders import MIN_STAGES
+from saliency_bench.inference.pairs import MIN_DRAWS, Counted, Died, NotFinite
 from saliency_bench.protocols import DIED, NAN, STATUSES
 from saliency_bench.protocols.labels import SIGNIFICANCE
 
@@ -241,8 +242,9 @@ def _against_threshold(case: Case) -> Verdict:
     verdict = "inconclusive" if len(verdicts) > 1 else verdicts.pop()
     size = f"{case.judged.n_draws} {case.expectation.words.draws}, {case.judged.n_images} images"
     side = where.get(verdict, "does not clear")
-    numbers = f"{_numbers(estimate, case.digits)} {side} the threshold {line:.{case.digits}f}"
-    sentence = f"{case.name} {numbers} ({size})"
+    judged, digits = case.expectation.judged, case.expectation.digits
+    numbers = f"{_numbers(estimate, digits)} {side} the threshold {line:.{digits}f}"
+    sentence = f"{judged} {numbers} ({size})"
     if case.expectation.ceiling.stage is not None:
         sentence += f": {_levels(case)}"
     return Verdict(verdict, sentence, measured=True)

@@ -12,6 +12,7 @@ from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import UNKNOWN, UPPER, Components, components, linearised
 from saliency_bench.inference.pairs import MIN_DRAWS, Counted, Pairs
 from saliency_bench.inference.rules import MARGIN, SIGNED, decide
+from saliency_bench.inference.trends import trend
 from saliency_bench.protocols import AREA, FAILURES, SCHEMA_VERSION
 from saliency_bench.storage.longtable import KEYS, Key, LongTable
 
@@ -37,9 +38,13 @@ def summarize(evidence: Evidence) -> pd.DataFrame:
     """One row per (check, explainer, similarity, stage), and one per area.
 
     In each row `retained = (mean - null) / (ceiling - null)`; it is NaN where a check decides on
-    another number, which is the mean of the row of the verdict. Undefined pairs count by one rule
-    everywhere: a map that died counts as the null, except among twins, where no map is the changed
-    one and the pair is left out; pairs with a constant reference or NaN are left out.
+    another number, or on the score itself, which is the mean of the row of the verdict. Undefined
+    pairs count by one rule everywhere: a map that died counts as the null, except among twins,
+    where no map is the changed one and the pair is left out; pairs with a constant reference or NaN
+    are left out.
+
+    The trend of a check has a row in the place of a similarity: its null is 0 and its ceiling 1,
+    and it has no interval.
 
     Returns:
         Columns `SUMMARY`. `stage = -1` is the area over the stages from 1 on (the last one alone
@@ -48,7 +53,9 @@ def summarize(evidence: Evidence) -> pd.DataFrame:
         layers at the other stages.
     """
     floors = _floors(evidence.floors)
-    rows = [row for case in cases(evidence, evidence.scores.keys) for row in _rows(case, floors)]
+    found = list(cases(evidence, evidence.scores.keys))
+    rows = [row for case in found for row in _rows(case, floors)]
+    rows += [row for case in found for row in _trend_rows(case)]
     return pd.DataFrame(rows, columns=list(SUMMARY))
 
 
@@ -75,9 +82,30 @@ def _rows(case: Case, floors: Floors) -> Iterator[Row]:
     }
 
 
+def _trend_rows(case: Case) -> Iterator[Row]:
+    """A row for the trend of a check, if it has one and it is of this similarity."""
+    found, own = trend(case), case.expectation.trend
+    if found is None or own is None:
+        return
+    check, explainer, _ = case.key
+    yield {
+        **dict.fromkeys(SUMMARY, np.nan),
+        **dict.fromkeys(("mean", "retained"), found),
+        **dict(zip(KEYS, (check, explainer, own.name), strict=True)),
+        "schema_version": SCHEMA_VERSION,
+        "stage": AREA,
+        "n_images": case.pairs.n_images,
+        "n_draws": case.pairs.n_draws,
+        "undefined": 0.0,
+        "null": 0.0,
+        "ceiling": 1.0,
+        "verdict": "",
+    }
+
+
 def _decided(case: Case) -> Row:
-    """What differs in the row of the verdict if the check decides on a number of its own."""
-    if case.expectation.number is None:
+    """What differs in the row of the verdict if the check decides on another number."""
+    if not case.expectation.is_scored:
         return {}
     nothing = ["retained", "retained_low", "retained_high"]
     if case.statistic == "order":  # a correlation has neither null nor ceiling in similarity
@@ -88,8 +116,8 @@ def _decided(case: Case) -> Row:
 
 def _numbers(case: Case, pairs: Pairs, counted: Counted) -> Row:
     similarity, retained = counted.similarity, counted.retained
-    if case.expectation.number is not None and case.statistic == "similarity":
-        retained = UNKNOWN  # the check's own measure has no scale from null to ceiling
+    if case.statistic == "similarity":
+        retained = UNKNOWN  # the score itself is judged, not where it lies from null to ceiling
     return {
         "n_images": pairs.n_images,
         "n_draws": pairs.n_draws,
@@ -221,7 +249,7 @@ def variance_components(evidence: Evidence, check: str) -> dict[str, Components]
             continue
         (case,) = cases(evidence, [(check, explainer, name)])
         counted = case.reported
-        if case.expectation.number is None and min(counted.score.shape[1:], default=0) > 1:
+        if not case.expectation.is_scored and min(counted.score.shape[1:], default=0) > 1:
             score, ceiling = counted.score - counted.null, counted.ceiling - counted.null
             _, cells = linearised(score, ceiling, counted.weights)
             variances[explainer] = components(cells)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from saliency_bench.models.base import LoadedModel, as_loaded
-from saliency_bench.models.trainer import Trainable, Trainer
+from saliency_bench.models.trainable import Trainable
+from saliency_bench.models.trainer import Trainer
 from saliency_bench.protocols import Dataset, Networks, Progress, Untrainable
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from saliency_bench.models.base import LoadedModel, check_fit
 from saliency_bench.models.cache_keys import CacheKeys
 from saliency_bench.models.rehearsal import Rehearsal
 from saliency_bench.models.seeding import fresh_keras
-from saliency_bench.models.training import Training, accuracy, fit, optimizer_of, scores
+from saliency_bench.models.trainable import Trainable
+from saliency_bench.models.training import accuracy, fit, optimizer_of, scores
 from saliency_bench.models.weights_file import StoredWeights
 from saliency_bench.protocols import (
     Dataset,
@@ -31,30 +32,6 @@ from saliency_bench.protocols import (
     TrainedNetwork,
 )
 from saliency_bench.storage.store import remove_partial_files
-
-
-@runtime_checkable
-class Trainable(Protocol):
-    """Settings of networks that this package trains."""
-
-    @property
-    def training(self) -> Training:
-        """How to train them."""
-        ...
-
-    def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
-        """Build the untrained Keras model.
-
-        Args:
-            shape: `(H, W, C)` of an image.
-            n_classes: number of classes.
-            seed: of the initial weights.
-        """
-        ...
-
-    def fingerprint(self) -> str:
-        """Hash of all settings."""
-        ...
 
 
 class Trainer:

@@ -44,6 +44,9 @@ from .overrides import GuidedRelu as GuidedRelu
 from .overrides import Rule as Rule
 from .path import Path as Path
 from .placement import Placement as Placement
+from .reaching import Bounds as Bounds
+from .reaching import Reaching as Reaching
+from .reaching import reaching as reaching
 from .resizing import resized as resized
 from .sampling import SampleBatch as SampleBatch
 from .sampling import Samples as Samples

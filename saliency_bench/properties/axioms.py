@@ -6,42 +6,23 @@ An axiom returns a `Finding`; it raises `NotTestable` if model and images cannot
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from saliency_bench import network, randomize
+from saliency_bench.properties.findings import (
+    CLOSE,
+    Finding,
+    NotTestable,
+    differ,
+    effect,
+    require_finite,
+    yes_or_no,
+)
 from saliency_bench.properties.subject import Head, TestedExplainer, deviation
 from saliency_bench.protocols import Floats, NotApplicable, one_line
 
-CLOSE = 1e-4
-"""Largest deviation of maps that must be equal, relative to their largest value."""
-
 ATTRIBUTES = ("signed", "class_specific", "stochastic", "uses_gradients", "multiplies_input")
-
-
-class NotTestable(Exception):
-    """Model and images cannot show whether an axiom holds; the message says why."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The violation of an axiom.
-
-    Attributes:
-        deviation: its size; of maps, relative to their largest value.
-        tolerance: the largest deviation that passes.
-        reason: what was compared.
-    """
-
-    deviation: float
-    tolerance: float
-    reason: str
-
-
-def yes_or_no(holds: bool, reason: str) -> Finding:
-    """A finding that holds or not, without a size."""
-    return Finding(0.0 if holds else float("inf"), 0.0, reason)
 
 
 # ---------------------------------------------------------------- of every explainer
@@ -101,12 +82,12 @@ def seeded(subject: TestedExplainer) -> Finding:
 
 def noise(subject: TestedExplainer) -> Finding:
     """Other keys change the map if and only if the explainer is stochastic."""
-    changed = _differ(_finite(subject.explain(keys=10**6), "under other keys"), subject.maps)
+    changed = differ(require_finite(subject.explain(keys=10**6), "under other keys"), subject.maps)
     stochastic = subject.explainer.stochastic
     if stochastic and not changed and _is_linear(subject):
         raise NotTestable("the scores are linear in the images, so noise can average out")
     return yes_or_no(
-        changed == stochastic, f"stochastic is {stochastic}, other keys {_effect(changed)}"
+        changed == stochastic, f"stochastic is {stochastic}, other keys {effect(changed)}"
     )
 
 
@@ -114,10 +95,10 @@ def class_specific(subject: TestedExplainer) -> Finding:
     """Another target changes the map if and only if the explainer is class specific."""
     if subject.classes < 2:
         raise NotTestable("fewer than two scores are known")
-    changed = _differ(_finite(subject.explain(shift=1), "of the next class"), subject.maps)
+    changed = differ(require_finite(subject.explain(shift=1), "of the next class"), subject.maps)
     specific = subject.explainer.class_specific
     return yes_or_no(
-        changed == specific, f"class_specific is {specific}, the next class {_effect(changed)}"
+        changed == specific, f"class_specific is {specific}, the next class {effect(changed)}"
     )
 
 
@@ -129,11 +110,11 @@ def fresh_weights(subject: TestedExplainer) -> Finding:
             subject.images, subject.targets, keys=subject.keys
         )
     if np.array_equal(np.isfinite(live), np.isfinite(fresh)):
-        _finite(live, "of redrawn weights")
+        require_finite(live, "of redrawn weights")
     off = deviation(live, fresh)
-    if off <= CLOSE and "weights" in subject.axioms and not _differ(live, subject.maps):
+    if off <= CLOSE and "weights" in subject.axioms and not differ(live, subject.maps):
         # A copy of the network in a cache serves the old weights, however often it is bound.
-        if subject.classes < 2 or not _differ(subject.explain(shift=1), subject.maps):
+        if subject.classes < 2 or not differ(subject.explain(shift=1), subject.maps):
             raise NotTestable("redrawn weights do not change the map")
         return yes_or_no(False, "redrawn weights do not change the map, and the next class does")
     return Finding(off, CLOSE, "bound before and after a redraw of the weights")
@@ -145,8 +126,8 @@ def fresh_weights(subject: TestedExplainer) -> Finding:
 def weights(subject: TestedExplainer) -> Finding:
     """Redrawn weights change the map."""
     with subject.change(_redrawn_values(subject)):
-        changed = _differ(_finite(subject.explain(), "of redrawn weights"), subject.maps)
-    return yes_or_no(changed, f"redrawn weights {_effect(changed)}")
+        changed = differ(require_finite(subject.explain(), "of redrawn weights"), subject.maps)
+    return yes_or_no(changed, f"redrawn weights {effect(changed)}")
 
 
 def shift_invariance(subject: TestedExplainer) -> Finding:
@@ -160,7 +141,7 @@ def shift_invariance(subject: TestedExplainer) -> Finding:
     with subject.change({subject.position(head.bias): raised}):
         changed = np.abs(head.scores(subject.images)[:, target] - before)
         _require_head_decides(changed, np.full(len(changed), 3.0))
-        maps = _finite(subject.explain()[rows], f"with 3 more on the logit {target}")
+        maps = require_finite(subject.explain()[rows], f"with 3 more on the logit {target}")
     return Finding(deviation(maps, subject.maps[rows]), CLOSE, f"3 more on the logit {target}")
 
 
@@ -169,7 +150,7 @@ def linearity(subject: TestedExplainer) -> Finding:
     head = _head(subject)
     if subject.classes < 2 or head.bias.shape[0] != subject.classes:
         raise NotTestable("the scores must be two or more, with one unit each")
-    others = _finite(subject.explain(shift=1), "of the next class")
+    others = require_finite(subject.explain(shift=1), "of the next class")
     expected = 2.0 * subject.maps - 3.0 * others
     ahead = (np.arange(subject.classes) + 1) % subject.classes
     kernel, bias, scores = head.kernel.numpy(), head.bias.numpy(), head.scores(subject.images)
@@ -179,7 +160,7 @@ def linearity(subject: TestedExplainer) -> Finding:
     }
     with subject.change(mixed):
         _require_head_decides(head.scores(subject.images), 2 * scores - 3 * scores[:, ahead])
-        maps = _finite(subject.explain(), "of a head that mixes two classes")
+        maps = require_finite(subject.explain(), "of a head that mixes two classes")
     return Finding(deviation(maps, expected), 1e-3, "a head that mixes two classes")
 
 
@@ -210,7 +191,7 @@ def conservation(subject: TestedExplainer) -> Finding:
         scores = network.target_score(subject.model, subject.output)(
             subject.images, subject.targets
         )
-        maps = _finite(subject.explain(), "without biases")
+        maps = require_finite(subject.explain(), "without biases")
     sums = maps.sum(axis=(1, 2, 3), dtype=np.float64)
     expected = subject.explainer.conserved(scores)  # type: ignore[attr-defined]
     off = deviation(sums[None], expected[None])
@@ -239,7 +220,7 @@ def confinement(subject: TestedExplainer) -> Finding:
         raise NotTestable("the map has not the image's size")
     sides = [slice(int(around - reach), int(side - around + reach)) for side in size]
     inside = maps[:, *sides].sum(axis=(1, 2, 3))
-    whole = _finite(maps.sum(axis=(1, 2, 3)), "behind a crop")
+    whole = require_finite(maps.sum(axis=(1, 2, 3)), "behind a crop")
     leak = 1 - np.divide(inside, whole, out=np.ones_like(whole), where=whole > 0)
     return Finding(float(leak.max()), 1e-6, f"share beyond {reach:g} pixels beside a crop")
 
@@ -261,28 +242,12 @@ def _is_linear(subject: TestedExplainer) -> bool:
         return False
     others = np.roll(subject.images, 1, axis=0)
     middle = subject.scores((subject.images + others) / 2)
-    return not _differ(middle, (subject.scores(subject.images) + subject.scores(others)) / 2)
+    return not differ(middle, (subject.scores(subject.images) + subject.scores(others)) / 2)
 
 
 def _redrawn_values(subject: TestedExplainer) -> dict[int, np.ndarray]:
     values = randomize.redraw(subject.model, subject.model.variables, seed=0)
     return dict(enumerate(values))
-
-
-def _finite(maps: Floats, which: str) -> Floats:
-    """Return the maps, if all are finite."""
-    if not np.isfinite(maps).all():
-        raise NotTestable(f"the maps {which} are not finite")
-    return maps
-
-
-def _differ(maps: Floats, expected: Floats) -> bool:
-    """Whether maps differ by more than rounding."""
-    return deviation(maps, expected) > CLOSE
-
-
-def _effect(changed: bool) -> str:
-    return "changed the map" if changed else "did not change the map"
 
 
 Axiom = Callable[[TestedExplainer], Finding]

@@ -12,10 +12,10 @@ from saliency_bench.properties.axioms import (
     NEED_FINITE,
     UNIVERSAL,
     Axiom,
-    NotTestable,
     finite,
     runs,
 )
+from saliency_bench.properties.findings import NotTestable
 from saliency_bench.properties.subject import TestedExplainer, as_explainer, restored
 from saliency_bench.protocols import Explainer, Floats, Ints, NotApplicable, interrupts
 

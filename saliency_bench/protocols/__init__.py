@@ -12,7 +12,7 @@ from saliency_bench.protocols.errors import (
     printable,
     with_class,
 )
-from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Words
+from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Trend, Words
 from saliency_bench.protocols.lazy_images import Made, Rows, parts
 from saliency_bench.protocols.methods import (
     Bound,
@@ -121,6 +121,7 @@ __all__ = [
     "TargetMode",
     "TargetOutput",
     "TrainedNetwork",
+    "Trend",
     "Untrainable",
     "VERDICTS",
     "Values",

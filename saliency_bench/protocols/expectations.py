@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -68,12 +69,33 @@ class Number:
         says: the words between an explainer and a value, e.g. "has a rank correlation of".
         passes: the side of the line on which a map passes.
         line: its line under every similarity with a threshold; None: the threshold itself is it.
+        near: whether scores are judged by how near they come to 1: the number is 1 minus the
+            geometric mean of 1 - score, so that neither it nor its interval exceeds 1.
     """
 
     name: str
     says: str
     passes: Literal["below", "above"]
     line: float | None = None
+    near: bool = False
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How the change of maps is ordered along the depth of the stages: a number, no verdict.
+
+    It is the rank correlation, over the stages with a depth, of the depth with 1 minus the mean
+    score of each draw.
+
+    Attributes:
+        name: of its row in the summary, where others have the name of a similarity.
+        of: the similarity whose scores are ordered.
+        caption: explains it, in whole sentences.
+    """
+
+    name: str
+    of: str
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -87,6 +109,7 @@ class Expectation:
         statistic: what decides the verdict: all stages together, the last one, or the order of the
             stages: the rank correlation of the map's change with the output's.
         number: the number that decides; None: `retained`, or the score if maps must be kept.
+        trend: what stands beside it; None if nothing.
         controls: the expected verdict of each control, by the name of its class.
         decides: the similarity that alone gives a verdict; empty: that of each explainer.
         tolerance: largest loss of similarity where maps must be kept.
@@ -102,6 +125,7 @@ class Expectation:
     ceiling: Ceiling = field(default_factory=Ceiling)
     statistic: Literal["area", "last", "order"] = "area"
     number: Number | None = None
+    trend: Trend | None = None
     controls: Mapping[str, str] = field(default_factory=dict)
     decides: str = ""
     tolerance: float = 0.1
@@ -110,14 +134,33 @@ class Expectation:
     no_verdict: str = ""
     guards: tuple[str, ...] = ()
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether the verdict is taken on a score or a number of its own, not on a share."""
+        return self.expects == "keep" or self.number is not None
+
+    @property
+    def judged(self) -> str:
+        """The name of the number that decides."""
+        if self.number is not None:
+            return self.number.name
+        return self.decides or ("similarity" if self.is_scored else "retained")
+
+    @property
+    def digits(self) -> int:
+        """Decimals that show on which side of its line the number that decides lies."""
+        keeps = self.expects == "keep"
+        return max(2, 1 + round(-math.log10(self.tolerance))) if keeps else 2
+
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
         """Read the output of `dataclasses.asdict`."""
         words, ceiling = Words(**facts["words"]), Ceiling(**facts.get("ceiling", {}))
         number = Number(**facts["number"]) if facts.get("number") else None
+        trend = Trend(**facts["trend"]) if facts.get("trend") else None
         rest = {name: value for name, value in facts.items() if name not in _INNER}
         guards = tuple(rest.pop("guards", ()))
-        return cls(words, ceiling=ceiling, number=number, guards=guards, **rest)
+        return cls(words, ceiling=ceiling, number=number, trend=trend, guards=guards, **rest)
 
 
-_INNER = ("words", "ceiling", "number")
+_INNER = ("words", "ceiling", "number", "trend")

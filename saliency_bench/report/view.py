@@ -50,23 +50,23 @@ class Row:
         return self.verdict + (", ok" if self.ok else ", WRONG") * bool(self.expected)
 
 
-def number(value: float) -> str:
-    """`value` with two decimals; a dash if it is not finite."""
-    text = f"{value:.2f}" if np.isfinite(value) else "-"
-    return "0.00" if text == "-0.00" else text
+def number(value: float, digits: int = 2) -> str:
+    """`value` with so many decimals; a dash if it is not finite."""
+    # Adding 0 removes the sign of a zero.
+    return f"{round(float(value), digits) + 0:.{digits}f}" if np.isfinite(value) else "-"
 
 
-def interval(value: float, low: float, high: float) -> str:
+def interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
     """`value [low, high]`, without the bounds if there are none.
 
     Args:
         value: the estimate.
         low: the lower bound; NaN if there is none.
         high: the upper bound; NaN if there is none.
+        digits: decimals.
     """
-    if not np.isfinite([low, high]).all():
-        return number(value)
-    return f"{number(value)} [{number(low)}, {number(high)}]"
+    middle, *ends = (number(part, digits) for part in (value, low, high))
+    return f"{middle} [{', '.join(ends)}]" if np.isfinite([low, high]).all() else middle
 
 
 def checks(results: Results) -> list[str]:
@@ -95,25 +95,29 @@ def expectation(results: Results, check: str) -> Expectation:
 
 def deciding(results: Results, check: str) -> list[str]:
     """The columns of the summary with the number that decides under a check, and its interval."""
-    own = expectation(results, check).number is not None
-    return ["mean", "low", "high"] if own else ["retained", "retained_low", "retained_high"]
+    scored = expectation(results, check).is_scored
+    return ["mean", "low", "high"] if scored else ["retained", "retained_low", "retained_high"]
 
 
 def heading(results: Results, *checks: str) -> str:
     """The name of the number that decides under these checks."""
-    numbers = (expectation(results, check).number for check in checks)
-    return " or ".join(dict.fromkeys("retained" if n is None else n.name for n in numbers))
+    return " or ".join(dict.fromkeys(expectation(results, check).judged for check in checks))
+
+
+def digits(results: Results, check: str) -> int:
+    """Decimals of the number that decides under a check."""
+    return expectation(results, check).digits
+
+
+def has_share(expectation: Expectation) -> bool:
+    """Whether scores stand for a share that is retained, and are not judged themselves."""
+    return not expectation.is_scored or expectation.statistic == "order"
 
 
 def larger_passes(results: Results, check: str) -> bool:
     """Whether a larger number that decides is the better one under a check."""
     own = expectation(results, check)
     return own.expects == "keep" if own.number is None else own.number.passes == "above"
-
-
-def measures_itself(expectation: Expectation) -> bool:
-    """Whether scores are no similarities, but a check's own measure without a share."""
-    return expectation.number is not None and expectation.statistic != "order"
 
 
 def is_a_number(results: Results, check: str) -> bool:
@@ -213,7 +217,7 @@ def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFr
 
 
 def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.DataFrame]:
-    """The summary of one explainer by similarity, each by stage; empty if it never ran.
+    """The summary of one explainer by similarity with stages; empty if it never ran.
 
     Args:
         results: of the run.
@@ -222,10 +226,12 @@ def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.Data
     """
     summary = results.summary
     rows = summary[(summary["check"] == check) & (summary["explainer"] == explainer)]
-    if not (rows["stage"] > 0).any():
-        return {}
     groups = rows.groupby("similarity", sort=False, observed=True)
-    return {str(name): group.set_index("stage").sort_index() for name, group in groups}
+    return {
+        str(name): group.set_index("stage").sort_index()
+        for name, group in groups
+        if (group["stage"] > 0).any()
+    }
 
 
 def verdict_rows(results: Results, check: str) -> list[Row]:
@@ -235,7 +241,8 @@ def verdict_rows(results: Results, check: str) -> list[Row]:
     area = areas[areas["check"] == check].set_index(["explainer", "similarity"])
     area = area[[*deciding(results, check), "verdict"]].set_axis([*_INTERVAL, "verdict"], axis=1)
     names, control_names = similarities(results, check), controls(results)
-    return [_row(verdict, area, names, control_names) for _, verdict in verdicts.iterrows()]
+    decimals = digits(results, check)
+    return [_row(row, area, names, control_names, decimals) for _, row in verdicts.iterrows()]
 
 
 def side_by_side(results: Results) -> dict[str, tuple[Row | None, ...]]:
@@ -257,14 +264,20 @@ def reasons(rows: Iterable[Row]) -> dict[str, list[str]]:
     return explainers
 
 
-def _row(verdict: pd.Series, area: pd.DataFrame, names: list[str], control_names: set[str]) -> Row:
+def _row(
+    verdict: pd.Series,
+    area: pd.DataFrame,
+    names: list[str],
+    control_names: set[str],
+    decimals: int,
+) -> Row:
     primary, overall = str(verdict["similarity"]), str(verdict["verdict"])
     own = {name: (verdict["explainer"], name) for name in names}
     areas = {name: area.loc[key] for name, key in own.items() if key in area.index}
     verdicts = {name: str(row["verdict"]) for name, row in areas.items() if given(row["verdict"])}
     disagreeing = {name for name, its in verdicts.items() if its != overall}
     others = tuple(
-        number(areas[name]["value"])
+        number(areas[name]["value"], decimals)
         + ("*" if name == primary else "")
         + ("!" if name in disagreeing else "")
         if name in areas
@@ -278,7 +291,7 @@ def _row(verdict: pd.Series, area: pd.DataFrame, names: list[str], control_names
         control=str(verdict["explainer"]) in control_names,
         expected=str(verdict["control"]) if given(verdict["control"]) else "",
         ok=bool(verdict["ok"]),
-        retained=interval(*decided),
+        retained=interval(*decided, digits=decimals),
         value=decided[0],
         others=others,
         reason=str(verdict["reason"]) if given(verdict["reason"]) else "",

@@ -16,7 +16,16 @@ from saliency_bench.inference.quality import QUALITY
 from saliency_bench.inference.quality import RESULTS as ASSESSED
 from saliency_bench.inference.reliability import RELIABILITY
 from saliency_bench.inference.tables import SUMMARY, VERDICTS
-from saliency_bench.protocols import AREA, FAILURES, STATUSES, Ceiling, Expectation, Number, Words
+from saliency_bench.protocols import (
+    AREA,
+    FAILURES,
+    STATUSES,
+    Ceiling,
+    Expectation,
+    Number,
+    Trend,
+    Words,
+)
 from saliency_bench.protocols import VERDICTS as GIVEN
 from saliency_bench.protocols.metrics import MetricFacts
 from saliency_bench.results import TRAININGS, assessed, tables
@@ -62,10 +71,11 @@ EXPECTATION = _declared(
                 Number,
                 {
                     "name": text, "says": text, "passes": one_of("below", "above"),
-                    "line": optional(number),
+                    "line": optional(number), "near": flag,
                 },
             )
         ),
+        "trend": optional(_declared(Trend, {f.name: text for f in fields(Trend)})),
         "controls": mapping_of(one_of(*GIVEN)),
         "decides": text,
         "tolerance": share,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast, get_args
@@ -20,6 +21,7 @@ from saliency_bench.protocols import (
     Ints,
     Metric,
     Networks,
+    NotApplicable,
     Output,
     Preprocessing,
     Rows,
@@ -120,23 +122,12 @@ def build(
         raise ValueError("checks or metrics must name at least one; got none")
     network.require_model(model)
     rows, labels = _read_inputs(model, images, targets)
-    net = network.KerasNetwork(model, batch_size=options.batch_size or BLOCK, output=options.output)
-    if options.batch_size is None:
-        net.suit(rows.shape[1:])
-    _require_weights(model)
-    outputs = _finite_outputs(net, rows)
-    if options.output == "logit":
-        _require_logits(outputs)
-    predicted, classes = outputs.argmax(axis=1), outputs.shape[1]
-    explained = predicted if targets is None or options.target != "label" else labels
-    classifies = targets is not None and _classifies(options.output)
-    used = labels if classifies else explained
-    if used.min() < 0 or used.max() >= classes:
-        raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
-    known = labels if classifies and not options.mixed else None
+    net = _network(model, rows.shape[1:], options)
+    outputs = _outputs(net, rows, options)
+    explained, known = _classes(outputs, labels, options)
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
     all_explainers = with_controls(explainers, checks.values(), metrics.values())
-    return Study(
+    study = Study(
         network=net,
         scene=Scene(rows, explained, randomize.image_keys(rows), labels=known),
         explainers=all_explainers,
@@ -157,6 +148,7 @@ def build(
         remarks=() if weak is None else (weak.line,),
         misfit=weak.line if weak is not None and weak.cause else "",
     )
+    return replace(study, remarks=(*study.remarks, *_without_verdict(study)))
 
 
 def with_measures(
@@ -176,15 +168,15 @@ def with_measures(
 
 def _read_inputs(
     model: Any, images: Floats | Rows, targets: Ints | None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Images, which are read a few at a time when they are needed, and a class for each.
+) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
+    """Images, which are read a few at a time when they are needed, and a class for each, if known.
 
     Raises:
         ValueError: if these are no images of the model, or not every image has one class.
     """
     source = as_images(images)
     count = len(source)
-    labels = as_targets(np.zeros(count, np.int64) if targets is None else targets, count)
+    labels = None if targets is None else as_targets(targets, count)
     network.require_fit(model, source.shape[1:])
     rows = Rows(source, partial(np.asarray, dtype=np.float32))
     with np.errstate(over="ignore"):  # what is too large for float32 is not finite
@@ -192,6 +184,36 @@ def _read_inputs(
     if not finite.all():
         raise ValueError(f"images must be finite; image {finite.argmin()} holds NaN or infinity")
     return cast("NDArray[np.float32]", rows), labels
+
+
+def _network(model: Any, shape: tuple[int, ...], options: Options) -> network.KerasNetwork:
+    net = network.KerasNetwork(model, batch_size=options.batch_size or BLOCK, output=options.output)
+    if options.batch_size is None:
+        net.suit(shape)
+    _require_weights(model)
+    return net
+
+
+def _classes(
+    outputs: NDArray[np.float32], labels: NDArray[np.int64] | None, options: Options
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """The class of each image that is explained, and its true one if the scores have classes."""
+    true = labels if _classifies(options.output) else None
+    own = labels if options.target == "label" else None
+    explained = outputs.argmax(axis=1) if own is None else own
+    used, classes = explained if true is None else true, outputs.shape[1]
+    if used.min() < 0 or used.max() >= classes:
+        raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
+    return explained, None if options.mixed else true
+
+
+def _without_verdict(study: Study) -> Iterator[str]:
+    """A line for each check that gives verdicts, but none on this study."""
+    for name, check in study.checks.items():
+        with suppress(NotApplicable):
+            reason = check.expectation(study).no_verdict
+            if reason and not check.declares.no_verdict:
+                yield f"{name} gives no verdict: {reason}"
 
 
 def _regions(regions: Any, images: NDArray[np.float32]) -> NDArray[np.bool_] | None:
@@ -208,11 +230,15 @@ def _own_output(output: Output) -> dict[str, str]:
     return {} if output == "logit" else {"output": identity(output)}
 
 
-def _finite_outputs(net: network.KerasNetwork, images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _outputs(
+    net: network.KerasNetwork, images: NDArray[np.float32], options: Options
+) -> NDArray[np.float32]:
     logits = net.outputs(images)
     if not np.isfinite(logits).all():
         first = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
         raise ValueError(f"the model's output must be finite; it is not for image {first}")
+    if options.output == "logit":
+        _require_logits(logits)
     return logits
 
 

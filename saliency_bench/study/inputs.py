@@ -11,7 +11,7 @@ from saliency_bench import models, network
 from saliency_bench.datasets import Source
 from saliency_bench.models import LoadedModel
 from saliency_bench.models.seeding import fresh_keras
-from saliency_bench.models.trainer import Trainable
+from saliency_bench.models.trainable import Trainable
 from saliency_bench.protocols import Dataset, Networks, Output, Progress, TargetMode, Untrainable
 from saliency_bench.study.fit import fit_input
 

@@ -1,6 +1,7 @@
 """Graded randomization: which weights are multiplied, by what noise, and how far its path goes."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ from conftest import KINDS
 import saliency_bench as sb
 from saliency_bench import network as networks
 from saliency_bench.checks import GradedRandomization
+from saliency_bench.checks.graded_randomization import undecided
 from saliency_bench.explainers import Gradient
+from saliency_bench.inference import interval
+from saliency_bench.inference.orders import order_of
 from saliency_bench.outputs import Values
 from saliency_bench.protocols import NotApplicable, Scene, Study
 from saliency_bench.randomize import image_keys
@@ -178,6 +182,58 @@ def test_the_class_must_stay_the_same(study_of):
 def test_wrong_settings_are_refused_with_the_value_received(settings, rule):
     with pytest.raises(ValueError, match=rule):
         GradedRandomization(**settings)
+
+
+@pytest.mark.parametrize(
+    ("draws", "count", "scales", "judged"),
+    [(3, 16, 5, False), (3, 72, 5, True), (4, 22, 5, True), (5, 8, 5, False), (5, 12, 5, True),
+     (5, 8, 9, True)],
+)  # fmt: skip
+def test_a_verdict_needs_enough_to_tell_noise(study_of, draws, count, scales, judged):
+    study = study_of("functional", draws=draws)
+    scene = study.scene.rows(np.arange(count) % len(study.scene))
+    found = GradedRandomization(scales=scales).expectation(replace(study, scene=scene))
+    assert (found.no_verdict == "") == judged
+    assert replace(found, no_verdict="") == GradedRandomization.declares
+
+
+def test_what_would_be_enough_is_said(study_of):
+    study = study_of("functional", draws=3)
+    scene = study.scene.rows(np.arange(16) % len(study.scene))
+    reason = GradedRandomization().expectation(replace(study, scene=scene)).no_verdict
+    assert reason == (
+        "3 draws and 16 images do not surely tell noise from an order of 5 scales: it takes 72 "
+        "images, or 5 draws"
+    )
+    enough = replace(study, scene=study.scene.rows(np.arange(72) % len(study.scene)))
+    assert GradedRandomization().expectation(enough).no_verdict == ""
+    assert GradedRandomization(draws=5).expectation(replace(study, scene=scene)).no_verdict == ""
+
+
+@pytest.mark.parametrize(("draws", "images"), [(3, 16), (4, 8)])
+def test_how_often_noise_holds_the_line_is_as_simulated(draws, images):
+    """400 runs of noise whose changes have no order, at five scales."""
+    rng, weights = np.random.default_rng(0), np.full((1, draws, images), 1 / (draws * images))
+    steps = np.broadcast_to(np.arange(5.0)[:, None, None], (5, draws, images))
+    known, held = np.ones(steps.shape, bool), 0
+    for _ in range(400):
+        orders = order_of(rng.normal(size=steps.shape), steps, known)[None]
+        held += not interval(orders, np.ones(1), weights).high < 0.5
+    assert held / 400 == pytest.approx(undecided(draws, images, 5), abs=0.04)
+
+
+def test_too_few_draws_are_told_before_the_run_and_leave_it_valid(caplog):
+    model, images, labels = learned()
+    results = sb.evaluate(
+        model, images[:8], labels[:8], explainers={"gradient": Gradient()},
+        checks=[GradedRandomization(largest=1.0, draws=3)],
+        similarities={"spearman_abs": Spearman()},
+    )  # fmt: skip
+    assert "graded_randomization gives no verdict: 3 draws and 8 images" in caplog.text
+    assert results.valid
+    assert set(results.verdicts["verdict"]) == {""}
+    area = results.summary.query("stage == -1 and explainer == 'gradient'")
+    assert np.isfinite(area["mean"]).all()
 
 
 def test_of_a_linear_model_the_gradient_follows_and_the_controls_do_not(tmp_path):

@@ -11,6 +11,8 @@ from saliency_bench.checks import InputInvariance
 from saliency_bench.network.shift import with_baseline_shifted
 from saliency_bench.protocols import Scene, Study
 from saliency_bench.randomize import image_keys
+from saliency_bench.report import view
+from saliency_bench.report.text import plain_language
 from saliency_bench.similarities import Closeness, Spearman
 
 KINDS = ("sequential", "functional", "nested", "subclassed", "tf_function")
@@ -231,6 +233,18 @@ def test_both_columns_are_there(results):
     ].set_index("stage")
     assert own.loc[1, "mean"] > 0.99 > own.loc[2, "mean"]
     assert own.loc[-1, "mean"] == own.loc[2, "mean"]
+
+
+def test_tables_and_sentences_lead_with_the_closeness(results, tmp_path):
+    assert view.heading(results, "input_invariance") == "closeness"
+    rows = {row.explainer: row for row in view.verdict_rows(results, "input_invariance")}
+    assert rows["gradient"].retained.startswith("1.0000 [1.0000, ")
+    said = plain_language.plain(results, "input_invariance")
+    assert said["gradient"].startswith("gradient keeps a closeness of 1.0000 [1.0000, ")
+    results.report(tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "closeness \\[95 % interval]" in text
+    assert "retained \\[95 % interval]" not in text
 
 
 def test_figures_show_the_images_without_a_shift(results):

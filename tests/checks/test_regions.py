@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from saliency_bench.checks.regions import ContrastKept, MassKept, NoMoreImportant
+from saliency_bench.checks.regions import AsImportant, ContrastKept, MassKept, NoMoreImportant
 
 LEFT = np.array([[[True, True, False, False]] * 2])
 
@@ -79,8 +79,24 @@ def test_an_image_counts_if_what_lies_outside_gains():
     assert score(NoMoreImportant(), maps(4, 0, 2, 2), maps(4, 0, 2, 2)) == 1
 
 
+@pytest.mark.parametrize(
+    ("inside", "expected"), [((4, 4), 1), ((4.3, 4.3), 1), ((4.5, 4.5), 0), ((3.5, 3.5), 0)]
+)
+def test_an_image_counts_if_the_object_is_as_important_to_within_a_tenth(inside, expected):
+    # The object lies outside of the changed map's region: its importance is .4, then .43, ...
+    reference, changed = maps(10, 0, 4, 4), maps(10, 0, *inside)
+    assert score(AsImportant(), reference, changed, region=np.ones_like(LEFT)) == expected
+
+
+def test_equal_maps_are_as_important_also_where_they_are_0():
+    for values in ((2, 0, 1, 1), (2, 1, 0, 0)):
+        assert score(AsImportant(), maps(*values), maps(*values)) == 1
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
-@pytest.mark.parametrize("measure", [MassKept(), ContrastKept(), NoMoreImportant()], ids=repr)
+@pytest.mark.parametrize(
+    "measure", [MassKept(), ContrastKept(), NoMoreImportant(), AsImportant()], ids=repr
+)
 def test_a_map_that_says_nothing_of_places_is_undefined(measure, value):
     flat = maps(value, value, value, value)
     assert_array_equal(measure.prepare(flat, LEFT).defined, [False])

@@ -65,11 +65,13 @@ class Columns:
     """Grey scenes with two bright columns: their class."""
 
     labelled: bool = True
+    dark: float = 0.0
+    bright: float = 1.0
 
     def load(self, *, train: bool = True) -> Dataset:
         labels = np.arange(2 * CLASSES) % CLASSES
-        pixels = np.zeros((len(labels), SIDE, SIDE, 3), np.float32)
-        pixels += COLUMNS.T[labels][:, np.newaxis, :, np.newaxis]
+        pixels = np.full((len(labels), SIDE, SIDE, 3), self.dark, np.float32)
+        pixels += (self.bright - self.dark) * COLUMNS.T[labels][:, np.newaxis, :, np.newaxis]
         learned = (pixels, labels) if self.labelled else (None, None)
         return Dataset("columns", pixels, labels, *learned)
 

@@ -4,13 +4,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.evidence import CHECK, DRAWS, EXPECTED, IMAGES, SIGNED, scored, verdict, verdicts
+from helpers.evidence import (
+    CHECK,
+    DRAWS,
+    EXPECTED,
+    IMAGES,
+    SIGNED,
+    evidence,
+    scored,
+    verdict,
+    verdicts,
+)
 from scipy import stats
 
-from saliency_bench.inference import interval
+from saliency_bench.inference import interval, summarize
 from saliency_bench.inference.intervals import estimate
 from saliency_bench.inference.pairs import count, difference
-from saliency_bench.protocols import Expectation
+from saliency_bench.protocols import AREA, Expectation
 
 CLOSE = "closeness"
 KEPT = replace(
@@ -70,6 +80,29 @@ def test_the_tolerance_is_that_of_the_check(score, expected):
         f"closeness {score:.4f} [{score:.4f}, {score:.4f}] lies {side} the threshold 0.9990"
         in (found["reason"])
     )
+
+
+def test_the_score_stands_in_the_tables_and_no_share_of_it():
+    found = summarize(evidence(scored(similarity=CLOSE, score=0.9985), expectations={CHECK: KEPT}))
+    shares = found[["retained", "retained_low", "retained_high"]]
+    assert shares[found["stage"] > 0].isna().all(axis=None)
+    assert shares[found["stage"] == AREA].isna().all(axis=None)
+    assert found.loc[found["stage"] == AREA, "mean"].tolist() == [pytest.approx(0.9985)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "digits"),
+    [
+        ({}, CLOSE, 4),
+        ({"tolerance": 0.1}, CLOSE, 2),
+        ({"decides": ""}, "similarity", 4),
+        ({"expects": "change", "decides": ""}, "retained", 2),
+    ],
+)
+def test_the_number_that_decides_has_a_name_and_the_digits_of_its_line(changes, name, digits):
+    expected = replace(KEPT, **changes)
+    assert (expected.judged, expected.digits) == (name, digits)
+    assert expected.is_scored == (name != "retained")
 
 
 @pytest.mark.parametrize("draws", [1, 2])

@@ -17,7 +17,7 @@ from helpers.evidence import (
 from scipy import stats
 
 from saliency_bench.inference import cases, difference, summarize
-from saliency_bench.inference.pairs import order_of
+from saliency_bench.inference.orders import order_of
 from saliency_bench.protocols import AREA, Expectation, Number
 
 STEPS = 6

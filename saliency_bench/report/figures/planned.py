@@ -76,7 +76,7 @@ def stem(*parts: str) -> str:
 def _comparisons(results: Results, check: str, similarity: str) -> Iterator[PlannedFigure]:
     expectation = view.expectation(results, check)
     words, ceiling = expectation.words, expectation.ceiling
-    own = expectation.number if view.measures_itself(expectation) else None
+    own = None if view.has_share(expectation) else expectation.number
     names = {
         "check": check,
         "similarity": similarity,
@@ -100,8 +100,8 @@ def _comparisons(results: Results, check: str, similarity: str) -> Iterator[Plan
 
 def _kinds(results: Results, check: str) -> list[str]:
     expectation = view.expectation(results, check)
-    if view.measures_itself(expectation):
-        return ["stages"]  # a measure of its own has no share that is retained
+    if not view.has_share(expectation):
+        return ["stages"]
     if expectation.ceiling.stage is None:
         return ["stages", "retained"]
     # A heat map of a single level would repeat the bars.

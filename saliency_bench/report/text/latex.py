@@ -61,6 +61,7 @@ def _retained_texts(
     intervals: pd.DataFrame, explainer: str, results: Results, check: str
 ) -> list[str]:
     """The number that decides with its interval, for each similarity."""
-    numbers = intervals.to_numpy(float)
-    texts = {key: view.interval(*row) for key, row in zip(intervals.index, numbers, strict=True)}
+    rows = zip(intervals.index, intervals.to_numpy(float), strict=True)
+    digits = view.digits(results, check)
+    texts = {key: view.interval(*numbers, digits=digits) for key, numbers in rows}
     return [texts.get((explainer, name), "-") for name in view.similarities(results, check)]

@@ -75,14 +75,15 @@ def _sentence(results: Results, check: str, row: pd.Series) -> str:
 
 def _remainder(results: Results, check: str, row: pd.Series) -> str:
     """How much of the map is retained and under which change, or the check's own number."""
-    name, words = row["explainer"], view.expectation(results, check).words
-    if number := view.expectation(results, check).number:
+    name, expectation = row["explainer"], view.expectation(results, check)
+    if expectation.is_scored:
         (decided,) = [r for r in view.verdict_rows(results, check) if r.explainer == name]
-        return f"{name} {number.says} {decided.retained}"
+        number, judged = expectation.number, expectation.judged
+        return f"{name} {number.says if number else f'keeps a {judged} of'} {decided.retained}"
     if not np.isfinite(row["retained"]):
         return f"{name} draws the same map, whatever is broken"
     bounds = f"{_percent(row['retained_low'])}, {_percent(row['retained_high'])}"
-    return f"{name} keeps {_percent(row['retained'])} % [{bounds}] {words.kept}"
+    return f"{name} keeps {_percent(row['retained'])} % [{bounds}] {expectation.words.kept}"
 
 
 def _ending(results: Results, check: str, row: pd.Series) -> str:
@@ -97,14 +98,15 @@ def _ending(results: Results, check: str, row: pd.Series) -> str:
 
 def _line(results: Results, check: str, similarity: str) -> str:
     """The line of the verdict in brackets; empty if there is none."""
-    line, number = (
-        dict(results.provenance.get("thresholds", {})).get(similarity),
-        view.expectation(results, check).number,
-    )
-    if number is not None:
-        line = line if number.line is None else number.line
-        return "" if line is None else f" (the line is {line:g})"
-    return "" if line is None else f" (the line is {_percent(line)} %)"
+    line = dict(results.provenance.get("thresholds", {})).get(similarity)
+    expectation = view.expectation(results, check)
+    if not expectation.is_scored:
+        return "" if line is None else f" (the line is {_percent(line)} %)"
+    if expectation.number is None:
+        line = 1 - expectation.tolerance
+    elif expectation.number.line is not None:
+        line = expectation.number.line
+    return "" if line is None else f" (the line is {line:g})"
 
 
 def _percent(share: float) -> str:
@@ -127,7 +129,11 @@ def stages(results: Results, check: str, explainer: str) -> list[tuple[str, list
     rows = results.summary[own]
     places = zip(rows["stage"], rows["similarity"].astype(str), strict=True)
     values = rows[view.deciding(results, check)].to_numpy(float)
-    texts = {place: view.interval(*row) for place, row in zip(places, values, strict=True)}
+    digits = view.digits(results, check)
+    texts = {
+        place: view.interval(*numbers, digits=digits)
+        for place, numbers in zip(places, values, strict=True)
+    }
     similarities = view.similarities(results, check)
     return [
         (name, [texts.get((stage, similarity), "-") for similarity in similarities])

@@ -153,7 +153,9 @@ def reading(results: Results) -> Iterator[str]:
         "images and draws agree on the explainers."
     )
     for check in checks:
-        yield f"{check}: {view.expectation(results, check).ceiling.caption}"
+        expectation = view.expectation(results, check)
+        captions = [own.caption for own in (expectation.ceiling, expectation.trend) if own]
+        yield f"{check}: {' '.join(captions)}"
 
 
 def _control_sentence(rows: list[view.Row], stands: str, what: str) -> str:
