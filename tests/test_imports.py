@@ -56,7 +56,15 @@ KNOWS = {
 GROUPS = {
     "explainers": {"base", "masking", "handing_back"},
     "similarities": {"directions", "prepared", "reduce", "correlation"},
-    "metrics": {"base", "imputers", "interpolation", "perturbed", "planes", "regions"},
+    "metrics": {
+        "base",
+        "imputers",
+        "interpolation",
+        "multigrid",
+        "perturbed",
+        "planes",
+        "regions",
+    },
     "checks": {"base", "bugs", "composed", "objects_on_scenes", "regions"},
 }
 """What each group's members share; they must not know one another."""

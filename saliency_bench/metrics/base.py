@@ -28,6 +28,7 @@ class Metric(ABC):
         chance: whether a map that knows nothing has a score, that of the same map moved elsewhere.
         needs_regions: whether it asks where in the image the evidence lies.
         explains: whether it explains changed images.
+        beside: what further numbers of an image are that `measure` gives, by name.
         controls: the result that a control must not miss, by the name of its class.
     """
 
@@ -39,6 +40,7 @@ class Metric(ABC):
     chance: ClassVar[bool] = True
     needs_regions: ClassVar[bool] = False
     explains: ClassVar[bool] = False
+    beside: ClassVar[Mapping[str, str]] = {}
     controls: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod

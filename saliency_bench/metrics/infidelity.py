@@ -123,9 +123,8 @@ class _BoundInfidelity(Perturbing):
         readings = [] if asked == "local" else [scene.plane]
         if asked != "global" and fits:
             size = scene.image.shape[:2]
-            slopes = [
-                enlarged(one, size) for one in np.moveaxis(scene.map.astype(np.float64), -1, 0)
-            ]
+            channels_first = np.moveaxis(scene.map.astype(np.float64), -1, 0)
+            slopes = [enlarged(one, size) for one in channels_first]
             removed = scene.image.astype(np.float64) - self._metric.fill
             readings.append(np.asarray((removed * np.stack(slopes, axis=-1)).sum(axis=-1)))
         return readings

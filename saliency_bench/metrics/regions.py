@@ -40,6 +40,9 @@ class Localisation(Metric):
     direction: ClassVar[Literal["higher"]] = "higher"
     chance: ClassVar[bool] = True
     needs_regions: ClassVar[bool] = True
+    beside: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {REGION_SHARE: "the share of the picture that the mask covers"}
+    )
     controls: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"OwnRegion": "better", "RandomFresh": "not better"}
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -73,6 +73,9 @@ class _Robustness(Metric):
     chance: ClassVar[bool] = False
     explains: ClassVar[bool] = True
     remark: ClassVar[str] = REMARK
+    beside: ClassVar[Mapping[str, str]] = {
+        LOST: "the share of the noisy images whose class changed, which do not count"
+    }
 
     radius: float = 0.02
     samples: int = 10

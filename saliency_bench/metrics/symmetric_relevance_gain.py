@@ -61,6 +61,9 @@ class SymmetricRelevanceGain(Metric):
         "It depends on what stands in the place of hidden superpixels less than other metrics of "
         "its family do."
     )
+    beside: ClassVar[Mapping[str, str]] = {
+        "in_scope": "the share of the randomly occluded images in which the same class wins"
+    }
     controls: ClassVar[Mapping[str, str]] = {"PatchOracle": "better", "RandomFresh": "not better"}
 
     segments: int = 100

@@ -5,6 +5,7 @@ from saliency_bench.models.application import Application
 from saliency_bench.models.base import LoadedModel, Model, as_loaded
 from saliency_bench.models.function import Function
 from saliency_bench.models.others import with_others
+from saliency_bench.models.pooling import PoolingCNN
 from saliency_bench.models.saved import Saved
 from saliency_bench.models.trainer import Trainer
 from saliency_bench.models.training import Training
@@ -16,6 +17,7 @@ __all__ = [
     "LoadedModel",
     "MLP",
     "Model",
+    "PoolingCNN",
     "Saved",
     "Trainer",
     "Training",

@@ -83,6 +83,7 @@ class MetricFacts:
         controls: the result that a control must not miss, by the name of its class.
         remark: what a reader must know, in whole sentences; empty if nothing.
         places: the share of the picture at each point of its curve; empty if it has none.
+        beside: what its further numbers of an image are, by name.
     """
 
     family: str
@@ -93,6 +94,7 @@ class MetricFacts:
     controls: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
     places: tuple[float, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, metric: Metric) -> Self:
@@ -100,7 +102,7 @@ class MetricFacts:
         places = tuple(map(float, getattr(metric, "places", ())))
         return cls(
             metric.family, metric.direction, metric.unit, metric.words, metric.chance,
-            dict(metric.controls), metric.remark, places,
+            dict(metric.controls), metric.remark, places, dict(metric.beside),
         )  # fmt: skip
 
 
@@ -132,6 +134,9 @@ class Metric(Protocol):
 
     explains: ClassVar[bool]
     """Whether it explains changed images."""
+
+    beside: ClassVar[Mapping[str, str]]
+    """What further numbers of an image are that a `Detailed` metric gives, by name; clauses."""
 
     controls: ClassVar[Mapping[str, str]]
     """The result that a control must not miss, by the name of its class: "better" of an oracle,

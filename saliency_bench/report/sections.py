@@ -87,7 +87,8 @@ def _remarks(results: Results) -> Iterator[Block]:
 def _verdicts(results: Results) -> Iterator[Block]:
     yield Bullets(list(sentences.refusals(results).values()), "strong")
     yield Verdicts()
-    yield Paragraph("   ".join(sentences.LEGEND), "quiet")
+    if view.ran(results):
+        yield Paragraph("   ".join(sentences.LEGEND), "quiet")
     yield Bullets(sentences.outcomes(results))
 
 

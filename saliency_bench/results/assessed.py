@@ -69,6 +69,28 @@ def metrics(
     return LongTable(paths[0], NAMES), LongTable(paths[1], NAMES)
 
 
+def beside(
+    study: Study, store: Store, plan: Sequence[Assessment], outcome: Outcome
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Means over images of the further numbers of each metric: by metric, name and explainer.
+
+    Raises:
+        OSError: if a cell is gone or damaged.
+    """
+    means: dict[str, dict[str, dict[str, float]]] = {}
+    for metric, own in study.metrics.items():
+        for explainer in study.explainers:
+            if failure(explainer, metric, outcome) or not own.beside:
+                continue
+            cells = [_cell(store, part, (explainer, metric)) for part in plan]
+            for name in own.beside:
+                values = np.concatenate([cell[name] for cell in cells]).astype(np.float64)
+                if np.isfinite(values).any():
+                    by_name = means.setdefault(metric, {}).setdefault(name, {})
+                    by_name[explainer] = float(np.nanmean(values))
+    return means
+
+
 def failure(explainer: str, metric: str, outcome: Outcome) -> str:
     """The status of an explainer's row under a metric if there are no values; else empty."""
     failed = {explainer, f"{metric} of {explainer}"} & outcome.failed.keys()

@@ -102,6 +102,7 @@ _METRIC = _declared(
         "chance": flag,
         "controls": mapping_of(text),
         "places": list_of(number),
+        "beside": mapping_of(text),
     },
 )
 _LISTS = ("commands", "guards", "notes", "warnings")
@@ -115,6 +116,7 @@ FACTS = record(
         **dict.fromkeys(("batch_size", "draws", "n_images"), whole),
         "seed": number,
         "baseline": flag,
+        "beside": mapping_of(mapping_of(mapping_of(number))),
         "chance": optional(share),
         "doses": mapping_of(share),
         "metrics": mapping_of(_METRIC),

@@ -57,6 +57,8 @@ def run_study(
     long = tables.scores(study, store, steps, outcome)
     evidence = _evidence(study, outcome, long, tables.networks(study, store, steps))
     facts = {**provenance.of_study(study), **provenance.of_outcome(outcome)}
+    if study.metrics:
+        facts["beside"] = assessed.beside(study, store, plan.assessments, outcome)
     return conclude(
         evidence,
         facts,

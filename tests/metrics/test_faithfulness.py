@@ -46,7 +46,8 @@ def test_it_says_what_it_is(metric):
     assert facts.words[0].islower()
     assert not facts.words.endswith(".")
     assert facts.remark.endswith(".")
-    assert not (facts.needs_regions or facts.explains)
+    assert not metric.needs_regions
+    assert not metric.explains
     assert dict(metric.controls) == {"PatchOracle": "better", "RandomFresh": "not better"}
     assert hash(metric) == hash(dataclasses.replace(metric))
 
@@ -130,6 +131,7 @@ def test_curves_are_kept(metric, functional, images, maps, targets):
     found = bound.measure(maps, images, targets)
     assert found[CURVE].shape == (5, len(bound.places))
     assert (np.diff(bound.places) > 0).all()
+    assert MetricFacts.of(metric).places == tuple(bound.places)
     assert np.isfinite(found[CURVE]).all()
     np.testing.assert_array_equal(found[VALUE], bound(maps, images, targets))
 

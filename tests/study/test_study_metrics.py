@@ -26,6 +26,7 @@ class Centre(Metric):
     words: ClassVar[str] = "the share of the map in the middle row"
     remark: ClassVar[str] = "A blob in the centre is best at it."
     places: ClassVar[tuple[float, ...]] = (0.0, 1.0)
+    beside: ClassVar[Any] = {"edge": "the share of the map in the first row"}
     controls: ClassVar[Any] = {"CentrePrior": "better", "RandomFresh": "not better"}
 
     def bind(self, model):
@@ -37,7 +38,8 @@ class _Centre(Bound):
         size = np.abs(maps).sum(axis=-1)
         rows = size.sum(axis=2) / size.sum(axis=(1, 2))[:, None]
         value = rows[:, rows.shape[1] // 2].astype(np.float64)
-        return {"value": value, "curve": np.stack([np.zeros_like(value), value], axis=1)}
+        curve = np.stack([np.zeros_like(value), value], axis=1)
+        return {"value": value, "curve": curve, "edge": rows[:, 0]}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,7 @@ def test_the_report_tells_all_of_it(request, tmp_path, fixture):
     text = results.report(tmp_path).read_text()
     assert "the share of the map in the middle row (share of the map; higher is better)" in text
     assert "A blob in the centre is best at it." in text
+    assert "centre: the share of the map in the first row is: gradient 0." in text
     assert "Localisation: does the map lie where the evidence is?" in text
     assert (tmp_path / "figures/metric_centre.png").stat().st_size > 1000
     assert ("All evidence" in text) == (fixture == "beside")

@@ -31,7 +31,8 @@ _TITLES = {
 def declared(results: Results) -> dict[str, MetricFacts]:
     """What each metric of the run declares, by name."""
     facts = results.provenance.get("metrics", {})
-    return {name: MetricFacts(**own) for name, own in facts.items()}
+    order = dict.fromkeys([*results.quality.get("metric", ()), *facts])
+    return {name: MetricFacts(**facts[name]) for name in order}
 
 
 def blocks(results: Results) -> Iterator[Block]:
@@ -57,10 +58,21 @@ def blocks(results: Results) -> Iterator[Block]:
 
 
 def brief(results: Results) -> Iterator[Block]:
-    """The tables alone."""
-    for block in blocks(results):
-        if isinstance(block, Grid):
-            yield block
+    """A table for each family, without intervals, and the signs in words."""
+    metrics = declared(results)
+    for family in _TITLES:
+        own = {name: facts for name, facts in metrics.items() if facts.family == family}
+        rows = _rows(results, own) if own else ()
+        yield Grid([family, *own], [[_bare(text) for text in row] for row in rows])
+    if any(facts.chance for facts in metrics.values()):
+        signs = ", ".join(f"{sign} {result}" for result, sign in MARKS.items())
+        yield Paragraph(f"gain over chance: {signs}", "quiet")
+
+
+def _bare(text: str) -> str:
+    """A cell without its interval."""
+    before, _, rest = text.partition(" [")
+    return f"{before} {rest.rpartition(']')[2].strip()}".rstrip() if rest else text
 
 
 def evidence(results: Results) -> Iterator[Block]:
@@ -111,7 +123,7 @@ def _numbers(results: Results) -> pd.DataFrame:
     for place, check in enumerate(view.ran(results)):
         if view.expectation(results, check).no_verdict:
             continue
-        sign = 1.0 if view.larger_passes(results, check) else -1.0
+        sign = 1.0 if view.expectation(results, check).passes_above else -1.0
         own = [rows[name][place] if name in rows else None for name in names]
         columns[check] = [sign * row.value if row else np.nan for row in own]
     for metric, facts in declared(results).items():
@@ -164,12 +176,40 @@ def _notes(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[Block]
         f"{row['metric']} is undefined on {row['undefined']:.0%} of the maps of {row['explainer']}."
         for _, row in lost.iterrows()
     ]
-    yield Bullets(lines, "quiet")
-    yield Bullets(list(_ties(results)), "quiet")
+    yield Bullets([*_beside(results, metrics), *_blind(results), *lines, *_ties(results)], "quiet")
     ranked = [row for _, row in results.ranks.iterrows()]
     if ranked:
         yield Paragraph("Ranks by each metric; the interval says which could swap on other images.")
         yield Grid(["explainer", *dict.fromkeys(results.ranks["metric"])], _ranks(results))
+
+
+def _beside(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[str]:
+    """The further numbers of each metric: one for all explainers where it is the same."""
+    means = results.provenance.get("beside", {})
+    for metric, facts in metrics.items():
+        for name, words in facts.beside.items():
+            own = means.get(metric, {}).get(name, {})
+            if own and max(own.values()) - min(own.values()) < 0.005:
+                yield f"{metric}: {words} is {view.number(next(iter(own.values())))}."
+            elif own:
+                each = ", ".join(f"{who} {view.number(mean)}" for who, mean in own.items())
+                yield f"{metric}: {words} is: {each}."
+
+
+def _blind(results: Results) -> Iterator[str]:
+    """The gains of the blob in the centre, where it has some."""
+    name = view.controls_by_kind(results).get("CentrePrior")
+    table = results.quality[results.quality["explainer"] == name]
+    gains = [
+        f"{view.number(row['gain'])} by {row['metric']}"
+        for _, row in table[table["verdict"] == BETTER].iterrows()
+    ]
+    if gains:
+        yield (
+            f"{name}, one blob in the centre of every image, gains {', '.join(gains)}: these "
+            "images show their objects there. Less than that shows no knowledge of the single "
+            "image."
+        )
 
 
 def _ties(results: Results) -> Iterator[str]:

@@ -54,8 +54,8 @@ def _bullets(block: Bullets, results: Results, width: int) -> Iterator[Renderabl
 
 def _grid(block: Grid, results: Results, width: int) -> Iterator[RenderableType]:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in block.head:
-        table.add_column(shown(name))
+    for place, name in enumerate(block.head):
+        table.add_column(shown(name.replace("_", " ")), no_wrap=place == 0)
     for row in block.rows:
         table.add_row(*map(shown, row))
     if block.rows:
