@@ -218,7 +218,7 @@ def _numbers(results: Results) -> Iterator[str]:
     for _, row in results.summary[own].iterrows():
         name, numbers = str(row["similarity"]), row[deciding]
         line = "" if thresholds.get(name) is None else f", threshold {thresholds[name]:.2f}"
-        value = view.interval(*map(float, numbers), digits=view.digits(results, check))
+        value = view.interval(*map(float, numbers), digits=view.expectation(results, check).digits)
         share = f"{view.heading(results, check)} {value}{line}"
         verdict, floor = row["verdict"] or "no verdict", view.number(row["floor"])
         yield f"  {name}: {verdict}, {share}, floor {floor}"

@@ -153,9 +153,7 @@ class Case:
     @property
     def worse(self) -> int:
         """1 if a higher number is worse, -1 if a lower one is."""
-        number = self.expectation.number
-        passes_above = number.passes == "above" if number else self.expectation.expects == "keep"
-        return -1 if passes_above else 1
+        return -1 if self.expectation.passes_above else 1
 
     @cached_property
     def reported(self) -> Counted:

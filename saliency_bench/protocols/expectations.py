@@ -147,6 +147,11 @@ class Expectation:
         return self.decides or ("similarity" if self.is_scored else "retained")
 
     @property
+    def passes_above(self) -> bool:
+        """Whether a larger number that decides is the better one."""
+        return self.expects == "keep" if self.number is None else self.number.passes == "above"
+
+    @property
     def digits(self) -> int:
         """Decimals that show on which side of its line the number that decides lies."""
         keeps = self.expects == "keep"

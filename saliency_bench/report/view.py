@@ -104,20 +104,9 @@ def heading(results: Results, *checks: str) -> str:
     return " or ".join(dict.fromkeys(expectation(results, check).judged for check in checks))
 
 
-def digits(results: Results, check: str) -> int:
-    """Decimals of the number that decides under a check."""
-    return expectation(results, check).digits
-
-
 def has_share(expectation: Expectation) -> bool:
     """Whether scores stand for a share that is retained, and are not judged themselves."""
     return not expectation.is_scored or expectation.statistic == "order"
-
-
-def larger_passes(results: Results, check: str) -> bool:
-    """Whether a larger number that decides is the better one under a check."""
-    own = expectation(results, check)
-    return own.expects == "keep" if own.number is None else own.number.passes == "above"
 
 
 def is_a_number(results: Results, check: str) -> bool:
@@ -241,7 +230,7 @@ def verdict_rows(results: Results, check: str) -> list[Row]:
     area = areas[areas["check"] == check].set_index(["explainer", "similarity"])
     area = area[[*deciding(results, check), "verdict"]].set_axis([*_INTERVAL, "verdict"], axis=1)
     names, control_names = similarities(results, check), controls(results)
-    decimals = digits(results, check)
+    decimals = expectation(results, check).digits
     return [_row(row, area, names, control_names, decimals) for _, row in verdicts.iterrows()]
 
 

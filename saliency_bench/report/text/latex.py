@@ -62,6 +62,6 @@ def _retained_texts(
 ) -> list[str]:
     """The number that decides with its interval, for each similarity."""
     rows = zip(intervals.index, intervals.to_numpy(float), strict=True)
-    digits = view.digits(results, check)
+    digits = view.expectation(results, check).digits
     texts = {key: view.interval(*numbers, digits=digits) for key, numbers in rows}
     return [texts.get((explainer, name), "-") for name in view.similarities(results, check)]

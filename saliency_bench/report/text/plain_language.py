@@ -129,7 +129,7 @@ def stages(results: Results, check: str, explainer: str) -> list[tuple[str, list
     rows = results.summary[own]
     places = zip(rows["stage"], rows["similarity"].astype(str), strict=True)
     values = rows[view.deciding(results, check)].to_numpy(float)
-    digits = view.digits(results, check)
+    digits = view.expectation(results, check).digits
     texts = {
         place: view.interval(*numbers, digits=digits)
         for place, numbers in zip(places, values, strict=True)

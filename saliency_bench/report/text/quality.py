@@ -123,7 +123,7 @@ def _numbers(results: Results) -> pd.DataFrame:
     for place, check in enumerate(view.ran(results)):
         if view.expectation(results, check).no_verdict:
             continue
-        sign = 1.0 if view.larger_passes(results, check) else -1.0
+        sign = 1.0 if view.expectation(results, check).passes_above else -1.0
         own = [rows[name][place] if name in rows else None for name in names]
         columns[check] = [sign * row.value if row else np.nan for row in own]
     for metric, facts in declared(results).items():
