@@ -207,7 +207,9 @@ def taught(networks: Networks, lesson: Dataset, count: int) -> list[TrainedNetwo
         lesson: what they learn; its name is theirs.
         count: how many.
     """
-    return [networks.on(lesson)(NetworkName(lesson.name, draw=draw)) for draw in range(count)]
+    own, names = networks.on(lesson), [NetworkName(lesson.name, draw=n) for n in range(count)]
+    own.prepare(names)
+    return [own(name) for name in names]
 
 
 def least_accuracy(chance: float, accuracy: float) -> float:

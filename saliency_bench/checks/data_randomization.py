@@ -116,6 +116,7 @@ class DataRandomization:
             )
         names = self._names(study)
         self._require_own(study)
+        study.weights.prepare([name for row in names for name in row])
         conditions: list[Condition] = [Repeated(references=((TWINS, self.networks - 1),))]
         for stage, row in enumerate(names, start=TWINS):
             for draw, name in enumerate(row):

@@ -117,6 +117,7 @@ def load_inputs(request: Request, rehearsal: Path | None = None) -> Inputs:
         cache=RESULTS / "cache",
         output=request.output,
         rehearsal=rehearsal,
+        processes=compute_cores(config),
     )
     inputs = study_inputs.load_inputs(wanted, Bar(progress_console()))
     for line in filter(None, (*inputs.remarks, inputs.fit)):

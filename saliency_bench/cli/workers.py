@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stderr
-from threading import Thread
 
 from joblib.externals.loky import get_reusable_executor
 
-GLANCE = 0.5
-"""Seconds between two looks of a helper whether its parent process is alive."""
+from saliency_bench.protocols.processes import deaf_to_ctrl_c, end_with
 
 
 @contextmanager
@@ -33,40 +29,15 @@ def helpers(work: Callable[[float], None], count: int) -> Iterator[list[Future[N
         yield []
         return
     executor = get_reusable_executor(
-        max_workers=count, reuse=False, timeout=None, initializer=_follow, initargs=(os.getpid(),)
+        max_workers=count, reuse=False, timeout=None, initializer=end_with, initargs=(os.getpid(),)
     )
     try:
         places = [place / (count + 1) for place in range(1, count + 1)]
-        with _deaf_to_ctrl_c():
+        with deaf_to_ctrl_c():
             helping = [executor.submit(_help, work, place, sys.argv) for place in places]
         yield helping
     finally:
         executor.shutdown(wait=True, kill_workers=True)
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes that start inside never receive SIGINT: a terminal sends it to this one as well."""
-    if os.name == "nt":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _follow(parent: int) -> None:
-    """End this process as soon as its parent has ended."""
-
-    def follow() -> None:
-        while os.getppid() == parent:
-            time.sleep(GLANCE)
-        os._exit(1)
-
-    if os.name != "nt":  # Windows keeps reporting the number of a dead parent
-        Thread(target=follow, daemon=True).start()
 
 
 def _help(work: Callable[[float], None], place: float, arguments: list[str]) -> None:

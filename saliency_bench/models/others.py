@@ -19,6 +19,7 @@ def with_others(
     cache: Path,
     progress: Progress | None = None,
     rehearsal: Path | None = None,
+    processes: int = 1,
 ) -> tuple[LoadedModel, Networks]:
     """Load the model under test, and the trainer of further networks of its architecture.
 
@@ -29,6 +30,7 @@ def with_others(
         cache: the folder of trained networks.
         progress: shows the training; default: nothing is shown.
         rehearsal: see `Trainer`.
+        processes: see `Trainer`.
 
     Raises:
         TypeError: if it is neither.
@@ -38,6 +40,7 @@ def with_others(
         why = "it needs training data and a way to train on it; this model is already trained"
         return as_loaded(model, dataset, seed=seed, cache=cache), Untrainable(why)
     trainer = Trainer(
-        model, dataset, seed=seed, cache=cache, progress=progress, rehearsal=rehearsal
-    )
+        model, dataset, seed=seed, cache=cache, progress=progress, rehearsal=rehearsal,
+        processes=processes,
+    )  # fmt: skip
     return trainer.load(), trainer

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import randomize
-from saliency_bench.models import fingerprint, regularizers, weights_file
+from saliency_bench.models import fingerprint, naming, regularizers, side_by_side, weights_file
 from saliency_bench.models.base import LoadedModel, check_fit
 from saliency_bench.models.cache_keys import CacheKeys
 from saliency_bench.models.rehearsal import Rehearsal
@@ -46,6 +47,7 @@ class Trainer:
         cache: the folder of trained networks, which all runs share.
         progress: shows the training; default: nothing is shown.
         rehearsal: train nothing: this folder keeps the untrained networks of a plan.
+        processes: most processes that train at the same time; no number depends on it.
 
     Raises:
         ValueError: if the dataset has no labelled images to train on.
@@ -60,6 +62,7 @@ class Trainer:
         cache: Path,
         progress: Progress | None = None,
         rehearsal: Path | None = None,
+        processes: int = 1,
     ) -> None:
         if dataset.train_pixels is None or dataset.train_labels is None:
             raise ValueError(
@@ -74,6 +77,7 @@ class Trainer:
         self._cache = Path(cache)
         self._progress = progress or Silent()
         self._rehearsals = rehearsal
+        self._processes = processes
         self._rehearsal = None if rehearsal is None else Rehearsal(settings.training, rehearsal)
         self._keys = CacheKeys(dataset, settings.training)
         self._lessons: dict[str, Trainer] = {}
@@ -104,7 +108,7 @@ class Trainer:
             folder = self._rehearsals and self._rehearsals / str(len(self._lessons))
             self._lessons[dataset.name] = Trainer(
                 self._settings, dataset, seed=seed, cache=self._cache, progress=self._progress,
-                rehearsal=folder,
+                rehearsal=folder, processes=self._processes,
             )  # fmt: skip
         return self._lessons[dataset.name]
 
@@ -142,6 +146,33 @@ class Trainer:
             self._trained[name] = self._find_or_train(name)
         return self._trained[name]
 
+    def prepare(self, names: Sequence[NetworkName]) -> None:
+        """Train the networks of these names that are missing, side by side where that is faster.
+
+        The first one is trained here, which tells how long one takes.
+
+        Raises:
+            ValueError: as the call does.
+        """
+        if self._processes == 1 or self._rehearsal is not None:
+            return
+        missing = [name for name in names if not self._is_there(name)]
+        if len(missing) < 3:
+            return
+        began = time.perf_counter()
+        self(missing.pop(0))
+        if side_by_side.is_faster(len(missing), time.perf_counter() - began, self._processes):
+            own = Trainer(self._settings, self._dataset, seed=self._seed, cache=self._cache)
+            work = [partial(own, name) for name in missing]  # they leave them in the cache
+            side_by_side.run(work, self._processes, self._progress)
+
+    def _is_there(self, name: NetworkName) -> bool:
+        """Whether a network was requested before, or is in the cache."""
+        if name in self._trained:
+            return True
+        start = fingerprint.of_network(self._network(name))
+        return self._file(name, start).exists()
+
     def load(self) -> LoadedModel:
         """The network under test."""
         name = NetworkName()
@@ -159,12 +190,10 @@ class Trainer:
 
     def _find_or_train(self, name: NetworkName) -> TrainedNetwork:
         network = self._network(name)
-        labels = self._labels_of(name)
+        labels = naming.labels_of(name, self._labels, self._seed)
         start = fingerprint.of_network(network)
         self._require_own_start(network, name)
-        model, seed = self._settings.fingerprint(), self._seed_of(name)
-        key = self._keys.weights(model, start, labels, seed=seed)
-        file = self._cache / f"{key}.npz"
+        file = self._file(name, start)
         remove_partial_files(self._cache)
         stored = self._read_stored(file)
         if stored is None and self._rehearsal is not None:
@@ -180,31 +209,21 @@ class Trainer:
             train_chance=_most_frequent(labels), seen=self._overlap, history=stored.history,
         )  # fmt: skip
 
+    def _file(self, name: NetworkName, start: Mapping[str, Any]) -> Path:
+        """Where a network is kept; `start` is the fingerprint of its first weights."""
+        model, seed = self._settings.fingerprint(), naming.seed_of(name, self._seed)
+        key = self._keys.weights(
+            model, start, naming.labels_of(name, self._labels, self._seed), seed=seed
+        )
+        return self._cache / f"{key}.npz"
+
     def _network(self, name: NetworkName) -> Any:
-        shape, seed = self._pixels.shape[1:], self._seed_of(name)
+        shape, seed = self._pixels.shape[1:], naming.seed_of(name, self._seed)
         with fresh_keras(seed):
             network = self._settings.network(shape, self._n_classes, seed=seed)
         trained_on = replace(self._dataset, pixels=self._pixels, labels=self._labels)
         check_fit(LoadedModel(network, None, network.name), trained_on)
         return network
-
-    def _seed_of(self, name: NetworkName) -> int:
-        """The seed of a network, different for each: of initial weights and order of images."""
-        if name == NetworkName():
-            return self._seed
-        key = (name.labels, str(float(name.fraction)), name.draw)
-        return int(randomize.stream("network", self._seed, *key).integers(2**31))
-
-    def _labels_of(self, name: NetworkName) -> NDArray[np.int64]:
-        if name.fraction == 0:
-            return self._labels
-        return randomize.labels(
-            self._labels,
-            seed=self._seed,
-            draw=name.draw,
-            policy=cast("Literal['permuted', 'uniform']", name.labels),
-            fraction=name.fraction,
-        )
 
     def _require_own_start(self, network: Any, name: NetworkName) -> None:
         hashes = dict(fingerprint.of_first_weights(network))
@@ -232,7 +251,7 @@ class Trainer:
             self._images,
             labels,
             self._settings.training,
-            seed=self._seed_of(name),
+            seed=naming.seed_of(name, self._seed),
             name=f"{network.name}, {name}",
             progress=self._progress,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -129,6 +129,14 @@ class Networks(Protocol):
         """
         ...
 
+    def prepare(self, names: Sequence[NetworkName]) -> None:
+        """Train the networks of these names that are missing, side by side where that is faster.
+
+        Raises:
+            NotApplicable: if networks cannot be trained here.
+        """
+        ...
+
     def __call__(self, name: NetworkName) -> TrainedNetwork:
         """The network of this name.
 
@@ -174,6 +182,10 @@ class Untrainable:
 
     def on(self, dataset: Dataset) -> Networks:
         """Raises `NotApplicable` for every data set."""
+        raise NotApplicable(self.reason)
+
+    def prepare(self, names: Sequence[NetworkName]) -> None:
+        """Raises `NotApplicable` for all names."""
         raise NotApplicable(self.reason)
 
     def __call__(self, name: NetworkName) -> TrainedNetwork:

@@ -31,6 +31,7 @@ class InputRequest:
         cache: the folder of trained networks.
         output: what is explained.
         rehearsal: train nothing: this folder keeps the untrained networks of a plan.
+        processes: most processes that train further networks at the same time.
     """
 
     dataset: Source
@@ -43,6 +44,7 @@ class InputRequest:
     cache: Path
     output: Output = "logit"
     rehearsal: Path | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def load_inputs(asked: InputRequest, progress: Progress | None = None) -> Inputs
         _require_resizable(model, dataset, single)
     loaded, weights = models.with_others(
         model, single, seed=asked.seed, cache=asked.cache, progress=progress,
-        rehearsal=asked.rehearsal,
+        rehearsal=asked.rehearsal, processes=asked.processes,
     )  # fmt: skip
     remarks = tuple(_remarks(asked, dataset, weights))
     dataset, units = dataset.first(asked.n_images), loaded.preprocessing or dataset.preprocessing

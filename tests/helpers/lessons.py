@@ -113,6 +113,9 @@ class Planted:
     regularizers = alike = ()
     outstanding = None
 
+    def prepare(self, names):
+        """They are there."""
+
     def on(self, dataset):
         self.lessons[dataset.name] = dataset
         return Planted(

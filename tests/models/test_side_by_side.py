@@ -1,0 +1,66 @@
+"""Networks that are trained in processes of their own: when that is faster, and the same bits."""
+
+from functools import partial
+
+import pytest
+
+from saliency_bench import models
+from saliency_bench.datasets import Digits
+from saliency_bench.models import side_by_side
+from saliency_bench.models.side_by_side import START, is_faster
+from saliency_bench.protocols import NetworkName, Silent
+
+NAMES = [NetworkName(draw=draw) for draw in range(3)]
+
+
+def test_processes_are_faster_where_what_they_save_exceeds_their_start():
+    assert not is_faster(4, START / 2, 2), "two rounds and the start take as long as four"
+    assert is_faster(4, START / 2 + 1, 2)
+    assert not is_faster(1, 1000, 8), "one network has nothing beside it"
+    assert not is_faster(8, 1000, 1)
+    assert is_faster(3, START + 1, 2), "two rounds and the start, for three"
+    assert not is_faster(3, START - 1, 2)
+
+
+class Told(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def step(self, what, kind=""):
+        self.lines.append(what)
+
+
+def trainer(folder, **settings):
+    small = models.CNN(filters=[4], kernel=3, units=8, training=models.Training(epochs=1))
+    dataset = Digits().load()
+    return models.Trainer(small, dataset, seed=3, cache=folder, **settings)
+
+
+@pytest.mark.slow
+def test_networks_have_the_same_bits_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.setattr(side_by_side, "is_faster", lambda *_: True)
+    alone = trainer(tmp_path / "alone")
+    progress = Told()
+    together = trainer(tmp_path / "together", processes=2, progress=progress)
+    alone.prepare(NAMES)
+    assert not alone.trained, "one process trains a network when it is asked for"
+    together.prepare(NAMES)
+    told = [line for line in progress.lines if "side by side" in line]
+    assert told == [f"2 networks side by side: {count} trained" for count in (1, 2)]
+    assert len(list((tmp_path / "together").glob("*.npz"))) == 3
+    for name in NAMES:
+        assert alone(name).fingerprint == together(name).fingerprint
+        assert alone(name).history == together(name).history
+
+
+def test_networks_that_are_there_are_not_trained_again(tmp_path, monkeypatch):
+    first = trainer(tmp_path)
+    for name in NAMES:
+        first(name)
+    monkeypatch.setattr(side_by_side, "run", lambda *_: pytest.fail("nothing is missing"))
+    trainer(tmp_path, processes=2).prepare(NAMES)
+
+
+def test_what_a_training_raises_is_raised():
+    with pytest.raises(ValueError, match="invalid literal"):
+        side_by_side.run([partial(int, "none"), partial(int, "1")], 2, Silent())
