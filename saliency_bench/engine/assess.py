@@ -143,17 +143,15 @@ class Assessor:
                 Claims(self.store.folder) as claims,
             ):
                 explaining = Explaining(self.study, self.bound, cores, self.outcome)
+                fill = partial(self._fill, metrics, explaining, cores, queue)
                 while waiting:
                     others = []
                     for part in waiting:
-                        if not claims.take(part.key):
+                        if claims.take(part.key):
+                            fill(part, counted[part])
+                            queue.do(claims.give_back, part.key)  # once its cells are saved
+                        else:
                             others.append(part)
-                            continue
-                        pairs = self._missing(part, metrics)  # others may have saved some
-                        self.progress.skip(counted[part] - len(pairs))
-                        for pair, cell in self._cells(part, pairs, metrics, explaining, cores):
-                            queue.do(self._save, part.keys[pair], cell)
-                        queue.do(claims.give_back, part.key)
                     queue.catch_up()
                     if len(others) == len(waiting):
                         time.sleep(PATIENCE)
@@ -161,6 +159,21 @@ class Assessor:
         finally:
             self.progress.done()
         return self.outcome
+
+    def _fill(
+        self,
+        metrics: Mapping[str, BoundMetric],
+        explaining: Explaining,
+        cores: Cores,
+        queue: Background,
+        part: Assessment,
+        expected: int,
+    ) -> None:
+        """Compute the missing cells of a shard, except those another process saved meanwhile."""
+        pairs = self._missing(part, metrics)
+        self.progress.skip(expected - len(pairs))
+        for pair, cell in self._cells(part, pairs, metrics, explaining, cores):
+            queue.do(self._save, part.keys[pair], cell)
 
     def _bind(self) -> dict[str, BoundMetric]:
         bound: dict[str, BoundMetric] = {}
