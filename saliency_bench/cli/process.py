@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from saliency_bench.protocols.processes import quiet
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def start_tensorflow(*, threads: int, cores: int = 1, deterministic: bool) -> No
     Raises:
         ValueError: if TensorFlow has already computed with another number of threads.
     """
-    with _quiet():
+    with quiet():
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
@@ -47,18 +48,3 @@ def start_tensorflow(*, threads: int, cores: int = 1, deterministic: bool) -> No
         ) from None
     if deterministic and gpus:
         tf.config.experimental.enable_op_determinism()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide what TensorFlow's libraries print on standard error while they start."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)

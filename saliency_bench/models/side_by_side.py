@@ -11,10 +11,17 @@ from typing import Any
 from joblib.externals.loky import get_reusable_executor
 
 from saliency_bench.protocols import Progress
-from saliency_bench.protocols.processes import deaf_to_ctrl_c, end_with
+from saliency_bench.protocols.processes import deaf_to_ctrl_c, end_with, quiet
 
 START = 10.0
 """Seconds that a process takes until it trains: TensorFlow starts, the network is compiled."""
+
+
+def shares_a_device() -> bool:
+    """Whether trainings would share one accelerator, which they would only slow down."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def is_faster(networks: int, seconds: float, processes: int) -> bool:
@@ -73,10 +80,11 @@ def _threads() -> tuple[int, int]:
 
 def _begin(parent: int, within: int, across: int) -> None:
     """Set up a process: it ends with its parent, and computes with as many threads."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     end_with(parent)
-    import tensorflow as tf
+    with quiet():
+        import tensorflow as tf
 
+        tf.config.list_physical_devices()
     threading: Any = tf.config.threading
     threading.set_intra_op_parallelism_threads(within)
     threading.set_inter_op_parallelism_threads(across)

@@ -149,14 +149,13 @@ class Trainer:
     def prepare(self, names: Sequence[NetworkName]) -> None:
         """Train the networks of these names that are missing, side by side where that is faster.
 
-        The first one is trained here, which tells how long one takes.
-
-        Raises:
-            ValueError: as the call does.
+        One with the most random labels, which take longest, is trained here first: that tells how
+        long one takes. Raises as the call does.
         """
-        if self._processes == 1 or self._rehearsal is not None:
+        if self._processes == 1 or self._rehearsal is not None or side_by_side.shares_a_device():
             return
-        missing = [name for name in names if not self._is_there(name)]
+        by_time = sorted(names, key=lambda name: -name.fraction)
+        missing = [name for name in by_time if not self._is_there(name)]
         if len(missing) < 3:
             return
         began = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,3 +37,18 @@ def end_with(parent: int) -> None:
 
     if os.name != "nt":  # Windows keeps reporting the number of a dead parent
         Thread(target=follow, daemon=True).start()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide what libraries print on standard error, below Python, while they start."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -53,6 +53,20 @@ def test_networks_have_the_same_bits_side_by_side(tmp_path, monkeypatch):
         assert alone(name).history == together(name).history
 
 
+def test_the_longest_training_tells_whether_processes_are_faster(tmp_path, monkeypatch):
+    asked, begun = [], []
+    monkeypatch.setattr(side_by_side, "is_faster", lambda *given: asked.append(given) or True)
+    monkeypatch.setattr(side_by_side, "run", lambda work, *_: begun.extend(work))
+    random = NetworkName("permuted", 1.0, 0)
+    own = trainer(tmp_path, processes=4)
+    own.prepare([*NAMES, random])
+    assert list(own.trained) == [random], "wrong labels take longest to learn"
+    ((left, seconds, processes),) = asked
+    assert (left, processes) == (3, 4)
+    assert seconds > 0
+    assert [piece.args for piece in begun] == [(name,) for name in NAMES]
+
+
 def test_networks_that_are_there_are_not_trained_again(tmp_path, monkeypatch):
     first = trainer(tmp_path)
     for name in NAMES:
