@@ -172,10 +172,9 @@ def _notes(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[Block]
     reasons = results.provenance.get("metrics_not_applicable", {})
     lines = [f"{metric} was not measured: {why}." for metric, why in reasons.items()]
     lost = results.quality[results.quality["undefined"] > 0]
-    lines += [
-        f"{row['metric']} is undefined on {row['undefined']:.0%} of the maps of {row['explainer']}."
-        for _, row in lost.iterrows()
-    ]
+    for explainer, rows in lost.groupby("explainer", sort=False):
+        shares = [f"{row['undefined']:.0%} by {row['metric']}" for _, row in rows.iterrows()]
+        lines.append(f"undefined maps of {explainer}: {', '.join(shares)}.")
     yield Bullets([*_beside(results, metrics), *_blind(results), *lines, *_ties(results)], "quiet")
     ranked = [row for _, row in results.ranks.iterrows()]
     if ranked:
