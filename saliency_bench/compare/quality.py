@@ -11,7 +11,7 @@ import pandas as pd
 from saliency_bench.compare.decide import ROUNDING, Match
 from saliency_bench.compare.evidence import SAME_SCORES, Side, differing_facts
 from saliency_bench.inference import UNKNOWN, Estimate, Interval
-from saliency_bench.inference.quality import LEAST_IMAGES
+from saliency_bench.inference.ranks import LEAST_IMAGES
 from saliency_bench.inference.rules import Verdict
 from saliency_bench.protocols import FAILURES, MetricFacts
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from saliency_bench.inference.intervals import UPPER
-from saliency_bench.inference.ranks import ranks
+from saliency_bench.inference.ranks import LEAST_IMAGES, ranks
 from saliency_bench.protocols import STATUSES
 from saliency_bench.protocols.metrics import MetricFacts
 
@@ -25,9 +25,6 @@ QUALITY = (
 BETTER, NOT_BETTER, INCONCLUSIVE, UNDEFINED = "better", "not better", "inconclusive", "undefined"
 RESULTS = (BETTER, NOT_BETTER, INCONCLUSIVE, UNDEFINED)
 """What a metric says of an explainer, compared with chance."""
-
-LEAST_IMAGES = 5
-"""Fewest images with a value for a result."""
 
 SURELY = 0.999
 """Confidence at which noise must not be better than chance."""
@@ -69,8 +66,9 @@ def assess(
     for (explainer, metric), own in rows:
         facts, kind = metrics[metric], controls.get(explainer, "")
         row = _row(own, facts)
-        if not kind and row["n_images"]:
-            better = _gains(own, facts) if facts.chance else _signed(own["value"], facts)
+        better = _gains(own, facts) if facts.chance else _signed(own["value"], facts)
+        # Images count where all have a value: one that has few would take them from the others.
+        if not kind and _enough(better):
             gains[metric][explainer] = pd.Series(better, own["image"])
         table.append({"explainer": explainer, "metric": metric, **row})
         expected = facts.controls.get(kind, "")
@@ -130,12 +128,17 @@ def _signed(values: pd.Series, facts: MetricFacts) -> NDArray[np.float64]:
 
 
 def _verdict(gains: NDArray[np.float64], low: float, high: float) -> str:
-    defined = np.isfinite(gains)
-    if defined.sum() < LEAST_IMAGES or defined.mean() < 0.5:
+    if not _enough(gains):
         return UNDEFINED
     if low > 0:
         return BETTER
     return NOT_BETTER if high <= 0 else INCONCLUSIVE
+
+
+def _enough(values: NDArray[np.float64]) -> bool:
+    """Whether as many images as a result needs, and half of them, have a value."""
+    defined = np.isfinite(values)
+    return bool(defined.sum() >= LEAST_IMAGES and defined.mean() >= 0.5)
 
 
 def _mean(values: NDArray[np.float64], confidence: float = 2 * UPPER - 1) -> tuple[float, ...]:

@@ -12,6 +12,9 @@ from scipy import stats
 RANKS = ("metric", "explainer", "rank", "rank_low", "rank_high")
 """Columns of the table of ranks; 1 is the best."""
 
+LEAST_IMAGES = 5
+"""Fewest images with a value for a result, or for ranks."""
+
 RESAMPLES = 1000
 """Bootstrap samples of the images."""
 
@@ -23,7 +26,7 @@ def ranks(gains: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The rank of each explainer by each metric.
 
     The same images are drawn for all explainers, as they share them. An image counts where every
-    explainer has a value; a metric with fewer than two such images has no ranks.
+    explainer has a value; a metric with fewer than `LEAST_IMAGES` of them has no ranks.
 
     Args:
         gains: by metric, a row per image and a column per explainer; larger is better.
@@ -31,7 +34,7 @@ def ranks(gains: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     tables = [pd.DataFrame(columns=list(RANKS))]
     for metric, table in gains.items():
         known = table.dropna()
-        if len(known) < 2 or known.shape[1] < 2:
+        if len(known) < LEAST_IMAGES or known.shape[1] < 2:
             continue
         values = known.to_numpy(np.float64)
         # One stream for each metric: another one beside it changes nothing.

@@ -89,10 +89,12 @@ def explained(result: ModelOutput, output: Output, model: str) -> Any:
         model: the model's name, for messages.
 
     Raises:
-        ValueError: if the model has no such output.
+        ValueError: if the model has no such output, or if `output` is none of these.
     """
     if callable(output):
         return _own_scores(output(result), output)
+    if output not in ("logit", "probability"):
+        raise ValueError(f"output must be logit, probability or a target output; got {output!r}")
     value = result.value
     if not _is_matrix(value):
         raise ValueError(

@@ -105,8 +105,14 @@ def write_plan(store: Store, plan: Plan) -> None:
 
 
 def _require_metrics(study: Study, plan: Plan, outcome: engine.Outcome) -> None:
-    if not plan.steps and outcome.metrics.keys() == study.metrics.keys():
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in outcome.metrics.items())
+    tested = [name for name in study.explainers if name not in study.controls]
+    lost = dict(outcome.metrics)
+    for metric in study.metrics:
+        own = [outcome.refused.get(f"{metric} of {name}") for name in tested]
+        if all(own):
+            lost.setdefault(metric, str(own[0]))
+    if not plan.steps and lost.keys() == study.metrics.keys():
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         raise ValueError(f"a metric must apply to this study; {reasons}")
 
 

@@ -149,6 +149,16 @@ def test_images_without_a_value_do_not_count_and_few_have_no_ranks():
     table = pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": [0.0, 9.0, np.nan]})
     assert ranks({"m": table}).empty
     assert ranks({"m": table[["a"]]}).empty
+    four = pd.DataFrame({"a": np.arange(4.0), "b": np.arange(4.0) + 1})
+    assert ranks({"m": four}).empty
+
+
+def test_an_explainer_without_a_result_has_no_rank_and_takes_none_from_others():
+    rare = rows([9.0] * 2 + [np.nan] * 8)
+    own = [(("a", "m"), rows([1.0] * 10)), (("b", "m"), rows([2.0] * 10)), (("rare", "m"), rare)]
+    found = assess(own, {"m": HIGHER}, {})
+    assert found.table["verdict"].tolist()[-1] == "undefined"
+    assert dict(zip(found.ranks["explainer"], found.ranks["rank"], strict=True)) == {"a": 2, "b": 1}
 
 
 def test_controls_have_no_rank():

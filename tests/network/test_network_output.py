@@ -274,6 +274,12 @@ def test_ends_without_a_logit_are_refused_in_one_line(end, rule):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("output", ["logits", "probabilty", None])
+def test_an_unknown_output_is_refused_and_does_not_become_the_probability(output):
+    with pytest.raises(ValueError, match="output must be logit, probability or a target output"):
+        network.target_score(ending(_as_it_is), output)(IMAGES, [0, 1, 2])
+
+
 def test_a_model_without_weights_is_refused():
     import keras
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from saliency_bench import Options, Results, evaluate
-from saliency_bench.metrics import RelevanceMass, RelevanceRank
+from saliency_bench.metrics import GridPointing, RelevanceMass, RelevanceRank
 from saliency_bench.metrics.base import Bound, Metric
 from saliency_bench.report.text.sentences import validity
 from saliency_bench.report.text.terminal import verdict_table
@@ -169,6 +169,23 @@ def test_a_run_of_metrics_alone_says_that_their_controls_were_asked(alone):
     assert validity(alone) == (
         "The run is valid: none of 2 results of controls speaks against its metric."
     )
+
+
+def test_controls_on_too_few_images_do_not_say_that_a_run_is_valid(model):
+    few = evaluate(
+        model, IMAGES[:3], explainers=["gradient"], checks=(), metrics={"centre": Centre()}
+    )
+    assert set(few.quality["verdict"]) == {"undefined"}
+    assert validity(few) == (
+        "Nothing speaks against the run, but no control has a result: they are numbers."
+    )
+
+
+def test_metrics_that_refuse_every_explainer_are_no_run(model):
+    regions = np.tril(np.ones((9, 9), bool))[None].repeat(len(IMAGES), axis=0)
+    rule = "a metric must apply to this study; grid: it needs pictures of n x n images"
+    with pytest.raises(ValueError, match=rule):
+        run(model, metrics={"grid": GridPointing()}, options={"regions": regions})
 
 
 def test_where_no_metric_applies_the_reasons_are_one_line(model):

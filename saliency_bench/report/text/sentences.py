@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from saliency_bench.inference.quality import BETTER, INCONCLUSIVE, NOT_BETTER
 from saliency_bench.report import view
 from saliency_bench.report.blocks import Block, Bullets, Paragraph
 from saliency_bench.results import Results
@@ -76,10 +77,12 @@ def _metrics_valid(results: Results) -> str:
         for kind in facts["controls"]
         if kind in kinds
     ]
-    measured = {(row["explainer"], row["metric"]) for _, row in table.iterrows() if row["n_images"]}
-    count = len(measured & set(due))
-    if not count:
+    if not due:
         return "Nothing speaks against the run, but no metric has a control: they are numbers."
+    told = table[table["verdict"].isin([BETTER, NOT_BETTER, INCONCLUSIVE])]
+    count = len(set(zip(told["explainer"], told["metric"], strict=True)) & set(due))
+    if not count:
+        return "Nothing speaks against the run, but no control has a result: they are numbers."
     return f"The run is valid: none of {count} results of controls speaks against its metric."
 
 
