@@ -54,7 +54,8 @@ def _match(before: Side, after: Side, explainer: str, metric: str, facts: Metric
     )
     match = Match(
         (QUALITY, explainer, metric), old, new, baseline, run,
-        worse=-1, name="gain" if facts.chance else "number",
+        worse=1 if not facts.chance and facts.direction == "lower" else -1,
+        name="gain" if facts.chance else "number",
     )  # fmt: skip
     if not (old.measured and new.measured):
         return match
@@ -81,18 +82,18 @@ def _judge(side: Side, explainer: str, metric: str, facts: MetricFacts) -> tuple
         return Verdict(verdict, "it was not measured"), UNKNOWN
     columns = ["gain", "gain_low", "gain_high"] if facts.chance else ["mean", "low", "high"]
     interval = Interval(*(np.asarray(float(row[name])) for name in columns))
-    if not facts.chance and facts.direction == "lower":
-        interval = Interval(-interval.value, -interval.high, -interval.low)
     enough = row["n_images"] >= LEAST_IMAGES and bool(np.isfinite(interval.low))
     return Verdict(verdict, "too few images have a value", measured=enough), interval
 
 
 def _numbers(side: Side, explainer: str, metric: str, facts: MetricFacts) -> pd.Series:
-    """By image, larger is better."""
+    """By image: gains, of which larger are better; or plain values."""
     rows = side.metric_rows(explainer, metric)
-    values = rows["value"] - rows["chance"] if facts.chance else rows["value"]
-    signed = values if facts.direction == "higher" else -values
-    return pd.Series(signed.to_numpy(float), rows["image"].to_numpy())
+    if not facts.chance:
+        return pd.Series(rows["value"].to_numpy(float), rows["image"].to_numpy())
+    gains = (rows["value"] - rows["chance"]).to_numpy(float)
+    sign = 1.0 if facts.direction == "higher" else -1.0
+    return pd.Series(sign * gains, rows["image"].to_numpy())
 
 
 def _difference(old: pd.Series, new: pd.Series, *, paired: bool) -> Estimate:

@@ -16,7 +16,7 @@ from saliency_bench.engine.background import Background
 from saliency_bench.engine.cores import Cores
 from saliency_bench.engine.explaining import Explaining
 from saliency_bench.engine.locks import PATIENCE, Claims
-from saliency_bench.engine.outcome import Outcome
+from saliency_bench.engine.outcome import LONGEST, Outcome
 from saliency_bench.engine.plan import shard_keys
 from saliency_bench.engine.references import Maps
 from saliency_bench.protocols import (
@@ -30,7 +30,10 @@ from saliency_bench.protocols import (
     Progress,
     RegionExplainer,
     Scene,
+    SettingError,
     Study,
+    interrupts,
+    one_line,
 )
 from saliency_bench.protocols.metrics import (
     CHANCE,
@@ -50,9 +53,10 @@ from saliency_bench.storage.fingerprint import (
 )
 from saliency_bench.storage.store import Store
 
-STATUS, TIES, TARGET = "status", "ties", "target"
+STATUS, TIES, TARGET, KEY = "status", "ties", "target", "key"
 """Arrays of a cell beside `CHANCE` and what a metric returns: indices into `STATUSES`,
-the share of each map's pixels that have the value of another one, and the explained classes."""
+the share of each map's pixels that have the value of another one, the explained classes, and the
+keys of the images."""
 
 Pair = tuple[str, str]
 """An explainer and a metric."""
@@ -184,6 +188,11 @@ class Assessor:
                 bound[name] = metric.bind(self.study.network.model)
             except NotApplicable as refusal:
                 self.outcome.metrics[name] = refusal.reason
+            except SettingError:
+                raise
+            except Exception as error:  # a user's metric may raise anything
+                interrupts.ask()
+                self.outcome.metrics[name] = one_line(error, longest=LONGEST)
         return bound
 
     def _missing(self, part: Assessment, metrics: Mapping[str, BoundMetric]) -> list[Pair]:
@@ -246,10 +255,16 @@ class Assessor:
                 STATUS: _statuses(maps, measured[VALUE]),
                 TIES: ties(maps),
                 TARGET: scene.targets,
+                KEY: scene.keys,
             }
             settings = self.study.metrics[pair[1]]
             if settings.chance and CHANCE not in measured:
-                knows_nothing = _measure(metric, settings.moved(maps, scene.keys), scene, given)
+                elsewhere = settings.moved(maps, scene.keys)
+                if elsewhere.shape != maps.shape:
+                    raise ValueError(
+                        f"moved maps must keep their shape {maps.shape}; got {elsewhere.shape}"
+                    )
+                knows_nothing = _measure(metric, elsewhere, scene, given)
                 cell[CHANCE] = knows_nothing[VALUE]
                 if CURVE in knows_nothing:
                     cell[f"{CHANCE} {CURVE}"] = knows_nothing[CURVE]
@@ -288,16 +303,24 @@ def _measure(metric: BoundMetric, maps: Floats, scene: Scene, given: Mapping[str
     """
     ask: Callable[..., Any] = metric.measure if isinstance(metric, Detailed) else metric
     found = ask(maps.copy(), scene.images.copy(), scene.targets.copy(), **given)
-    numbers: Numbers = found if isinstance(found, Mapping) else {VALUE: np.asarray(found)}
-    shape = np.shape(numbers[VALUE])
-    if shape != (len(maps),):
-        raise ValueError(f"a metric must return {len(maps)} numbers, one per image; got {shape}")
-    return {**numbers, VALUE: np.asarray(numbers[VALUE], np.float64)}
+    numbers: Numbers = found if isinstance(found, Mapping) else {VALUE: found}
+    if VALUE not in numbers:
+        raise ValueError(f"a metric must return {VALUE!r}; got {', '.join(map(str, numbers))}")
+    values = np.asarray(numbers[VALUE])
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"a metric must return real numbers; got {values.dtype}")
+    for name in (VALUE, CHANCE):
+        if name in numbers and np.shape(numbers[name]) != (len(maps),):
+            raise ValueError(
+                f"a metric must return {len(maps)} numbers as {name}, one per image; got shape "
+                f"{np.shape(numbers[name])}"
+            )
+    return {**numbers, VALUE: values.astype(np.float64)}
 
 
 def _statuses(maps: Floats, values: NDArray[np.float64]) -> NDArray[np.int8]:
     """`[N]` indices into `STATUSES`; an undefined value of a map that varies is NaN."""
-    flat = maps.reshape(len(maps), -1)
+    flat = maps.sum(axis=-1).reshape(len(maps), -1)
     constant = flat.min(axis=1) == flat.max(axis=1)
     defined = np.isfinite(values)
     return np.select([defined, constant], [OK, CONSTANT], NAN).astype(np.int8)

@@ -55,7 +55,8 @@ def assess(
     """Judge every explainer by every metric.
 
     Args:
-        rows: explainer and metric, with `value`, `chance` and `status` of each image.
+        rows: explainer and metric, with `image`, `value`, `chance`, `status` and `key` of each
+            image; equal images have equal keys and count once.
         metrics: what each metric declares, by name.
         controls: the class of each control, by its name.
     """
@@ -63,8 +64,8 @@ def assess(
     problems: list[str] = []
     warnings: list[str] = []
     gains: dict[str, dict[str, pd.Series]] = {metric: {} for metric in metrics}
-    for (explainer, metric), own in rows:
-        facts, kind = metrics[metric], controls.get(explainer, "")
+    for (explainer, metric), all_rows in rows:
+        facts, kind, own = metrics[metric], controls.get(explainer, ""), _distinct(all_rows)
         row = _row(own, facts)
         better = _gains(own, facts) if facts.chance else _signed(own["value"], facts)
         # Images count where all have a value: one that has few would take them from the others.
@@ -72,7 +73,7 @@ def assess(
             gains[metric][explainer] = pd.Series(better, own["image"])
         table.append({"explainer": explainer, "metric": metric, **row})
         expected = facts.controls.get(kind, "")
-        if expected == BETTER and row["verdict"] != BETTER:
+        if expected == BETTER and row["verdict"] not in ("", BETTER):
             line = f"{metric}: {explainer} must be better than chance; it is {row['verdict']}"
             (problems if row["verdict"] == NOT_BETTER else warnings).append(line)
         if expected == NOT_BETTER and _mean(_gains(own, facts), SURELY)[1] > 0:
@@ -80,6 +81,11 @@ def assess(
     ranked = ranks({metric: pd.DataFrame(columns) for metric, columns in gains.items()})
     whole = pd.DataFrame(table, columns=list(QUALITY))
     return Quality(whole, ranked, tuple(problems), tuple(warnings))
+
+
+def _distinct(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each different image: equal images say the same, so that they count once."""
+    return rows.drop_duplicates("key") if "key" in rows else rows
 
 
 def mean_curve(rows: pd.DataFrame) -> pd.DataFrame:

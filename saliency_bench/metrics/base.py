@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,6 +15,9 @@ from saliency_bench.protocols.metrics import VALUE, BoundMetric, Explain, Number
 from saliency_bench.randomize import image_keys, stream
 
 Regions = NDArray[np.bool_]
+
+MOVES = 8
+"""Most moves of a map that are tried until it is another map."""
 
 
 class Metric(ABC):
@@ -65,9 +69,12 @@ class Metric(ABC):
         result = np.empty(maps.shape, np.float32)
         for place, (plane, key) in enumerate(zip(maps, keys, strict=True)):
             random = stream("chance", key)
-            turned = plane[:: random.choice((-1, 1)), :: random.choice((-1, 1))]
-            shift = [int(random.integers(size)) for size in plane.shape[:2]]
-            result[place] = np.roll(turned, shift, axis=(0, 1))
+            for _ in range(MOVES):
+                turned = plane[:: random.choice((-1, 1)), :: random.choice((-1, 1))]
+                shift = [int(random.integers(size)) for size in plane.shape[:2]]
+                result[place] = np.roll(turned, shift, axis=(0, 1))
+                if not np.array_equal(result[place], plane):  # a small map may come back
+                    break
         return result
 
 
@@ -128,6 +135,14 @@ class Bound(ABC):
         """The values of `measure`, `[N]`."""
         found = self.measure(maps, images, targets, regions=regions, explain=explain, keys=keys)
         return np.asarray(found[VALUE], np.float64)
+
+
+def require_count(name: str, value: object, least: int) -> None:
+    """Raise `ValueError` in one line unless a setting is a whole number of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number; got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}; got {value}")
 
 
 def ranked(plane: Floats, key: int, purpose: str) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Metric
+from saliency_bench.metrics.base import Metric, require_count
 from saliency_bench.metrics.perturbed import Copies, Finish, Perturbing, Scene
 from saliency_bench.protocols import Floats, Output
 from saliency_bench.protocols.metrics import VALUE, BoundMetric
@@ -50,8 +50,7 @@ class FaithfulnessCorrelation(Metric):
     output: Output = "logit"
 
     def __post_init__(self) -> None:
-        if self.subsets < 3:
-            raise ValueError(f"subsets must be at least 3; got {self.subsets}")
+        require_count("subsets", self.subsets, 3)
         if not 0 < self.share < 1:
             raise ValueError(f"share must lie above 0 and below 1; got {self.share}")
         if not np.isfinite(self.fill):

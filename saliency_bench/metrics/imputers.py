@@ -36,6 +36,12 @@ class Imputer(ABC):
         """Prepare for one image `[H, W, C]`."""
 
 
+def require_imputer(imputer: object) -> None:
+    """Raise `ValueError` in one line unless this is an imputer."""
+    if not isinstance(imputer, Imputer):
+        raise ValueError(f"imputer must be one, such as Fill(0.0) or Mean(); got {imputer!r}")
+
+
 class Canvas(Imputer):
     """An imputer by another picture of the same size, which is seen through the hidden pixels."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Metric
+from saliency_bench.metrics.base import Metric, require_count
 from saliency_bench.metrics.perturbed import Copies, Finish, Perturbing, Scene
 from saliency_bench.metrics.planes import enlarged
 from saliency_bench.protocols import Floats, Output
@@ -62,8 +62,7 @@ class Infidelity(Metric):
     output: Output = "logit"
 
     def __post_init__(self) -> None:
-        if self.samples < 2:
-            raise ValueError(f"samples must be at least 2; got {self.samples}")
+        require_count("samples", self.samples, 2)
         if not 0 < self.largest <= 1:
             raise ValueError(f"largest must lie above 0 and be at most 1; got {self.largest}")
         if not np.isfinite(self.fill):

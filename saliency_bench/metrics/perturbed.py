@@ -86,7 +86,11 @@ class Perturbing(Bound):
         explain: Explain | None,
         keys: NDArray[np.int64],
     ) -> Numbers:
-        """The numbers of all images; NaN where a map is the same everywhere, or not finite."""
+        """The numbers of all images.
+
+        NaN where a map is the same everywhere or not finite, and where no change of the image
+        changes its score, as in a saturated softmax.
+        """
         found = {name: np.full((len(maps), *shape), np.nan) for name, shape in self.shapes.items()}
         waiting: deque[tuple[int, Finish]] = deque()
 
@@ -103,6 +107,8 @@ class Perturbing(Bound):
 
         for rows in scores(self._kernel, evaluated()):
             i, finish = waiting.popleft()
+            if not np.ptp(rows.reshape(len(rows), -1)[:, 0]) > 0:
+                continue
             for name, value in finish(rows).items():
                 found[name][i] = value
         return found

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Metric, ranked
-from saliency_bench.metrics.imputers import Blur, Fill, Imputer
+from saliency_bench.metrics.base import Metric, ranked, require_count
+from saliency_bench.metrics.imputers import Blur, Fill, Imputer, require_imputer
 from saliency_bench.metrics.perturbed import (
     Copies,
     Finish,
@@ -56,8 +56,8 @@ class PixelFlipping(Metric):
     output: Output = "logit"
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1; got {self.steps}")
+        require_imputer(self.imputer)
+        require_count("steps", self.steps, 1)
 
     @property
     def places(self) -> NDArray[np.float64]:

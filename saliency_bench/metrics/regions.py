@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -47,7 +47,7 @@ class Localisation(Metric):
         {"OwnRegion": "better", "RandomFresh": "not better"}
     )
 
-    absolute: bool = False
+    absolute: bool = field(default=False, kw_only=True)
 
     @abstractmethod
     def of(self, relevance: Plane, region: Region, key: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -60,6 +60,8 @@ class ROAD(Metric):
     output: Output = "logit"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.shares, Sequence) or isinstance(self.shares, str):
+            raise ValueError(f"shares must be a list of numbers; got {self.shares!r}")
         object.__setattr__(self, "shares", tuple(float(share) for share in self.shares))
         edges = np.array([0.0, *self.shares, 1.0])
         if not self.shares or not (np.diff(edges) > 0).all():

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Bound, Metric, Regions
+from saliency_bench.metrics.base import Bound, Metric, Regions, require_count
 from saliency_bench.protocols import Floats, NotApplicable, Output
 from saliency_bench.protocols.metrics import VALUE, BoundMetric, Explain, Numbers
 from saliency_bench.randomize import stream
@@ -87,8 +87,7 @@ class _Robustness(Metric):
             raise ValueError(
                 f"radius must be above 0, as a share of the image's range; got {self.radius}"
             )
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1; got {self.samples}")
+        require_count("samples", self.samples, 1)
 
     @abstractmethod
     def of(self, changes: Changes) -> NDArray[np.float64]:
@@ -114,8 +113,8 @@ class MaxSensitivity(_Robustness):
 
     unit: ClassVar[str] = "relative change of the map (matched: per logit)"
     words: ClassVar[str] = (
-        "the largest relative change of a map around its image; matched: as a multiple of that of "
-        "the logit"
+        "the largest relative change of a map around its image; matched: divided by the largest "
+        "change of the logit there"
     )
 
     matched: bool = True

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Metric, ranked
-from saliency_bench.metrics.imputers import Imputer, Mean
+from saliency_bench.metrics.base import Metric, ranked, require_count
+from saliency_bench.metrics.imputers import Imputer, Mean, require_imputer
 from saliency_bench.metrics.perturbed import (
     Copies,
     Finish,
@@ -73,12 +73,10 @@ class SymmetricRelevanceGain(Metric):
     output: Output = "logit"
 
     def __post_init__(self) -> None:
-        if self.segments < 2:
-            raise ValueError(f"segments must be at least 2; got {self.segments}")
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1; got {self.steps}")
-        if self.draws < 1:
-            raise ValueError(f"draws must be at least 1; got {self.draws}")
+        require_imputer(self.imputer)
+        require_count("segments", self.segments, 2)
+        require_count("steps", self.steps, 1)
+        require_count("draws", self.draws, 1)
         if self.draws > 1 and not self.imputer.random:
             raise ValueError(
                 f"draws must be 1 with an imputer that is not random, such as {self.imputer}; "

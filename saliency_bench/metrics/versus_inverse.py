@@ -38,6 +38,14 @@ class VersusInverse(shared.Metric):
 
     base: Metric
 
+    def __post_init__(self) -> None:
+        if self.base.family in ("robustness", "complexity") or getattr(
+            self.base, "absolute", False
+        ):
+            raise ValueError(
+                f"base must see the sign of a map; {self.base} gives a map and its inverse the same"
+            )
+
     @property
     def family(self) -> Any:  # type: ignore[override]
         """As the base."""

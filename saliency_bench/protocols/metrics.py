@@ -70,6 +70,10 @@ class Detailed(Protocol):
         ...
 
 
+FAMILIES = ("faithfulness", "localisation", "robustness", "complexity")
+DIRECTIONS = ("higher", "lower")
+
+
 @dataclass(frozen=True)
 class MetricFacts:
     """What a metric declares about itself; inference and report know nothing else about it.
@@ -98,7 +102,17 @@ class MetricFacts:
 
     @classmethod
     def of(cls, metric: Metric) -> Self:
-        """What a metric declares."""
+        """What a metric declares.
+
+        Raises:
+            ValueError: if its family or direction is none.
+        """
+        for what, value, known in (
+            ("family", metric.family, FAMILIES), ("direction", metric.direction, DIRECTIONS)
+        ):  # fmt: skip
+            if value not in known:
+                text = f"{type(metric).__name__}.{what} must be one of {', '.join(known)}"
+                raise ValueError(f"{text}; got {value!r}")
         places = tuple(map(float, getattr(metric, "places", ())))
         return cls(
             metric.family, metric.direction, metric.unit, metric.words, metric.chance,

@@ -73,7 +73,11 @@ def _state(results: Results) -> Iterator[Block]:
         yield Bullets(results.problems, "alarm")
     else:
         yield Paragraph(sentences.validity(results), "strong" if results.valid else "alarm")
-    yield Paragraph(f"A verdict is {sentences.necessary(results)}. Do not rank explainers by it.")
+    if view.ran(results):
+        line = f"A verdict is {sentences.necessary(results)}. Do not rank explainers by it."
+    else:
+        line = f"In this run {sentences.necessary(results)}."
+    yield Paragraph(line)
 
 
 def _alarms(results: Results) -> Iterator[Block]:
@@ -93,7 +97,8 @@ def _verdicts(results: Results) -> Iterator[Block]:
 
 
 def _meaning(results: Results) -> Iterator[Block]:
-    yield from sentences.meaning(results)
+    if view.ran(results):
+        yield from sentences.meaning(results)
 
 
 def _decided(results: Results) -> Iterator[Block]:

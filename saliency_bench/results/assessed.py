@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from saliency_bench.engine import Outcome
-from saliency_bench.engine.assess import STATUS, TARGET, TIES, Assessment
+from saliency_bench.engine.assess import KEY, STATUS, TARGET, TIES, Assessment
 from saliency_bench.protocols import NOT_APPLICABLE, STATUSES, Study
 from saliency_bench.protocols.metrics import CHANCE, CURVE, VALUE
 from saliency_bench.storage.longtable import Key, LongTable, open_writer
@@ -24,7 +24,7 @@ _WORD, _WHOLE, _NUMBER = pa.dictionary(pa.int32(), pa.string()), pa.int64(), pa.
 
 METRICS = {
     "explainer": _WORD, "metric": _WORD, "image": _WHOLE, "target": _WHOLE, "value": _NUMBER,
-    "chance": _NUMBER, "status": _WORD, "ties": _NUMBER,
+    "chance": _NUMBER, "status": _WORD, "ties": _NUMBER, "key": _WHOLE,
 }  # fmt: skip
 """Columns and their types."""
 
@@ -113,7 +113,7 @@ def _failed(status: str) -> dict[str, Any]:
     nothing = [np.nan]
     return {
         "image": [-1], "target": [-1], "value": nothing, "chance": nothing, "status": [status],
-        "ties": nothing,
+        "ties": nothing, "key": [0],
     }  # fmt: skip
 
 
@@ -125,6 +125,7 @@ def _rows(part: Assessment, cell: dict[str, NDArray[Any]]) -> dict[str, Any]:
         "chance": cell.get(CHANCE, np.full(len(part), np.nan)),
         "status": np.array(STATUSES)[cell[STATUS]],
         "ties": cell[TIES],
+        "key": cell[KEY],
     }
 
 

@@ -166,6 +166,7 @@ COLUMNS: Mapping[str, Column] = {
     **dict.fromkeys(("alpha", "icc", "icc_low", "icc_high", "icc_mean"), _MEASURED),
     **dict.fromkeys(("n_explainers", "n_controls", "n_right"), _COUNT),
     "metric": _WORD,
+    "key": Column("whole", least=-(2.0**63), most=2.0**63),
     **dict.fromkeys(("rank", "rank_low", "rank_high"), _NUMBER),
     **dict.fromkeys(("value", "chance", "gain", "gain_low", "gain_high"), _MEASURED),
     **dict.fromkeys(("place", "ties"), _SHARE),

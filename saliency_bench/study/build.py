@@ -20,6 +20,7 @@ from saliency_bench.protocols import (
     Floats,
     Ints,
     Metric,
+    MetricFacts,
     Networks,
     NotApplicable,
     Output,
@@ -118,6 +119,8 @@ def build(
         ValueError: if images or targets do not fit the model, or there is nothing to explain.
     """
     metrics = dict(metrics or {})
+    for metric in metrics.values():
+        MetricFacts.of(metric)
     if not checks and not metrics:
         raise ValueError("checks or metrics must name at least one; got none")
     network.require_model(model)

@@ -40,6 +40,9 @@ class Drawn:
 
     def __post_init__(self):
         self.trained = {}
+
+    def prepare(self, names):
+        """They are drawn when they are asked for."""
         self.own = [variable.numpy() for variable in self.model.variables]
 
     def __call__(self, name):

@@ -106,7 +106,8 @@ def test_other_images_are_not_paired(model):
 def test_where_lower_is_better_more_is_a_regression(model):
     row, _ = only(run(model, BASE, Plain), run(model, 1.5 * BASE, Plain))
     assert (row.outcome, row.before) == ("regressed", "a number")
-    assert float(row.difference.value) == pytest.approx(-0.5)
+    assert float(row.difference.value) == pytest.approx(0.5)
+    assert float(row.run.value) == pytest.approx(1.5), "as the report shows it"
     row, _ = only(run(model, BASE, Plain), run(model, 0.5 * BASE, Plain))
     assert row.outcome == "changed", "the same network should have given the same numbers"
 

@@ -92,6 +92,35 @@ class Refuses(Metric):
 
 
 @dataclass(frozen=True)
+class Unbound(Refuses):
+    def bind(self, model):
+        raise RuntimeError("no such thing")
+
+
+@dataclass(frozen=True)
+class Nameless(Refuses):
+    def bind(self, model):
+        return Detail()
+
+
+class Detail(Bound):
+    def numbers(self, maps, images, targets, regions, explain, keys):
+        return {"something": np.zeros(len(maps))}
+
+
+@dataclass(frozen=True)
+class Complex(Refuses):
+    def bind(self, model):
+        return lambda maps, *_, **__: np.zeros(len(maps), complex)
+
+
+@dataclass(frozen=True)
+class Shrinks(First):
+    def moved(self, maps, keys):
+        return maps[:-1]
+
+
+@dataclass(frozen=True)
 class Short(Refuses):
     def bind(self, model):
         return lambda maps, *_, **__: np.zeros(len(maps) - 1)
@@ -227,6 +256,10 @@ def test_an_explainer_that_is_not_thread_safe_is_explained_again_alone(tmp_path)
         (Refuses("asked"), "not_applicable"),
         (Refuses("broken"), "error"),
         (Short(), "error"),
+        (Unbound(), "not_applicable"),
+        (Nameless(), "error"),
+        (Complex(), "error"),
+        (Shrinks(), "error"),
     ],
 )
 def test_a_metric_that_fails_is_a_row_and_the_others_go_on(tmp_path, monkeypatch, metric, status):
@@ -253,6 +286,12 @@ def test_a_value_that_is_undefined_says_why(tmp_path):
     assert set(statuses[::2]) == {"ok"}
     assert set(statuses[1:20:2]) == {"constant_reference"}
     assert set(statuses[21::2]) == {"nan"}
+
+
+def test_the_key_of_each_image_stands_beside_its_value(tmp_path):
+    a_study = study(40, checks={}, metrics={"first": First()})
+    keys = of(assess(tmp_path, a_study).values, "image", "first")["key"]
+    np.testing.assert_array_equal(keys, a_study.scene.keys)
 
 
 def test_ties_are_counted_over_the_channels():

@@ -72,6 +72,15 @@ def test_what_was_not_measured_is_a_row(status):
     assert (row["n_images"], row["verdict"]) == (0, status)
 
 
+def test_equal_images_count_once():
+    own = rows([0.1, 0.1, 0.1, 0.1, 0.1, 0.1]).assign(key=7)
+    row = judged(own).table.iloc[0]
+    assert (row["n_images"], row["verdict"]) == (1, "undefined")
+    twice = pd.concat([rows([1.0, 2, 3, 4, 5, 6])] * 2).assign(key=[*range(6)] * 2)
+    once = judged(rows([1.0, 2, 3, 4, 5, 6])).table
+    pd.testing.assert_frame_equal(judged(twice).table, once)
+
+
 ORACLE = MetricFacts(
     "faithfulness", "higher", "logit", "the drop", True,
     {"PatchOracle": "better", "RandomFresh": "not better"},

@@ -4,10 +4,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import keras
 import numpy as np
 import pytest
 
-from saliency_bench.metrics.base import Bound, Metric, ranked
+from saliency_bench import metrics
+from saliency_bench.metrics.base import Bound, Metric, ranked, require_count
+from saliency_bench.protocols import MetricFacts
 from saliency_bench.randomize import image_keys
 
 
@@ -99,3 +102,71 @@ def test_regions_of_another_size_are_refused():
         Total().bind(None)(
             maps(), np.zeros((3, 6, 7, 1)), np.zeros(3, int), regions=np.ones((3, 7, 7), bool)
         )
+
+
+def test_a_small_map_does_not_stay_where_it_is():
+    small = np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)
+    moved = [Total().moved(small, np.array([key])) for key in range(100)]
+    assert not any(np.array_equal(small, other) for other in moved)
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        (2.5, "steps must be a whole number; got 2.5"),
+        ("a", "steps must be a whole number; got 'a'"),
+        (True, "steps must be a whole number; got True"),
+        (0, "steps must be at least 1; got 0"),
+    ],
+)
+def test_a_count_is_a_whole_number(value, rule):
+    with pytest.raises(ValueError, match=rule):
+        require_count("steps", value, 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "rule"),
+    [
+        (lambda: metrics.Deletion(steps=2.5), "steps must be a whole number; got 2.5"),
+        (lambda: metrics.Deletion(imputer=0.0), r"imputer must be one, such as Fill\(0.0\)"),
+        (lambda: metrics.ROAD(shares=0.5), "shares must be a list of numbers; got 0.5"),
+        (lambda: metrics.MaxSensitivity(samples=2.5), "samples must be a whole number; got 2.5"),
+        (lambda: metrics.VersusInverse(metrics.Gini()), "base must see the sign of a map; Gini"),
+        (
+            lambda: metrics.VersusInverse(metrics.RelevanceMass(absolute=True)),
+            "base must see the sign of a map; RelevanceMass",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense_are_one_line(made, rule):
+    with pytest.raises(ValueError, match=rule):
+        made()
+
+
+def test_the_first_setting_of_the_pointing_game_is_its_tolerance():
+    assert metrics.PointingGame(15) == metrics.PointingGame(tolerance=15)
+
+
+def test_a_score_that_nothing_changes_says_nothing_of_a_map():
+    layers = [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
+    model.layers[-1].kernel.assign(np.zeros((36, 3)))
+    images = np.random.default_rng(0).random((3, 6, 6, 1)).astype(np.float32)
+    own = [metrics.Deletion(), metrics.Insertion(), metrics.ROAD(), metrics.Infidelity()]
+    for metric in (*own, metrics.SymmetricRelevanceGain(), metrics.FaithfulnessCorrelation()):
+        values = metric.bind(model)(images, images, np.zeros(3, int))
+        assert np.isnan(values).all(), metric
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"family": "taste"}, "Total.family must be one of faithfulness.*; got 'taste'"),
+        ({"direction": "up"}, "Total.direction must be one of higher, lower; got 'up'"),
+    ],
+)
+def test_what_a_metric_declares_is_checked(monkeypatch, wrong, rule):
+    for name, value in wrong.items():
+        monkeypatch.setattr(Total, name, value)
+    with pytest.raises(ValueError, match=rule):
+        MetricFacts.of(Total())

@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs" / "metrics.md").read_text()
 
 def test_the_page_names_every_metric():
     named = set(re.findall(r"^\| `(\w+)` \|", PAGE, flags=re.MULTILINE))
-    assert named == {path.stem for path in (ROOT / "conf" / "metric").glob("*.yaml")}
+    assert named >= {path.stem for path in (ROOT / "conf" / "metric").glob("*.yaml")}
 
 
 def test_a_metric_of_ones_own_needs_nothing_but_a_class():

@@ -116,10 +116,9 @@ def test_a_cached_network_knows_what_training_reaches_and_no_more(copy):
 def test_the_network_under_test_is_kept_under_the_source_of_its_training(monkeypatch, tmp_path):
     from saliency_bench.datasets import Digits
     from saliency_bench.models import CNN, Trainer
-    from saliency_bench.protocols import NetworkName
 
-    trainer = Trainer(CNN(), Digits().load(), seed=0, cache=tmp_path)
-    labels = trainer._labels_of(NetworkName())
+    digits = Digits().load()
+    trainer, labels = Trainer(CNN(), digits, seed=0, cache=tmp_path), digits.train_labels
     before = trainer._keys.weights("model", {}, labels, seed=0)
     assert trainer._keys.weights("model", {}, labels, seed=0) == before
     monkeypatch.setattr(source, "of_training", lambda: "edited")

@@ -23,6 +23,8 @@ _JUDGED = {
 
 def necessary(results: Results) -> str:
     """What a pass says and what it does not, in the words of the checks that ran."""
+    if not view.ran(results):
+        return "no check ran: whether a map depends on what the network learned was not asked"
     checks = [check for check in view.ran(results) if not view.is_a_number(results, check)]
     clauses = [view.expectation(results, check).words.passes for check in checks]
     count = {0: "", 1: "", 2: " in both"}.get(len(checks), f" in all {len(checks)}")
