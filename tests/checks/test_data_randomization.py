@@ -40,10 +40,10 @@ class Drawn:
 
     def __post_init__(self):
         self.trained = {}
+        self.own = [variable.numpy() for variable in self.model.variables]
 
     def prepare(self, names):
         """They are drawn when they are asked for."""
-        self.own = [variable.numpy() for variable in self.model.variables]
 
     def __call__(self, name):
         if name not in self.trained:

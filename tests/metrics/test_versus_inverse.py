@@ -30,7 +30,7 @@ def test_of_an_odd_metric_it_is_twice_the_value(functional, images, targets):
 class Foreign:
     """A metric of the protocol alone: the mean of the map, or what it becomes elsewhere."""
 
-    family, direction, unit, chance = "robustness", "lower", "share of the map", False
+    family, direction, unit, chance = "faithfulness", "lower", "share of the map", False
     controls = MappingProxyType({"Constant": "not better"})
 
     words, remark, needs_regions, explains = "the mean of the map", "A remark.", False, True
@@ -49,7 +49,7 @@ class Foreign:
 def test_any_metric_can_be_the_base(images, targets):
     metric = metrics.VersusInverse(Foreign())
     assert metric.direction == "higher"
-    assert (metric.family, metric.unit, metric.chance) == ("robustness", "share of the map", False)
+    assert (metric.family, metric.unit, metric.chance) == ("faithfulness", "share of the map", False)
     assert metric.words.endswith("turned around: the mean of the map")
     assert (metric.remark, metric.needs_regions, metric.explains) == ("A remark.", False, True)
     assert metric.moved(np.zeros((1, 2, 2, 1)), np.array([1])).max() == 1
