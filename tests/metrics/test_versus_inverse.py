@@ -49,7 +49,11 @@ class Foreign:
 def test_any_metric_can_be_the_base(images, targets):
     metric = metrics.VersusInverse(Foreign())
     assert metric.direction == "higher"
-    assert (metric.family, metric.unit, metric.chance) == ("faithfulness", "share of the map", False)
+    assert (metric.family, metric.unit, metric.chance) == (
+        "faithfulness",
+        "share of the map",
+        False,
+    )
     assert metric.words.endswith("turned around: the mean of the map")
     assert (metric.remark, metric.needs_regions, metric.explains) == ("A remark.", False, True)
     assert metric.moved(np.zeros((1, 2, 2, 1)), np.array([1])).max() == 1
