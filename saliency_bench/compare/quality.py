@@ -11,6 +11,7 @@ import pandas as pd
 from saliency_bench.compare.decide import ROUNDING, Match
 from saliency_bench.compare.evidence import SAME_SCORES, Side, differing_facts
 from saliency_bench.inference import UNKNOWN, Estimate, Interval
+from saliency_bench.inference.quality import by_image
 from saliency_bench.inference.ranks import LEAST_IMAGES
 from saliency_bench.inference.rules import Verdict
 from saliency_bench.protocols import FAILURES, MetricFacts
@@ -39,7 +40,8 @@ def match_metrics(before: Side, after: Side, chosen: Collection[str]) -> Iterato
         ValueError: if the two sides declare different things of a metric.
     """
     for metric in sorted((names(before) | names(after)) & set(chosen)):
-        facts = [_facts(side, metric) for side in (before, after) if metric in names(side)]
+        sides = [side for side in (before, after) if metric in names(side)]
+        facts = [MetricFacts.read(side.facts["metrics"][metric]) for side in sides]
         if facts[0] != facts[-1]:
             raise ValueError(
                 f"baseline and run must measure {metric} alike; got {facts[0]} and {facts[-1]}"
@@ -59,7 +61,11 @@ def _match(before: Side, after: Side, explainer: str, metric: str, facts: Metric
     )  # fmt: skip
     if not (old.measured and new.measured):
         return match
-    numbers = [_numbers(side, explainer, metric, facts) for side in (before, after)]
+    # The report shows plain values as they are; of these, lower may be the better ones.
+    numbers = [
+        -match.worse * by_image(side.metric_rows(explainer, metric), facts)
+        for side in (before, after)
+    ]
     settings = [side.facts.get("metric_settings", {}).get(metric) for side in (before, after)]
     alike = settings[0] == settings[1]
     paired = alike and not differing_facts(before, after, _SAME_IMAGES)
@@ -86,16 +92,6 @@ def _judge(side: Side, explainer: str, metric: str, facts: MetricFacts) -> tuple
     return Verdict(verdict, "too few images have a value", measured=enough), interval
 
 
-def _numbers(side: Side, explainer: str, metric: str, facts: MetricFacts) -> pd.Series:
-    """By image: gains, of which larger are better; or plain values."""
-    rows = side.metric_rows(explainer, metric)
-    if not facts.chance:
-        return pd.Series(rows["value"].to_numpy(float), rows["image"].to_numpy())
-    gains = (rows["value"] - rows["chance"]).to_numpy(float)
-    sign = 1.0 if facts.direction == "higher" else -1.0
-    return pd.Series(sign * gains, rows["image"].to_numpy())
-
-
 def _difference(old: pd.Series, new: pd.Series, *, paired: bool) -> Estimate:
     """Run minus baseline, as a share of the size of the baseline's mean."""
     size = abs(float(old.mean())) or np.nan
@@ -117,12 +113,6 @@ def _share_moved(old: pd.Series, new: pd.Series) -> float:
     both = pd.concat([old, new], axis=1, keys=["old", "new"])
     moved = (both["old"] - both["new"]).abs() > ROUNDING * unit
     return float((moved | (both["old"].isna() != both["new"].isna())).mean())
-
-
-def _facts(side: Side, metric: str) -> MetricFacts:
-    own = dict(side.facts["metrics"][metric])
-    own["places"] = tuple(own.get("places", ()))
-    return MetricFacts(**own)
 
 
 def _tested(side: Side, metric: str) -> list[str]:

@@ -67,10 +67,10 @@ def assess(
     for (explainer, metric), all_rows in rows:
         facts, kind, own = metrics[metric], controls.get(explainer, ""), _distinct(all_rows)
         row = _row(own, facts)
-        better = _gains(own, facts) if facts.chance else _signed(own["value"], facts)
+        better = by_image(own, facts)
         # Images count where all have a value: one that has few would take them from the others.
-        if not kind and _enough(better):
-            gains[metric][explainer] = pd.Series(better, own["image"])
+        if not kind and _enough(better.to_numpy()):
+            gains[metric][explainer] = better
         table.append({"explainer": explainer, "metric": metric, **row})
         expected = facts.controls.get(kind, "")
         if expected == BETTER and row["verdict"] not in ("", BETTER):
@@ -81,6 +81,18 @@ def assess(
     ranked = ranks({metric: pd.DataFrame(columns) for metric, columns in gains.items()})
     whole = pd.DataFrame(table, columns=list(QUALITY))
     return Quality(whole, ranked, tuple(problems), tuple(warnings))
+
+
+def by_image(rows: pd.DataFrame, facts: MetricFacts) -> pd.Series:
+    """What each different image says, larger is better: its gain, or its value without chance.
+
+    Args:
+        rows: `image`, `value`, `chance` and `key` of one explainer and metric.
+        facts: what the metric declares.
+    """
+    own = _distinct(rows)
+    better = _gains(own, facts) if facts.chance else _signed(own["value"], facts)
+    return pd.Series(better, own["image"].to_numpy())
 
 
 def _distinct(rows: pd.DataFrame) -> pd.DataFrame:

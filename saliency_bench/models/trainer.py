@@ -84,6 +84,7 @@ class Trainer:
         self._starts: dict[str, NetworkName] = {}
         self._alike: dict[str, None] = {}
         self._trained: dict[NetworkName, TrainedNetwork] = {}
+        self._ready: dict[NetworkName, TrainedNetwork | None] = {}
 
     @property
     def trained(self) -> Mapping[NetworkName, TrainedNetwork]:
@@ -142,8 +143,8 @@ class Trainer:
         Raises:
             ValueError: if it cannot be built or trained, or has another network's initial weights.
         """
-        if name not in self._trained:
-            self._trained[name] = self._find_or_train(name)
+        if name not in self._trained:  # in the order of the requests, whatever was prepared
+            self._trained[name] = self._ready.pop(name, None) or self._find_or_train(name)
         return self._trained[name]
 
     def prepare(self, names: Sequence[NetworkName]) -> None:
@@ -154,23 +155,17 @@ class Trainer:
         """
         if self._processes == 1 or self._rehearsal is not None or side_by_side.shares_a_device():
             return
-        by_time = sorted(names, key=lambda name: -name.fraction)
-        missing = [name for name in by_time if not self._is_there(name)]
+        by_time = sorted({*names} - self._trained.keys(), key=lambda n: (-n.fraction, *n))
+        self._ready |= {name: self._find(name) for name in by_time if name not in self._ready}
+        missing = [name for name in by_time if self._ready[name] is None]
         if len(missing) < 3:
             return
-        began = time.perf_counter()
-        self(missing.pop(0))
+        began, longest = time.perf_counter(), missing.pop(0)
+        self._ready[longest] = self._find_or_train(longest)
         if side_by_side.is_faster(len(missing), time.perf_counter() - began, self._processes):
             own = Trainer(self._settings, self._dataset, seed=self._seed, cache=self._cache)
             work = [partial(own, name) for name in missing]  # they leave them in the cache
             side_by_side.run(work, self._processes, self._progress)
-
-    def _is_there(self, name: NetworkName) -> bool:
-        """Whether a network was requested before, or is in the cache."""
-        if name in self._trained:
-            return True
-        start = fingerprint.of_network(self._network(name))
-        return self._file(name, start).exists()
 
     def load(self) -> LoadedModel:
         """The network under test."""
@@ -188,33 +183,40 @@ class Trainer:
         return check_fit(LoadedModel(model, None, model.name, facts), self._dataset)
 
     def _find_or_train(self, name: NetworkName) -> TrainedNetwork:
-        network = self._network(name)
-        labels = naming.labels_of(name, self._labels, self._seed)
-        start = fingerprint.of_network(network)
-        self._require_own_start(network, name)
-        file = self._file(name, start)
-        remove_partial_files(self._cache)
+        network, labels, file = self._begun(name)
         stored = self._read_stored(file)
         if stored is None and self._rehearsal is not None:
             return self._rehearsal(network, self._images, labels)
         if stored is None:
             stored = self._train(network, labels, name)
             weights_file.save(stored, file)
-        else:
-            self._assign(network, stored)
+        return self._described(network, labels, file, stored)
+
+    def _find(self, name: NetworkName) -> TrainedNetwork | None:
+        """The network from the cache; None if it is not there."""
+        network, labels, file = self._begun(name)
+        stored = self._read_stored(file)
+        return None if stored is None else self._described(network, labels, file, stored)
+
+    def _begun(self, name: NetworkName) -> tuple[Any, NDArray[np.int64], Path]:
+        """The untrained network, its labels, and its file in the cache."""
+        network = self._network(name)
+        self._require_own_start(network, name)
+        remove_partial_files(self._cache)
+        labels = naming.labels_of(name, self._labels, self._seed)
+        model, seed = self._settings.fingerprint(), naming.seed_of(name, self._seed)
+        key = self._keys.weights(model, fingerprint.of_network(network), labels, seed=seed)
+        return network, labels, self._cache / f"{key}.npz"
+
+    def _described(
+        self, network: Any, labels: NDArray[np.int64], file: Path, stored: StoredWeights
+    ) -> TrainedNetwork:
+        self._assign(network, stored)
         test_accuracy, chance = self._test(network, file)
         return TrainedNetwork(
             stored.fingerprint, file, stored.train_accuracy, test_accuracy, chance,
             train_chance=_most_frequent(labels), seen=self._overlap, history=stored.history,
         )  # fmt: skip
-
-    def _file(self, name: NetworkName, start: Mapping[str, Any]) -> Path:
-        """Where a network is kept; `start` is the fingerprint of its first weights."""
-        model, seed = self._settings.fingerprint(), naming.seed_of(name, self._seed)
-        key = self._keys.weights(
-            model, start, naming.labels_of(name, self._labels, self._seed), seed=seed
-        )
-        return self._cache / f"{key}.npz"
 
     def _network(self, name: NetworkName) -> Any:
         shape, seed = self._pixels.shape[1:], naming.seed_of(name, self._seed)

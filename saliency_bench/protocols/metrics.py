@@ -101,6 +101,11 @@ class MetricFacts:
     beside: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> Self:
+        """Read the output of `dataclasses.asdict`, also from a file, which has lists."""
+        return cls(**{**facts, "places": tuple(facts.get("places", ()))})
+
+    @classmethod
     def of(cls, metric: Metric) -> Self:
         """What a metric declares.
 

@@ -70,7 +70,7 @@ def _quality(values: LongTable | None, facts: Mapping[str, Any]) -> inference.Qu
             pd.DataFrame(columns=list(inference.QUALITY)),
             pd.DataFrame(columns=list(inference.RANKS)),
         )
-    metrics = {name: MetricFacts(**own) for name, own in facts["metrics"].items()}
+    metrics = {name: MetricFacts.read(own) for name, own in facts["metrics"].items()}
     return inference.assess(by_key(values), metrics, facts["controls"])
 
 

@@ -60,7 +60,9 @@ def test_the_longest_training_tells_whether_processes_are_faster(tmp_path, monke
     random = NetworkName("permuted", 1.0, 0)
     own = trainer(tmp_path, processes=4)
     own.prepare([*NAMES, random])
-    assert list(own.trained) == [random], "wrong labels take longest to learn"
+    assert list(own._ready) == [random, *NAMES], "wrong labels take longest to learn"
+    assert own._ready[random] is not None
+    assert not own.trained, "the report lists networks in the order of the requests"
     ((left, seconds, processes),) = asked
     assert (left, processes) == (3, 4)
     assert seconds > 0
@@ -72,7 +74,13 @@ def test_networks_that_are_there_are_not_trained_again(tmp_path, monkeypatch):
     for name in NAMES:
         first(name)
     monkeypatch.setattr(side_by_side, "run", lambda *_: pytest.fail("nothing is missing"))
-    trainer(tmp_path, processes=2).prepare(NAMES)
+    again = trainer(tmp_path, processes=2)
+    again.prepare(NAMES[::-1])
+    monkeypatch.setattr(again, "_find_or_train", lambda *_: pytest.fail("it was found"))
+    assert [again(name).fingerprint for name in NAMES] == [
+        first(name).fingerprint for name in NAMES
+    ]
+    assert list(again.trained) == NAMES
 
 
 def test_what_a_training_raises_is_raised():

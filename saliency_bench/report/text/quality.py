@@ -32,7 +32,7 @@ def declared(results: Results) -> dict[str, MetricFacts]:
     """What each metric of the run declares, by name."""
     facts = results.provenance.get("metrics", {})
     order = dict.fromkeys([*results.quality.get("metric", ()), *facts])
-    return {name: MetricFacts(**facts[name]) for name in order}
+    return {name: MetricFacts.read(facts[name]) for name in order}
 
 
 def blocks(results: Results) -> Iterator[Block]:
@@ -93,10 +93,7 @@ def evidence(results: Results) -> Iterator[Block]:
         [
             [
                 name,
-                *(
-                    f"{row.retained} {row.verdict}" if row else "-"
-                    for row in verdicts.get(name, ())
-                ),
+                *(f"{row.retained} {row.verdict}" if row else "-" for row in verdicts[name]),
                 *(cell(results, name, metric, facts) for metric, facts in metrics.items()),
                 "yes" if best[name] else "",
             ]
