@@ -22,6 +22,7 @@ CAPTION = (
 )
 
 _CHANCE: dict[str, Any] = {"color": style.SUBDUED, "linestyle": "--", "linewidth": 0.9}
+_SHARE = "share of the picture"
 _BELOW = 0.35  # inches, for the numbers and the name of an axis
 
 
@@ -47,10 +48,14 @@ def curve_figure(results: Results, metric: str, unit: str) -> Figure:
         axes.fill_between(table.index, table["low"], table["high"], color=colour, alpha=0.25, lw=0)
         axes.plot(table.index, table["mean"], color=colour)
         axes.plot(table.index, table["chance"], **_CHANCE)
+        if table["mean"].isna().all():
+            axes.text(0.5, 0.5, "undefined", transform=axes.transAxes, ha="center", va="center")
         if control:
             axes.set_facecolor(style.SHADE)
         axes.set_title(style.shortened(name, style.NAME), loc="left")
-        axes.tick_params(labelleft=column == 0, labelbottom=(row + 1, column) not in cells)
+        lowest = (row + 1, column) not in cells
+        axes.tick_params(labelleft=column == 0, labelbottom=lowest)
+        axes.set(xticks=[0, 0.5, 1], xlim=(-0.03, 1.03), xlabel=_SHARE if lowest else "")
     style.entitle(figure, metric, unit)
     keys = [
         Line2D([], [], color=style.BLUE, label="mean, 95 % interval"),
