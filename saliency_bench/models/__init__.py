@@ -9,6 +9,7 @@ from saliency_bench.models.pooling import PoolingCNN
 from saliency_bench.models.saved import Saved
 from saliency_bench.models.trainer import Trainer
 from saliency_bench.models.training import Training
+from saliency_bench.models.vit import VisionTransformer
 
 __all__ = [
     "Application",
@@ -21,6 +22,7 @@ __all__ = [
     "Saved",
     "Trainer",
     "Training",
+    "VisionTransformer",
     "as_loaded",
     "with_others",
 ]
