@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
+from saliency_bench import network
 from saliency_bench.models.learned import Learned
 from saliency_bench.models.seeding import fresh_keras
 from saliency_bench.models.training import Training
@@ -76,16 +77,14 @@ class VisionTransformer(Learned):
         import keras
         from keras import layers
 
-        from saliency_bench.models.tokens import ClassToken, Positions
-
         images = keras.Input(shape)
         x = layers.Conv2D(
             self.width, self.patch, self.patch, name="patches", kernel_initializer=_drawn()
         )(images)
         x = layers.Reshape((-1, self.width), name="tokens")(x)
         if self.pool == "class_token":
-            x = ClassToken(_drawn(), name="class_token")(x)
-        x = Positions(_drawn(), name="positions")(x)
+            x = network.ClassToken(_drawn(), name="class_token")(x)
+        x = network.Positions(_drawn(), name="positions")(x)
         for number in range(1, self.blocks + 1):
             x = self._block(x, f"block{number}")
         x = layers.LayerNormalization(epsilon=EPSILON, name="norm")(x)
