@@ -4,6 +4,7 @@ from saliency_bench.models.adebayo2018 import CNN, MLP
 from saliency_bench.models.application import Application
 from saliency_bench.models.base import LoadedModel, Model, as_loaded
 from saliency_bench.models.function import Function
+from saliency_bench.models.keras_hub import KerasHub
 from saliency_bench.models.others import with_others
 from saliency_bench.models.pooling import PoolingCNN
 from saliency_bench.models.saved import Saved
@@ -15,6 +16,7 @@ __all__ = [
     "Application",
     "CNN",
     "Function",
+    "KerasHub",
     "LoadedModel",
     "MLP",
     "Model",
