@@ -113,7 +113,7 @@ def test_nested_and_subclassed_models_have_the_same_maps(explainer):
     np.testing.assert_allclose(*maps, rtol=1e-4, atol=1e-5 * np.abs(maps[1]).max())
 
 
-@pytest.mark.parametrize("explainer", FAMILY)
+@pytest.mark.parametrize("explainer", [ex.GradCAM, ex.LayerCAM, ex.EigenCAM])
 @pytest.mark.parametrize("readout", ["class", "mean"])
 def test_content_that_moves_moves_the_map(explainer, readout):
     """Without positions a transformer does not know where a patch lies."""
@@ -199,7 +199,7 @@ def test_every_stage_of_shifted_windows_can_be_named():
     for layer, grid in (("a_out", (8, 16)), ("b_out", (8, 16)), ("merge", (4, 8))):
         assert taken(model, WIDE, layer=layer).place.grid == grid
         maps = ex.Activations(layer=layer, upsample=None)(model, pictures(WIDE), TARGETS)
-        values = keras.Model(model.inputs, model.get_layer(layer).output)(pictures(WIDE))
+        values = keras.Model(model.input, model.get_layer(layer).output)(pictures(WIDE))
         np.testing.assert_allclose(maps[..., 0], values.numpy().mean(axis=-1), rtol=1e-4, atol=1e-6)
 
 
@@ -225,7 +225,7 @@ def shuffled(readout, *, special=1):
 
 
 @pytest.mark.parametrize(("readout", "layer"), [("class", "b1_norm1"), ("mean", "norm")])
-@pytest.mark.parametrize("explainer", FAMILY)
+@pytest.mark.parametrize("explainer", [ex.GradCAM, ex.ScoreCAM, ex.FEM])
 def test_a_grid_that_the_graph_does_not_tell_can_be_given(explainer, readout, layer):
     model, told = shuffled(readout), transformers.vit(readout=readout, positions=False)
     told.set_weights(model.get_weights())
