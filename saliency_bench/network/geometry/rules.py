@@ -31,6 +31,7 @@ from saliency_bench.network.geometry.tools import (
     Inputs,
     Shape,
     data,
+    einsum_letters,
     moved,
     require_whole,
     static,
@@ -189,12 +190,9 @@ def _matmul(op: Any, inputs: Inputs, shape: Shape) -> Axes:
 
 
 def _einsum(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    equation = op.get_attr("equation").decode()
-    if "." in equation:
-        raise Untold
-    terms, output = equation.split("->")
+    terms, output = einsum_letters(op)
     named: dict[str, list[Axis]] = {}
-    for index, letters in enumerate(terms.split(",")):
+    for index, letters in enumerate(terms):
         for letter, axis in zip(letters, inputs.get(index, ()), strict=False):
             named.setdefault(letter, []).append(axis)
     for letter in named.keys() - set(output):
