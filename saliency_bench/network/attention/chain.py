@@ -102,13 +102,14 @@ def _as_tokens(tensor: Any, geometry: Geometry) -> Axes | None:
 def _fits(stream: Stream, use: Weighting) -> bool:
     """Whether attention is between all tokens, or pools tokens to a single result."""
     matrix, along = use.softmax.tensor, use.softmax.axes
-    held = stream.held(matrix)
-    values = held if use.values is None else stream.held(use.values)
-    if held is not Held.PAIRS:
-        return set(stream.places(matrix)) == set(along) and use.queries == 1 and values == held
+    is_block = stream.held(matrix) is Held.PAIRS
+    wanted = Held.WHOLE if is_block else stream.held(matrix)
+    if use.values is not None and stream.held(use.values) != wanted:
+        return False
+    if not is_block:
+        return set(stream.places(matrix)) == set(along) and use.queries == 1
     keys = [line for place in along for line in lines(stream.axes(matrix)[place])]
-    results = values, stream.held(use.op.outputs[0])
-    return keys == stream.tokens and results == (Held.WHOLE, Held.WHOLE)
+    return keys == stream.tokens and stream.held(use.op.outputs[0]) is Held.WHOLE
 
 
 def _require_sequence(path: Path, uses: Sequence[Weighting]) -> None:

@@ -67,12 +67,18 @@ def weightings(path: Path, softmax: Softmax) -> Iterator[Weighting]:
                 yield Weighting(softmax, matrix, marked(matrix), op, other, queries)
             elif multiplied and op.type in ("Mean", "Sum") and summed:
                 yield Weighting(softmax, matrix, marked(matrix), op, None, 1)
-            elif op.type in _MOVES:
+            elif op.type in _MOVES or _only_adds_axes(op):
                 waiting.append((result, matrix, multiplied))
             elif op.type == "Mul" and not single:
                 waiting.append((result, matrix, True))
             elif op.type in _CHANGES and single and not multiplied:
                 waiting.append((result, result, False))
+
+
+def _only_adds_axes(op: Any) -> bool:
+    """Whether a slice takes all, as one that writes `[..., None]` does."""
+    sizes = [[size for size in t.shape if size != 1] for t in (op.inputs[0], op.outputs[0])]
+    return op.type == "StridedSlice" and sizes[0] == sizes[1]
 
 
 def _is_free(axes: Axes | None) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from saliency_bench.network.geometry.shapes import Untold
+from saliency_bench.network.geometry.tools import numbers
 
 
 def taken(op: Any, place: int, output: int) -> list[int] | None:
@@ -26,23 +28,12 @@ def taken(op: Any, place: int, output: int) -> list[int] | None:
     positions = np.arange(data.shape[place])
     try:
         return [int(i) for i in np.atleast_1d(_TAKERS[op.type](op, positions, place, output))]
-    except _Unknown:
+    except Untold:
         return None
 
 
-class _Unknown(Exception):
-    """The graph does not tell it while it is traced."""
-
-
-def _static(tensor: Any) -> Any:
-    value = tf.get_static_value(tensor)
-    if value is None:
-        raise _Unknown
-    return value
-
-
 def _strided(op: Any, positions: Any, place: int, output: int) -> Any:
-    begins, ends, steps = (_static(tensor) for tensor in op.inputs[1:])
+    begins, ends, steps = (numbers(tensor) for tensor in op.inputs[1:])
     for axis, index in _indices(op, len(steps)):
         if axis == place:
             if op.get_attr("shrink_axis_mask") >> index & 1:
@@ -69,20 +60,20 @@ def _indices(op: Any, count: int) -> list[tuple[int, int]]:
 
 
 def _slice(op: Any, positions: Any, place: int, output: int) -> Any:
-    first, size = _static(op.inputs[1])[place], op.outputs[0].shape[place]
+    first, size = numbers(op.inputs[1])[place], op.outputs[0].shape[place]
     if size is None:
-        raise _Unknown
+        raise Untold
     return positions[first : first + size]
 
 
 def _gather(op: Any, positions: Any, place: int, output: int) -> Any:
-    axis = int(_static(op.inputs[2])) % op.inputs[0].shape.rank
-    return positions[_static(op.inputs[1])] if axis == place else positions
+    axis = int(numbers(op.inputs[2])) % op.inputs[0].shape.rank
+    return positions[numbers(op.inputs[1])] if axis == place else positions
 
 
 def _split(op: Any, positions: Any, place: int, output: int) -> Any:
     data, along = op.inputs[::-1] if op.type == "Split" else (op.inputs[0], op.inputs[2])
-    if int(_static(along)) % data.shape.rank != place:
+    if int(numbers(along)) % data.shape.rank != place:
         return positions
     sizes: Sequence[int] = [tensor.shape[place] for tensor in op.outputs]
     first = sum(sizes[:output])

@@ -33,6 +33,7 @@ from saliency_bench.network.geometry.tools import (
     data,
     einsum_letters,
     moved,
+    numbers,
     require_whole,
     static,
 )
@@ -58,7 +59,7 @@ def _reshape(op: Any, inputs: Inputs, shape: Shape) -> Axes:
 
 def _transpose(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     axes = data(inputs)
-    return tuple(axes[axis] for axis in static(op.inputs[1]))
+    return tuple(axes[axis] for axis in numbers(op.inputs[1]))
 
 
 def _reduce(op: Any, inputs: Inputs, shape: Shape) -> Axes:

@@ -19,7 +19,7 @@ from saliency_bench.network.geometry.receptive_fields import (
     lost,
     plain,
 )
-from saliency_bench.network.geometry.shapes import Untold
+from saliency_bench.network.geometry.shapes import Untold, computed
 
 BATCH = 15_485_863
 """Stands for the unknown number of images: a prime that no other axis has as a factor."""
@@ -49,6 +49,11 @@ def static(tensor: Any) -> Any:
     if value is None:
         raise Untold
     return value.tolist()
+
+
+def numbers(tensor: Any) -> Any:
+    """The value of a tensor that is computed from constants and sizes; `Untold` if it is not."""
+    return computed(tensor, lambda source: [BATCH if n is None else n for n in source.shape])
 
 
 def require_whole(axis: Axis) -> None:
