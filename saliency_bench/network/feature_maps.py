@@ -11,29 +11,30 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.geometry.receptive_fields import (
-    COLUMNS,
-    ROWS,
+from saliency_bench.network.geometry.axes import (
     Axes,
-    Axis,
-    Line,
-    as_line,
     is_lost,
     is_placed,
     length,
     lines,
+    places,
 )
+from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS, Line
 from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.geometry.tools import BATCH
 from saliency_bench.network.operations import CORES
 from saliency_bench.network.path import Path
 from saliency_bench.network.placement import Placement
+from saliency_bench.network.token_flow import TokenFlow
 from saliency_bench.network.trace import near, own_variables
 from saliency_bench.protocols import NotApplicable, SettingError
 
 _SAME = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose"})
 """Operations that only store the same values in another way."""
 
+
+Grid = tuple[int, int]
+"""Rows and columns of tokens."""
 
 _TAKEN: ContextVar[list[str] | None] = ContextVar("feature_maps_taken", default=None)
 
@@ -59,12 +60,14 @@ class FeatureMap:
         order: its axes in the order images, places, channels. The places are rows and columns, or
             one axis: a list of tokens or a series.
         place: where the rows and columns lie.
+        first: number of special tokens, such as class tokens, in front of the places.
     """
 
     tensor: Any
     layer: str
     order: tuple[int, ...]
     place: Placement
+    first: int = 0
 
     @property
     def values(self) -> Any:
@@ -83,7 +86,10 @@ class FeatureMap:
             tensor = tf.transpose(tensor, self.order)
         if len(self.order) == 4:
             return tensor
-        return tf.reshape(tensor, [-1, *self.place.grid, tensor.shape[-1]])
+        height, width = self.place.grid
+        if tensor.shape[1] != height * width:
+            tensor = tensor[:, self.first : self.first + height * width]
+        return tf.reshape(tensor, [-1, height, width, tensor.shape[-1]])
 
 
 class FeatureMaps:
@@ -92,10 +98,12 @@ class FeatureMaps:
     Args:
         path: the traced path.
         made: number of operations of the graph up to the end of the model.
+        grid: rows and columns of the tokens where the graph does not tell; in front of them are
+            special tokens.
     """
 
-    def __init__(self, path: Path, made: int) -> None:
-        self._path, self._made = path, made
+    def __init__(self, path: Path, made: int, grid: Grid | None = None) -> None:
+        self._path, self._made, self._grid = path, made, grid
 
     def find(self, layer: str | None = None) -> FeatureMap:
         """The feature map that CAM methods explain.
@@ -104,11 +112,12 @@ class FeatureMaps:
             layer: name of the layer that returns it, at any depth. Default: the last tensor with
                 more than one place, behind the first weights, that every way from the images to the
                 scores passes, and on which the scores depend by differentiable steps. It is never
-                the explained output itself.
+                the explained output itself. Of special and patch tokens the patches count: where
+                a class token is read, it is what the last attention attends to.
 
         Raises:
             NotApplicable: if there is none, or nothing tells where in the picture it lies.
-            SettingError: if no layer has this name.
+            SettingError: if no layer has this name, or it has another grid than the given one.
         """
         found = self._last() if layer is None else self._named(layer)
         taken = _TAKEN.get()
@@ -124,15 +133,19 @@ class FeatureMaps:
 
     @cached_property
     def _geometry(self) -> Geometry:
-        return Geometry(self._path)
+        return Geometry(self._path, self._grid)
+
+    @cached_property
+    def _flow(self) -> TokenFlow:
+        return TokenFlow(self._path, self._geometry)
 
     def _last(self) -> FeatureMap:
-        first, explained = self._first_weights(), self._explained()
-        for tensor in reversed(self._path.bottlenecks):
+        first, passed_by = self._first_weights(), self._explained() | self._flow.projections
+        for tensor in reversed(self._path.waists(self._flow.reads)):
             place, axes = self._places[tensor.op.name], self._geometry.axes(tensor)
             if place < first:
                 break
-            behind = place >= self._made or tensor.op.name in explained
+            behind = place >= self._made or tensor.op.name in passed_by
             if behind or tensor.op.type in _SAME or not _has_places(axes):
                 continue
             if tf.gradients(self._path.scores, tensor)[0] is not None:
@@ -161,13 +174,28 @@ class FeatureMaps:
         axes = self._geometry.axes(tensor)
         order = None if axes is None else _order(axes)
         if axes is None or order is None:
-            raise NotApplicable(
-                f"nothing tells where in the picture the output of layer {layer!r} lies; "
-                "layer=... names another"
-            )
+            raise self._untold(tensor, layer)
         height, width = self._path.images.shape[1:3]
         rows, columns = _line(axes, ROWS, height), _line(axes, COLUMNS, width)
-        return FeatureMap(tensor, layer, order, Placement(rows, columns, (height, width)))
+        if self._grid not in (None, (rows.size, columns.size)):
+            raise SettingError(
+                f"grid must be ({rows.size}, {columns.size}), the rows and columns of the output "
+                f"of layer {layer!r}; got {self._grid}"
+            )
+        first = places(axes[order[1]]).first if len(order) == 3 else 0
+        return FeatureMap(tensor, layer, order, Placement(rows, columns, (height, width)), first)
+
+    def _untold(self, tensor: Any, layer: str) -> ValueError:
+        """Why a tensor is refused whose places the graph does not tell."""
+        if self._grid is not None and tensor.shape.rank == 3 and tensor.shape[1] is not None:
+            return SettingError(
+                f"grid must have at most as many places as the output of layer {layer!r} has "
+                f"tokens, {tensor.shape[1]}; got {self._grid}"
+            )
+        return NotApplicable(
+            f"nothing tells where in the picture the output of layer {layer!r} lies; "
+            "layer=... names another, and grid=(rows, columns) tells it for tokens [N, T, D]"
+        )
 
     def _first_weights(self) -> int:
         """When the last operation of the first layer with weights was made."""
@@ -228,26 +256,20 @@ def _order(axes: Axes) -> tuple[int, ...] | None:
     """The axes of images, places and channels; None if they are not of these kinds."""
     placed = [place for place, axis in enumerate(axes) if is_placed(axis)]
     others = [place for place in range(1, len(axes)) if place not in placed]
-    directions = [line.direction for place in placed for line in _readable(axes[place])]
+    directions = [line.direction for place in placed for line in places(axes[place]).lines]
     if length(axes[0]) != BATCH or len(others) != 1 or len(set(directions)) != len(directions):
         return None
     if len(placed) == 2 and len(directions) == 2:
+        if any(places(axes[place]).size != length(axes[place]) for place in placed):
+            return None
         return 0, *(placed[directions.index(direction)] for direction in (ROWS, COLUMNS)), others[0]
     if len(placed) == 1 and directions in ([ROWS, COLUMNS], [ROWS], [COLUMNS]):
         return 0, placed[0], others[0]
     return None
 
 
-def _readable(axis: Axis) -> list[Line]:
-    """The line of an axis, or the lines of a list of tokens; none if it is neither."""
-    line = as_line(axis)
-    if line is not None:
-        return [line]
-    found = lines(axis)
-    return found if len(found) == len(axis) else []
-
-
 def _line(axes: Axes, direction: str, size: int) -> Line:
     """The line of rows or of columns; the whole picture if there is none."""
-    found = [line for axis in axes for line in _readable(axis) if line.direction == direction]
+    every = [line for axis in axes for line in places(axis).lines]
+    found = [line for line in every if line.direction == direction]
     return found[0] if found else Line.pixels(direction, size).united()

@@ -5,14 +5,9 @@ import pytest
 from helpers.lazily import keras, layers, tf
 
 from saliency_bench.network.forward import compile_graph, forward_pass
-from saliency_bench.network.geometry.receptive_fields import (
-    COLUMNS,
-    ROWS,
-    Line,
-    as_line,
-    is_lost,
-    regrouped,
-)
+from saliency_bench.network.geometry.axes import as_line, is_lost
+from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS, Line
+from saliency_bench.network.geometry.regroup import regrouped
 from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.path import Path
 
@@ -197,7 +192,7 @@ def test_reshapes_keep_factors_in_their_order():
     assert regrouped((both,), [6, 4]) == axes
     assert regrouped(axes, [6, 1, 4]) == (rows, regrouped((), [1])[0], columns)
     outer, inner = regrouped((rows,), [3, 2])
-    assert (outer[0].stride, outer[0].field, inner[0].size) == (2, 2, 2)
-    (again,) = regrouped((outer, inner), [6])
-    assert as_line(again) == Line(ROWS, 6, -0.5, 1.0, 2.0, 0.0, 6.0)
+    assert as_line(outer) == Line(ROWS, 3, 0.0, 2.0, 2.0, 0.0, 6.0)
+    assert (inner[0].size, as_line(inner)) == (2, None)
+    assert regrouped((outer, inner), [6]) == (rows,)
     assert all(map(is_lost, regrouped((rows,), [4, 2])))

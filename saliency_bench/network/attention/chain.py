@@ -10,11 +10,14 @@ from typing import Any
 from saliency_bench.network.attention.matrices import Weighting, weightings
 from saliency_bench.network.attention.softmax import Softmax, softmaxes
 from saliency_bench.network.attention.stream import Held, Stream
-from saliency_bench.network.geometry.receptive_fields import Axes, Line, is_lost, lines, plain
+from saliency_bench.network.geometry.axes import Axes, is_lost, lines, plain
+from saliency_bench.network.geometry.receptive_fields import Line
 from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.geometry.tools import BATCH
 from saliency_bench.network.path import Path
 from saliency_bench.protocols import NotApplicable
+
+_Uses = tuple[Softmax, Sequence[Weighting]]
 
 
 @dataclass(frozen=True)
@@ -34,31 +37,37 @@ class Chain:
     pools: tuple[Weighting, ...]
 
 
-def attention_chain(path: Path) -> Chain:
+def attention_chain(path: Path, geometry: Geometry) -> Chain:
     """The attention on a path.
+
+    Args:
+        path: the traced path.
+        geometry: the axes of its tensors.
 
     Raises:
         NotApplicable: if there is none between all tokens, or some that is not, or if the matrices
             do not follow one another.
     """
     uses = [(softmax, list(weightings(path, softmax))) for softmax in softmaxes(path)]
-    stream, start = _tokens(path, uses)
+    stream, start = _tokens(path, geometry, uses)
     blocks: list[Weighting] = []
     pools: list[Weighting] = []
     for softmax, found in uses:
-        if not found or not set(softmax.axes) & set(stream.places(softmax.tensor)):
+        held = stream.held(softmax.tensor)
+        along = set(softmax.axes) & set(stream.places(softmax.tensor))
+        if not found or not along or held is Held.LOST:
             continue
         if len(found) > 1 or not _fits(stream, found[0]):
             raise _partial(path, softmax)
-        is_block = stream.held(softmax.tensor) is Held.PAIRS
-        (blocks if is_block else pools).append(found[0])
+        (blocks if held is Held.PAIRS else pools).append(found[0])
     _require_sequence(path, [*blocks, *pools])
     return Chain(stream, start, tuple(blocks), tuple(pools))
 
 
-def _tokens(path: Path, uses: Sequence[tuple[Softmax, Sequence[Weighting]]]) -> tuple[Stream, Any]:
+def _tokens(
+    path: Path, geometry: Geometry, uses: Sequence[tuple[Softmax, Sequence[Weighting]]]
+) -> tuple[Stream, Any]:
     """The tokens of the first attention, and the last tensor in front of it that all pass."""
-    geometry = Geometry(path)
     for softmax, found in uses:
         start = _last_before(path, softmax, geometry)
         axes = None if start is None else _as_tokens(start, geometry)

@@ -8,7 +8,8 @@ from math import prod
 from typing import Any
 
 from saliency_bench.network.attention.softmax import Softmax
-from saliency_bench.network.geometry.receptive_fields import Axes, Line, is_lost, lines, plain
+from saliency_bench.network.geometry.axes import Axes, is_lost, lines, plain
+from saliency_bench.network.geometry.receptive_fields import Line
 from saliency_bench.network.geometry.tensors import Followed
 from saliency_bench.network.geometry.tools import BATCH, einsum_letters
 from saliency_bench.network.path import Path

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from saliency_bench.network.attention.matrices import Weighting
 from saliency_bench.network.attention.slices import taken
 from saliency_bench.network.attention.stream import Held, Stream
+from saliency_bench.network.geometry.tools import numbers
 from saliency_bench.network.path import Path
 from saliency_bench.protocols import NotApplicable
+
+_FACTORS = frozenset({"DivNoNan", "Mul", "MulNoNan", "RealDiv", "Select", "SelectV2"})
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Readings:
             self._known |= use.softmax.inner
         self._pools = {use.op.name: use for use in pools}
         self._behind: set[Any] = set()
+        self._weighed: Any = None
 
     def only(self) -> Reading:
         """The one way in which the scores read the tokens.
@@ -74,19 +77,23 @@ class Readings:
         if len(found) != 1:
             ways = " and ".join(map(str, found)) or "not read by a token, a mean or attention"
             raise NotApplicable(f"the tokens must be read in one way; they are {ways}")
+        if found[0].pool is None and len(found[0].tokens) > 1 and self._weighed is not None:
+            layer = self._path.layer(self._weighed)
+            raise NotApplicable(f"layer {layer!r} gives the tokens weights of their own")
         return found[0]
 
     def _at(self, op: Any) -> list[Reading]:
         """What an operation reads of the tokens, if they end here."""
         data = [op.inputs[index] for index in self._path.data(op)]
-        outputs = [
-            tensor for tensor in op.outputs if tensor is self._path.scores or tensor.consumers()
-        ]
+        path = self._path
+        outputs = [t for t in op.outputs if path.consumers(t) or t is path.scores]
         if any(tensor.ref() in self._behind for tensor in data):
             if any(t.ref() not in self._behind and self._holds(t) for t in data):
                 raise self._mixed(op)
             self._behind |= {tensor.ref() for tensor in op.outputs}
             return []
+        if op.name in self._known:
+            self._weighed = None  # What is mixed again is no longer weighed.
         if op.name in self._known or not any(map(self._holds, data)):
             return []
         readings = [self._read(op, tensor) for tensor in outputs]
@@ -95,6 +102,8 @@ class Readings:
                 self._behind.add(tensor.ref())
             elif not self._is_by_token(op, data, tensor):
                 raise self._mixed(op)
+            elif self._weighs(op, tensor):
+                self._weighed = op
         return [reading for reading in readings if reading is not None]
 
     def _holds(self, tensor: Any) -> bool:
@@ -109,8 +118,7 @@ class Readings:
         if others or self._stream.held(source) in (Held.LOST, Held.PAIRS):
             return None
         if op.type in ("Mean", "Sum"):
-            axes = tf.get_static_value(op.inputs[1])
-            gone = {int(axis) % source.shape.rank for axis in np.atleast_1d(axes)}
+            gone = {int(axis) % source.shape.rank for axis in np.atleast_1d(numbers(op.inputs[1]))}
             return Reading(self._row(source)) if gone >= set(places) else None
         row = self._row(source)
         kept = taken(op, places[0], output.value_index) if len(places) == 1 else None
@@ -134,6 +142,19 @@ class Readings:
         if Held.WHOLE in before:
             return after not in (Held.LOST, Held.NONE)
         return after in before
+
+    def _weighs(self, op: Any, output: Any) -> bool:
+        """Whether an operation multiplies each token with a constant of its own."""
+        if op.type not in _FACTORS or self._stream.held(output) is Held.PAIRS:
+            return False
+        data, rank = self._path.data(op), output.shape.rank
+        sizes = [
+            op.inputs[index].shape[place - rank]
+            for index in range(len(op.inputs))
+            for place in self._stream.places(output)
+            if index not in data and op.inputs[index].shape.rank >= rank - place
+        ]
+        return any(size != 1 for size in sizes)
 
     def _normalizes(self, op: Any) -> bool:
         """Whether an operation is a softmax over tokens."""

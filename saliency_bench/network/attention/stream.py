@@ -6,7 +6,8 @@ from enum import Enum
 from typing import Any
 
 from saliency_bench.network.attention.matrices import PRODUCTS
-from saliency_bench.network.geometry.receptive_fields import Axes, Axis, Line, is_lost, lines
+from saliency_bench.network.geometry.axes import Axes, Axis, is_lost, lines
+from saliency_bench.network.geometry.receptive_fields import Line
 from saliency_bench.network.geometry.tensors import Followed
 from saliency_bench.network.geometry.tools import BATCH, attribute, einsum_letters
 from saliency_bench.network.path import Path

@@ -15,6 +15,7 @@ from saliency_bench.network.attention.patches import Patches, patches
 from saliency_bench.network.attention.reading import Reading, Readings
 from saliency_bench.network.attention.stream import Stream
 from saliency_bench.network.forward import Traced
+from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.protocols import NotApplicable
 
 
@@ -112,11 +113,13 @@ def tokens_of(traced: Traced, grid: tuple[int, int] | None = None) -> Tokens:
         SettingError: if `grid` does not fit the tokens.
     """
     path, rows = traced.path, tf.shape(traced.images)[0]
-    chain = attention_chain(path)
+    geometry = Geometry(path, grid)
+    chain = attention_chain(path, geometry)
     reading = Readings(path, chain.stream, chain.blocks, chain.pools).only()
     blocks = tuple(_attention(chain.stream, use, rows) for use in chain.blocks)
     pool = None if reading.pool is None else _attention(chain.stream, reading.pool, rows)
-    return Tokens(chain.stream.size, blocks, reading, pool, patches(path, chain, grid))
+    own = patches(chain, geometry, tuple(path.images.shape[1:3]), grid)
+    return Tokens(chain.stream.size, blocks, reading, pool, own)
 
 
 def _attention(stream: Stream, use: Weighting, rows: Any) -> Attention:

@@ -7,18 +7,19 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.geometry.receptive_fields import (
+from saliency_bench.network.geometry.axes import (
     Axes,
     Axis,
-    Line,
     as_line,
     is_lost,
     is_placed,
     length,
     lines,
     lost,
+    part,
     plain,
 )
+from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS, Line
 from saliency_bench.network.geometry.shapes import Untold, computed
 
 BATCH = 15_485_863
@@ -56,9 +57,33 @@ def numbers(tensor: Any) -> Any:
     return computed(tensor, lambda source: [BATCH if n is None else n for n in source.shape])
 
 
-def require_whole(axis: Axis) -> None:
-    """Raise `Untold` if an axis is summed up that sees a part of the picture only."""
-    if is_lost(axis) or any(max(line.cut) > 0 for line in lines(axis)):
+def require_whole(axis: Axis, kept: Axes = ()) -> None:
+    """Raise `Untold` if an axis is summed up that sees a part of the picture only.
+
+    Args:
+        axis: the axis.
+        kept: the axes of the result: a direction in which one of them lies is still told.
+    """
+    told = {line.direction for other in kept for line in lines(other)}
+    if is_lost(axis) or any(_is_cut(axis, direction) for direction in {ROWS, COLUMNS} - told):
+        raise Untold
+
+
+def _is_cut(axis: Axis, direction: str) -> bool:
+    cuts = [line.cut for line in lines(axis) if line.direction == direction]
+    return bool(cuts) and max(map(min, zip(*cuts, strict=True))) > 0
+
+
+def leave(axis: Axis, index: int | None) -> None:
+    """Raise `Untold` if one of several places is taken out, of which no axis is left.
+
+    Args:
+        axis: from which a value is taken.
+        index: of the value; None: nothing tells.
+    """
+    if not is_placed(axis) or length(axis) == 1:
+        return
+    if index is None or is_lost(axis) or is_placed(part(axis, index % length(axis), 1)):
         raise Untold
 
 
