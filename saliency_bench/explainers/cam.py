@@ -23,8 +23,8 @@ class _Features(Compiled):
             more than one place that every way from the images to the scores passes.
         upsample: interpolation to the size of the image; None keeps the layer's size.
         output: the output whose classes the targets are; it does not change the map.
-        grid: rows and columns of the layer's tokens `[N, T, D]`, where the graph does not tell. What
-            is over are special tokens in front, such as a class token. None: the graph tells.
+        grid: rows and columns of the layer's tokens `[N, T, D]`, where the graph does not tell.
+            What is over are special tokens in front, such as a class token. None: the graph tells.
     """
 
     class_specific: ClassVar[bool] = False

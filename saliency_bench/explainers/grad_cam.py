@@ -76,8 +76,8 @@ class GradCAM(_FeatureGradients):
         relu: whether negative values of the map become 0, as in the paper.
         upsample: interpolation to the size of the image; None keeps the layer's size.
         output: what is explained.
-        grid: rows and columns of the layer's tokens `[N, T, D]`, where the graph does not tell. What
-            is over are special tokens in front, such as a class token. None: the graph tells.
+        grid: rows and columns of the layer's tokens `[N, T, D]`, where the graph does not tell.
+            What is over are special tokens in front, such as a class token. None: the graph tells.
     """
 
     def weigh(self, features: Any, gradients: Any) -> Any:

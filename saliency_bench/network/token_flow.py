@@ -69,12 +69,16 @@ class TokenFlow:
         """Whether an operation sums up products of two tensors that depend on the images."""
         return op.type in PRODUCTS and len(self._path.data(op)) > 1
 
+    def is_kernel(self, op: Any) -> bool:
+        """Whether an operation sums up products of a tensor and a kernel."""
+        return op.type in CORES or (op.type in PRODUCTS and len(self._path.data(op)) == 1)
+
     def _projection(self, op: Any) -> set[str]:
         """The operations from a kernel on to this one; none if there is more between them."""
         sources = self._path.data(op)
         if len(sources) != 1:
             return set()
-        if op.type in CORES or op.type in PRODUCTS:
+        if self.is_kernel(op):
             return {op.name}
         before = self._projection(op.inputs[sources[0]].op) if op.type in _PASSES else set()
         return before | {op.name} if before else set()

@@ -63,7 +63,9 @@ def attention(x, name, *, fused=False):
 
 def block(x, name, *, fused=False):
     """Attention, then an MLP, both behind a normalisation and with a residual connection."""
-    x = x + attention(layers.LayerNormalization(name=f"{name}_norm1")(x), f"{name}_mix", fused=fused)
+    x = x + attention(
+        layers.LayerNormalization(name=f"{name}_norm1")(x), f"{name}_mix", fused=fused
+    )
     hidden = layers.Dense(12, activation="gelu")(layers.LayerNormalization()(x))
     return layers.Add(name=f"{name}_out")([x, layers.Dense(x.shape[-1])(hidden)])
 
@@ -96,7 +98,7 @@ def vit(
     positions=True,
     fused=False,
 ):
-    """A vision transformer of `depth` blocks, `b0`, `b1` and so on, and the normalisation `norm`."""
+    """A vision transformer of `depth` blocks, `b0` and so on, and the normalisation `norm`."""
     images = keras.Input(shape)
     x = Special(front, behind, name="special")(patch_tokens(images))
     x = Positions()(x) if positions else x
@@ -193,3 +195,16 @@ def convnext(shape=(16, 24, 3)):
     x = layers.Conv2D(8, 2, strides=2)(layers.LayerNormalization()(x))
     x = layers.GlobalAveragePooling2D()(residual(x, "b"))
     return keras.Model(images, layers.Dense(3)(layers.LayerNormalization(name="norm")(x)))
+
+
+def class_attention(*, aside=False):
+    """A class token that patches never see; `aside`: blocks of patches between its attentions."""
+    images = keras.Input((16, 24, 3))
+    x = patch_tokens(images)
+    x = x if aside else block(block(x, "b0"), "b1")
+    token = Special(1, 0)(x)[:, :1]
+    for i in range(2):
+        every = layers.LayerNormalization()(ops.concatenate([token, x], axis=1))
+        token = token + layers.MultiHeadAttention(2, 4)(every[:, :1], every)
+        x = block(x, f"aside{i}") if aside else x
+    return keras.Model(images, layers.Dense(3)(layers.LayerNormalization()(token)[:, 0]))
