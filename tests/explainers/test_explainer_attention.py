@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import erf, softmax
 
-from saliency_bench import network
 from saliency_bench.explainers import AttentionRollout, GenericAttention
 from saliency_bench.models import VisionTransformer
-from saliency_bench.protocols import SettingError
 
 SHAPE, GRID, CLASSES = (8, 12, 3), (2, 3), 4
 BOTH = (AttentionRollout, GenericAttention)

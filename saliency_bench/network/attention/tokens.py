@@ -14,6 +14,7 @@ from saliency_bench.network.attention.matrices import Weighting
 from saliency_bench.network.attention.patches import Patches, patches
 from saliency_bench.network.attention.reading import Reading, Readings
 from saliency_bench.network.attention.stream import Stream
+from saliency_bench.network.feature_maps import take
 from saliency_bench.network.forward import Traced
 from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.protocols import NotApplicable
@@ -119,7 +120,9 @@ def tokens_of(traced: Traced, grid: tuple[int, int] | None = None) -> Tokens:
     blocks = tuple(_attention(chain.stream, use, rows) for use in chain.blocks)
     pool = None if reading.pool is None else _attention(chain.stream, reading.pool, rows)
     own = patches(chain, geometry, tuple(path.images.shape[1:3]), grid)
-    return Tokens(chain.stream.size, blocks, reading, pool, own)
+    found = Tokens(chain.stream.size, blocks, reading, pool, own)
+    take(found)
+    return found
 
 
 def _attention(stream: Stream, use: Weighting, rows: Any) -> Attention:
