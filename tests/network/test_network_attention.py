@@ -79,19 +79,19 @@ WRITTEN = [
 ]  # fmt: skip
 
 
-def network_of(mix, *, special=1, read=lambda tokens: tokens[:, 0], body=None, end="softmax"):
-    """A transformer of two blocks with special tokens in front; `mix` makes each attention."""
+def network_of(mix, *, special=1, read=lambda tokens: tokens[:, 0], depth=2):
+    """A transformer of some blocks with special tokens in front; `mix` makes each attention."""
     images = keras.Input(SHAPE)
     tokens = layers.Reshape((-1, WIDTH))(layers.Conv2D(WIDTH, 4, strides=4)(images))
     for _ in range(special):
         tokens = network.ClassToken("normal")(tokens)
     tokens = network.Positions("normal")(tokens)
-    for _ in range(2):
+    for _ in range(depth):
         tokens = tokens + mix(layers.LayerNormalization()(tokens))
         hidden = layers.Dense(16, "gelu")(layers.LayerNormalization()(tokens))
         tokens = tokens + layers.Dense(WIDTH)(hidden)
     tokens = layers.LayerNormalization()(tokens)
-    return keras.Model(images, layers.Dense(3, activation=end)(read(tokens)))
+    return keras.Model(images, layers.Dense(3, activation="softmax")(read(tokens)))
 
 
 def by_hand(how):
@@ -137,24 +137,37 @@ KERAS = {
 }
 
 
+def remembered(make, told):
+    """Self-attention by a layer of Keras, and in `told` the layer and its inputs."""
+
+    def mix(tokens):
+        layer = make()
+        told.append((layer, (tokens, tokens)))
+        return layer(tokens, tokens)
+
+    return mix
+
+
+def as_they_tell(model, told, photos):
+    """The probabilities `[N, heads, T, T]` that layers of Keras return themselves."""
+    inputs = keras.Model(model.input, [tensors for _, tensors in told])(photos)
+    return [
+        np.asarray(layer(*values, return_attention_scores=True)[1])
+        for (layer, _), values in zip(told, inputs, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("kind", KERAS)
 def test_layers_of_keras_are_found_as_they_tell_their_probabilities(kind, photos):
     told = []
-
-    def mix(tokens):
-        layer = KERAS[kind]()
-        mixed = layer(tokens, tokens)
-        told.append(layer(tokens, tokens, return_attention_scores=True)[1])
-        return mixed
-
-    model = network_of(mix)
-    probabilities = keras.Model(model.input, told)(photos)
+    model = network_of(remembered(KERAS[kind], told))
+    probabilities = as_they_tell(model, told, photos)
     expected = rollout(probabilities)[:, 0, 1:].reshape(-1, *GRID)
     found = maps_of(AttentionRollout, model, photos)[..., 0]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def on_the_grid(*, causal=False):
+def on_the_grid():
     """Attention on rows and columns, as a matrix of four axes, with no list of tokens."""
     images = keras.Input(SHAPE)
     grid = layers.Conv2D(WIDTH, 4, strides=4)(images)
@@ -248,40 +261,57 @@ class Probe(layers.Layer):
         return ops.broadcast_to(self.token, (ops.shape(tokens)[0], 1, WIDTH))
 
 
-def probed(tokens, told):
-    layer, query = layers.MultiHeadAttention(2, 4), Probe()(tokens)
-    told.append(layer(query, tokens, return_attention_scores=True)[1][:, :, 0])
-    return layer(query, tokens)[:, 0]
+def softmax_of(tokens):
+    return layers.Softmax(axis=1)(layers.Dense(1)(tokens))
 
 
-def weighed(tokens, told):
-    weights = layers.Softmax(axis=1)(layers.Dense(1)(tokens))
-    told.append(ops.swapaxes(weights, 1, 2))
-    return ops.sum(weights * tokens, axis=1)
+def weighed(tokens):
+    weights = softmax_of(tokens)
+    return ops.sum(weights * tokens, axis=1), weights
 
 
-def dotted(tokens, told):
+def dotted(tokens):
+    weights = softmax_of(tokens)
+    return layers.Flatten()(layers.Dot(axes=1)([weights, tokens])), weights
+
+
+def contracted(tokens):
     weights = layers.Softmax()(layers.Dense(1)(tokens)[..., 0])
-    told.append(weights[:, None])
-    return ops.einsum("bt,btd->bd", weights, tokens)
+    return ops.einsum("bt,btd->bd", weights, tokens), weights
 
 
-@pytest.mark.parametrize("pool", [probed, weighed, dotted])
+@pytest.mark.parametrize("pool", [weighed, dotted, contracted])
 def test_attention_that_pools_weighs_the_rows(pool, photos):
-    told = []
+    told, weights = [], []
 
-    def mix(tokens):
-        layer = layers.MultiHeadAttention(2, 4)
-        told.append(layer(tokens, tokens, return_attention_scores=True)[1])
-        return layer(tokens, tokens)
+    def read(tokens):
+        pooled, own = pool(tokens)
+        weights.append(own)
+        return pooled
 
-    model = network_of(mix, special=0, read=lambda tokens: pool(tokens, told))
-    *matrices, weights = map(np.asarray, keras.Model(model.input, told)(photos))
-    expected = np.einsum("nt,ntk->nk", weights.mean(axis=1), rollout(matrices))
+    mix = remembered(KERAS["multi_head"], told)
+    model = network_of(mix, special=0, read=read)
+    row = np.reshape(keras.Model(model.input, weights[0])(photos), (3, 1, PATCHES))
+    expected = row @ rollout(as_they_tell(model, told, photos))
     found = maps_of(AttentionRollout, model, photos)
     np.testing.assert_allclose(found[..., 0], expected.reshape(-1, *GRID), rtol=1e-4)
     assert words(model).endswith("pooled by attention")
     assert (maps_of(GenericAttention, model, photos) >= 0).all()
+
+
+def test_one_learned_query_pools_with_all_its_heads(photos):
+    told = []
+
+    def read(tokens):
+        layer, query = layers.MultiHeadAttention(2, 4), Probe()(tokens)
+        told.append((layer, (query, tokens)))
+        return layer(query, tokens)[:, 0]
+
+    model = network_of(remembered(KERAS["multi_head"], told), special=0, read=read)
+    *matrices, row = as_they_tell(model, told, photos)
+    expected = row.mean(axis=1) @ rollout(matrices)
+    found = maps_of(AttentionRollout, model, photos)
+    np.testing.assert_allclose(found[..., 0], expected.reshape(-1, *GRID), rtol=1e-4)
 
 
 # ---------------------------------------------------------------- what is refused
@@ -289,16 +319,16 @@ def test_attention_that_pools_weighs_the_rows(pool, photos):
 
 def mixer(tokens):
     turned = ops.transpose(by_hand("matmul")(tokens), (0, 2, 1))
-    return ops.transpose(layers.Dense(tokens.shape[1], name="over_tokens")(turned), (0, 2, 1))
+    return ops.transpose(layers.Dense(tokens.shape[1])(turned), (0, 2, 1))
 
 
 def convolved(tokens):
-    return layers.Conv1D(WIDTH, 3, padding="same", name="conv")(by_hand("matmul")(tokens))
+    return layers.Conv1D(WIDTH, 3, padding="same")(by_hand("matmul")(tokens))
 
 
 def gated(tokens):
     gate = layers.Dense(WIDTH, "sigmoid")(ops.mean(tokens, axis=1, keepdims=True))
-    return layers.Multiply(name="gate")([by_hand("matmul")(tokens), gate])
+    return layers.Multiply()([by_hand("matmul")(tokens), gate])
 
 
 def side_by_side(tokens):
@@ -306,19 +336,19 @@ def side_by_side(tokens):
 
 
 def between_channels(tokens):
-    scores = layers.Softmax(name="channels")(ops.einsum("btd,bte->bde", tokens, tokens))
+    scores = layers.Softmax()(ops.einsum("btd,bte->bde", tokens, tokens))
     return ops.einsum("bde,bte->btd", scores, tokens)
 
 
 def in_windows(tokens):
     windows = ops.reshape(tokens, (-1, 2, WIDTH))
-    return ops.reshape(ByHand("matmul", name="windows")(windows), (-1, PATCHES, WIDTH))
+    return ops.reshape(ByHand("matmul")(windows), (-1, PATCHES, WIDTH))
 
 
 def summary_of_a_few(tokens):
     """Attention from three learned queries to the tokens, and back."""
     few = ops.mean(tokens[:, :3], axis=1, keepdims=True) + ops.zeros((1, 3, WIDTH))
-    layer = layers.MultiHeadAttention(2, 4, name="cross")
+    layer = layers.MultiHeadAttention(2, 4)
     return by_hand("matmul")(tokens) + layer(tokens, few)
 
 
@@ -331,11 +361,11 @@ REFUSED = {
         first,
         "no softmax attention between tokens",
     ),
-    "a mixer": (mixer, first, f"{OTHER}: MatMul .layer 'over_tokens'."),
+    "a mixer": (mixer, first, f"{OTHER}: MatMul .layer 'dense"),
     "a convolution": (convolved, first, OTHER),
-    "a gate of all tokens": (gated, first, f"{OTHER}: Mul .layer 'gate'."),
+    "a gate of all tokens": (gated, first, f"{OTHER}: Mul .layer 'multiply"),
     "side by side": (side_by_side, first, "of layers 'by_hand.*' and 'by_hand.*' is side by side"),
-    "channels": (between_channels, first, "of layer 'channels' is not between all tokens"),
+    "channels": (between_channels, first, "of layer 'softmax.*' is not between all tokens"),
     "cross": (summary_of_a_few, first, OTHER),
     "flattened": (by_hand("matmul"), lambda t: layers.Flatten()(t), f"{OTHER}: MatMul"),
     "a maximum": (by_hand("matmul"), lambda t: ops.max(t, axis=1), f"{OTHER}: Max"),
@@ -358,13 +388,13 @@ REFUSED = {
 def test_what_does_not_compose_is_refused_in_one_line(case, explainer):
     mix, read, message = REFUSED[case]
     with pytest.raises(NotApplicable, match=message) as refusal:
-        explainer().bind(network_of(mix, read=read))
+        explainer().bind(network_of(mix, read=read, depth=1))
     assert "\n" not in str(refusal.value)
 
 
 def test_windows_are_refused():
     with pytest.raises(NotApplicable, match="not between all tokens, but in windows"):
-        AttentionRollout().bind(network_of(in_windows, special=0, read=mean))
+        AttentionRollout().bind(network_of(in_windows, special=0, read=mean, depth=1))
 
 
 def test_several_queries_pool_nothing():
