@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Compiled, Upsample, require_upsample
+from saliency_bench.explainers.base import Compiled, Upsample, as_grid, require_upsample
 from saliency_bench.protocols import Bound, Output
 
 
@@ -22,13 +22,12 @@ class _Attention(Compiled):
     signed: ClassVar[bool] = False
 
     upsample: Upsample | None = "bilinear"
-    grid: Sequence[int] | None = None
+    grid: tuple[int, int] | None = None
     output: Output = "logit"
 
     def __post_init__(self) -> None:
         require_upsample(self.upsample)
-        if self.grid is not None:
-            object.__setattr__(self, "grid", _as_grid(self.grid))
+        object.__setattr__(self, "grid", as_grid(self.grid))
 
     @abstractmethod
     def matrices(self, attentions: Sequence[network.Attention], score: Any) -> list[Any]:
@@ -52,11 +51,10 @@ class _Attention(Compiled):
         """
 
     def compile(self, model: Any) -> Bound:
-        """Compile for `model`; `NotApplicable` if no product of its attention says anything."""
-        grid = None if self.grid is None else (self.grid[0], self.grid[1])
+        """Compile for `model`; `NotApplicable` if its attention does not form a product."""
 
         def body(traced: network.Traced) -> Any:
-            tokens = network.tokens_of(traced, grid)
+            tokens = network.tokens_of(traced, self.grid)
             matrices = self.matrices(tokens.attentions, traced.target_scores)
             rows = tokens.read(matrices)[:, None]
             for matrix in reversed(matrices[: len(tokens.blocks)]):
@@ -124,11 +122,3 @@ class GenericAttention(_Attention):
     def step(self, rows: Any, matrix: Any) -> Any:
         """`rows (I + A')`."""
         return rows + rows @ matrix
-
-
-def _as_grid(grid: Sequence[int]) -> tuple[int, int]:
-    """Rows and columns of patches; `ValueError` if they are none."""
-    sizes = tuple(grid)
-    if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise ValueError(f"grid must be two whole numbers (h, w), at least 1; got {grid!r}")
-    return sizes

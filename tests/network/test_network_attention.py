@@ -29,6 +29,7 @@ class ByHand(layers.Layer):
     def __init__(self, how, **settings):
         super().__init__(**settings)
         self.how, self.project = how, layers.Dense(3 * WIDTH)
+        self.dropout = layers.Dropout(0.5)
 
     def call(self, tokens):
         size = tokens.shape[1]
@@ -70,7 +71,7 @@ class ByHand(layers.Layer):
     def masked(self, q, k, v, size):
         scores = ops.matmul(q, ops.swapaxes(k, 2, 3)) / 2
         scores = ops.where(np.ones((size, size), bool), scores, -1e9)
-        return ops.matmul(layers.Dropout(0.5)(ops.softmax(scores) * 1.0), v)
+        return ops.matmul(self.dropout(ops.softmax(scores) * 1.0), v)
 
 
 WRITTEN = [
