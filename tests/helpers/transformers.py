@@ -174,6 +174,50 @@ def swin(shape=(16, 32, 3)):
     return keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
 
 
+def listed(x, name, size, *, width=2, shift=0):
+    """A block of `swin` on a list of tokens: padded to full windows, shifted, with a mask."""
+    height, columns = size
+    full = [-(-side // width) * width for side in size]
+    y = layers.LayerNormalization(name=f"{name}_norm")(x)
+    y = ops.reshape(y, (-1, *size, x.shape[-1]))
+    y = ops.pad(y, ((0, 0), (0, full[0] - height), (0, full[1] - columns), (0, 0)))
+    y = ops.roll(y, (-shift, -shift), (1, 2)) if shift else y
+    y = Masked(full[0] * full[1] // width**2, name=f"{name}_mix")(windows(y, width))
+    y = unwindowed(y, width, *full)
+    y = ops.roll(y, (shift, shift), (1, 2)) if shift else y
+    y = ops.reshape(y[:, :height, :columns], (-1, height * columns, x.shape[-1]))
+    return layers.Add(name=f"{name}_out")([x, y])
+
+
+class Masked(layers.Layer):
+    """Attention inside windows `[N * windows, places, C]`, with a mask for each window."""
+
+    def __init__(self, count, **settings):
+        super().__init__(**settings)
+        self.count, self.kernel = count, layers.Dense(24)
+
+    def build(self, shape):
+        self.kernel.build(shape)
+        self.mask = self.add_weight(shape=(1, self.count, 1, shape[1], shape[1]))
+
+    def call(self, x):
+        _, places, width = x.shape
+        parts = ops.reshape(self.kernel(x), (-1, places, 3, 2, width // 2))
+        q, k, v = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)))
+        weights = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))
+        weights = ops.reshape(weights, (-1, self.count, 2, places, places)) + self.mask
+        weights = ops.softmax(ops.reshape(weights, (-1, 2, places, places)))
+        mixed = ops.transpose(ops.matmul(weights, v), (0, 2, 1, 3))
+        return ops.reshape(mixed, (-1, places, width))
+
+
+def listed_swin(shape=(16, 28, 3)):
+    """Two blocks on lists of 4x7 tokens, of which windows of 2x2 do not fill the last column."""
+    images = keras.Input(shape)
+    x = listed(listed(patch_tokens(images), "a", (4, 7)), "b", (4, 7), shift=1)
+    return keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
 def maxvit(shape=(16, 32, 3)):
     """A convolution, then attention inside windows, then inside grids."""
     images = keras.Input(shape)

@@ -46,6 +46,26 @@ def squeezed(x):
     return x * (1 + 0 * gate)
 
 
+def rolled(x):
+    return tf.roll(tf.concat([x[:, 5:], x[:, :5]], axis=1), [5, 0], [1, 2])
+
+
+def windowed(x):
+    """Windows of a shifted map, and back: each position stays what it was."""
+    parts = tf.reshape(tf.roll(x, [-1, -2], [1, 2]), [-1, 6, 2, 2, 5, 2])
+    parts = tf.reshape(tf.transpose(parts, [0, 1, 3, 2, 4, 5]), [-1, 10, 2])
+    parts = tf.transpose(tf.reshape(2 * parts, [-1, 6, 2, 2, 5, 2]), [0, 1, 3, 2, 4, 5])
+    return tf.roll(tf.reshape(parts, [-1, 12, 10, 2]), [1, 2], [1, 2])
+
+
+def extracted(x):
+    return tf.image.extract_patches(x, [1, 4, 5, 1], [1, 4, 5, 1], [1, 1, 1, 1], "VALID")
+
+
+def to_channels(x):
+    return tf.nn.space_to_depth(x, 2)
+
+
 NETWORKS = {
     "valid": lambda: [conv(3), conv(3, strides=2), mean(2)],
     "same": lambda: [conv(3, padding="same", strides=2), conv(5, padding="same"), mean(2)],
@@ -82,6 +102,16 @@ NETWORKS = {
     "squeezed": lambda: [conv(3), layers.Lambda(squeezed)],
     "normalized": lambda: [conv(3), layers.BatchNormalization(), layers.ReLU()],
     "every second": lambda: [layers.Lambda(lambda x: x[:, 1::2, 3:-2:3])],
+    "rolled back": lambda: [conv(3), layers.Lambda(rolled)],
+    "shifted windows": lambda: [conv(2, strides=2), layers.Lambda(windowed)],
+    "padding taken off": lambda: [
+        layers.ZeroPadding2D(((0, 3), (2, 0))),
+        conv(3),
+        layers.Cropping2D(((0, 3), (2, 0))),
+    ],
+    "extracted": lambda: [layers.Lambda(extracted)],
+    "to channels": lambda: [conv(3, padding="same"), layers.Lambda(to_channels)],
+    "split rows": lambda: [conv(2, strides=2), layers.Lambda(lambda x: tf.split(x, [3, 9], 1)[1])],
     "split": lambda: [conv(3), layers.Lambda(lambda x: keras.ops.split(x, 2, axis=-1)[1])],
 }
 

@@ -249,17 +249,29 @@ def part(axis: Axis, first: int, size: int, step: int = 1) -> Axis:
     if step != 1:
         return lost(size)
     if len(axis) == 1 and isinstance(axis[0], Joined):
-        return joined(list(_overlaps(axis[0].parts, first, size)))
+        return joined([_taken(*own) for own in _overlaps(axis[0].parts, first, size)])
     inner = length(axis[1:])
     if len(axis) == 1 or first % inner or size % inner:
         return lost(size)
     return *part(axis[:1], first // inner, size // inner), *axis[1:]
 
 
-def _overlaps(parts: Sequence[Axis], first: int, size: int) -> Iterator[Axis]:
+def is_place(axis: Axis, index: int) -> bool:
+    """Whether a value along an axis lies at one of several places."""
+    if len(axis) == 1 and isinstance(axis[0], Joined):
+        return any(is_placed(own) for own, *_ in _overlaps(axis[0].parts, index, 1))
+    return is_placed(axis)
+
+
+def _overlaps(parts: Sequence[Axis], first: int, size: int) -> Iterator[tuple[Axis, int, int]]:
+    """The parts of which something is taken, from where on, and how much."""
     at = 0
     for own in parts:
         low, high = max(first - at, 0), min(first + size - at, length(own))
         if low < high:
-            yield own if high - low == length(own) else part(own, low, high - low)
+            yield own, low, high - low
         at += length(own)
+
+
+def _taken(axis: Axis, first: int, size: int) -> Axis:
+    return axis if size == length(axis) else part(axis, first, size)

@@ -12,11 +12,11 @@ from saliency_bench.network.geometry.axes import (
     Axis,
     as_line,
     is_lost,
+    is_place,
     is_placed,
     length,
     lines,
     lost,
-    part,
     plain,
 )
 from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS, Line
@@ -83,7 +83,7 @@ def leave(axis: Axis, index: int | None) -> None:
     """
     if not is_placed(axis) or length(axis) == 1:
         return
-    if index is None or is_lost(axis) or is_placed(part(axis, index % length(axis), 1)):
+    if index is None or is_lost(axis) or is_place(axis, index % length(axis)):
         raise Untold
 
 
