@@ -43,6 +43,13 @@ def taking() -> Iterator[list[str]]:
         _TAKEN.reset(token)
 
 
+def take(found: object) -> None:
+    """Add what was taken, in words, to the list of the block around."""
+    taken = _TAKEN.get()
+    if taken is not None and str(found) not in taken:
+        taken.append(str(found))
+
+
 @dataclass(frozen=True)
 class FeatureMap:
     """A tensor whose values lie at places of the picture.
@@ -113,9 +120,7 @@ class FeatureMaps:
             SettingError: if no layer has this name, or it has another grid than the given one.
         """
         found = self._last() if layer is None else self._named(layer)
-        taken = _TAKEN.get()
-        if taken is not None and str(found) not in taken:
-            taken.append(str(found))
+        take(found)
         return found
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -118,7 +118,14 @@ def derivative(scores: Any, by: Any, what: str = "the input", *, start: Any = No
     Raises:
         NotApplicable: if the scores do not depend on the tensor by differentiable steps.
     """
-    (gradient,) = tf.gradients(scores, by, start)
-    if gradient is None:
+    return derivatives(scores, [by], what, start=start)[0]
+
+
+def derivatives(
+    scores: Any, by: Sequence[Any], what: str = "the input", *, start: Any = None
+) -> list[Any]:
+    """As `derivative`, with respect to several tensors in one backward pass."""
+    gradients = tf.gradients(scores, list(by), start)
+    if any(gradient is None for gradient in gradients):
         raise NotApplicable(f"the output does not depend on {what} by differentiable steps")
-    return tf.convert_to_tensor(gradient)
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]

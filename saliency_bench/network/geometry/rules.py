@@ -28,7 +28,9 @@ from saliency_bench.network.geometry.tools import (
     Inputs,
     Shape,
     data,
+    einsum_letters,
     moved,
+    numbers,
     require_whole,
     static,
 )
@@ -54,7 +56,7 @@ def _reshape(op: Any, inputs: Inputs, shape: Shape) -> Axes:
 
 def _transpose(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     axes = data(inputs)
-    return tuple(axes[axis] for axis in static(op.inputs[1]))
+    return tuple(axes[axis] for axis in numbers(op.inputs[1]))
 
 
 def _reduce(op: Any, inputs: Inputs, shape: Shape) -> Axes:
@@ -104,12 +106,9 @@ def _matmul(op: Any, inputs: Inputs, shape: Shape) -> Axes:
 
 
 def _einsum(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    equation = op.get_attr("equation").decode()
-    if "." in equation:
-        raise Untold
-    terms, output = equation.split("->")
+    terms, output = einsum_letters(op)
     named: dict[str, list[Axis]] = {}
-    for index, letters in enumerate(terms.split(",")):
+    for index, letters in enumerate(terms):
         for letter, axis in zip(letters, inputs.get(index, ()), strict=False):
             named.setdefault(letter, []).append(axis)
     result = tuple(

@@ -57,6 +57,7 @@ _STEPS: Mapping[str, Callable[[Any, Sequence[Numbers]], Any]] = {
     "Mul": lambda _, inputs: inputs[0] * inputs[1],
     "Pack": lambda _, inputs: np.stack(inputs),
     "Prod": lambda _, inputs: np.prod(inputs[0]),
+    "Range": lambda _, inputs: np.arange(*map(int, inputs)),
     "SelectV2": lambda _, inputs: np.where(inputs[0], inputs[1], inputs[2]),
     "StridedSlice": _slice,
     "Sub": lambda _, inputs: inputs[0] - inputs[1],

@@ -95,6 +95,23 @@ def attribute(op: Any, name: str, default: Any = None) -> Any:
         return default
 
 
+def einsum_letters(op: Any) -> tuple[list[str], str]:
+    """A letter for each axis of each input and of the output; those of an ellipsis are capitals."""
+    terms, output = op.get_attr("equation").decode().split("->")
+    inputs = terms.split(",")
+    ranks = [
+        tensor.shape.rank - len(term.replace("...", ""))
+        for term, tensor in zip(inputs, op.inputs, strict=True)
+        if "..." in term
+    ]
+    free = [c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in terms][: max(ranks, default=0)]
+    whole = [
+        term.replace("...", "".join(free[len(free) - (tensor.shape.rank - len(term) + 3) :]))
+        for term, tensor in zip(inputs, op.inputs, strict=True)
+    ]
+    return whole, output.replace("...", "".join(free))
+
+
 def moved(axis: Axis, size: int, move: Callable[..., Line] | None = None, *settings: Any) -> Axis:
     """An axis that gets another size.
 
