@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ FOLDERS = ("docs", "experiments", "results/reference")
 SHOWN = {".md", ".png", ".svg", ".yaml", ".csv"}
 """Endings of what pages show or link to."""
 
+PACKAGE = "saliency_bench"
 NOTEBOOK = "docs/from-model-to-gate"
 LONGEST = 40
 """Most lines of what a cell of the notebook printed."""
@@ -30,7 +32,8 @@ def main() -> int:
     """Gather the pages and build the site; the exit status is that of MkDocs."""
     gather()
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(CONFIG)]
-    return subprocess.run(command, cwd=ROOT).returncode
+    advertising = {"NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(command, cwd=ROOT, env=os.environ | advertising).returncode
 
 
 def gather() -> None:
@@ -45,16 +48,33 @@ def gather() -> None:
     for name in public_modules():
         page = SOURCE / "reference" / f"{name}.md"
         page.parent.mkdir(exist_ok=True)
-        page.write_text(f"# {name}\n\n::: {name}\n", encoding="utf-8")
+        page.write_text(reference(name), encoding="utf-8")
 
 
 def public_modules() -> list[str]:
-    """The package, and the modules that its stub names, `saliency_bench.explainers` and so on."""
-    stub = ROOT / "saliency_bench" / "__init__.pyi"
-    tree = ast.parse(stub.read_text(encoding="utf-8"))
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and not node.module]
-    names = sorted(alias.name for node in imports for alias in node.names)
-    return ["saliency_bench", *(f"saliency_bench.{name}" for name in [*names, "metrics"])]
+    """The package, and the modules that it offers, `saliency_bench.explainers` and so on."""
+    names = [name for name, module in _offered(PACKAGE) if not module]
+    return [PACKAGE, *(f"{PACKAGE}.{name}" for name in sorted({*names, "metrics"}))]
+
+
+def reference(module: str) -> str:
+    """The page of a module; where names resolve on first use, its stub says where they are."""
+    if not _stub(module).exists():
+        return f"# {module}\n\n::: {module}\n"
+    short = "    options: {members: []}"
+    places = [f"::: {module}.{place}.{name}" for name, place in _offered(module) if place]
+    return "\n\n".join([f"# {module}", f"::: {module}\n{short}", *places]) + "\n"
+
+
+def _offered(module: str) -> list[tuple[str, str]]:
+    """Each name of a module's stub, and the module inside it that holds it."""
+    tree = ast.parse(_stub(module).read_text(encoding="utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return [(alias.name, node.module or "") for node in imports for alias in node.names]
+
+
+def _stub(module: str) -> Path:
+    return ROOT / module.replace(".", "/") / "__init__.pyi"
 
 
 def as_page(notebook: dict[str, Any]) -> str:
