@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -25,16 +26,22 @@ def executed(folder: str | Path) -> nbformat.NotebookNode:
 
 
 def kept(book: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The same with plain text alone in its outputs, and nothing on standard error."""
+    """The same with plain text alone: no standard error, tables in HTML, colours or addresses."""
     for cell in book.cells:
         if cell.cell_type == "code":
-            cell.outputs = [
-                output for output in cell.outputs if output.get("name") != "stderr"
-            ]
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
                 if "data" in output:
-                    output.data = {"text/plain": output.data["text/plain"]}
+                    output.data = {"text/plain": plain(output.data["text/plain"])}
+                else:
+                    output.text = plain(output.text)
     return book
+
+
+def plain(text: str) -> str:
+    """What was printed, without what changes from run to run or needs a terminal."""
+    bare = re.sub(r" at 0x[0-9a-f]+", "", re.sub(r"\x1b\[[0-9;]*m", "", text))
+    return "\n".join(line.rstrip() for line in bare.splitlines()) + "\n"
 
 
 def main() -> int:

@@ -23,13 +23,13 @@ ELSEWHERE = {
 }
 """Pages whose Python is run by a test of their own, which asks for its results as well."""
 
-SMALL = "n_images=16 batch_size=16 cores=1 report.images=false".split()
+SMALL = ["n_images=16", "batch_size=16", "cores=1", "report.images=false"]
 """Makes a run of a page smaller."""
 
 RANKS = "similarity=[spearman_signed,spearman_abs]"
 """Likewise, where the page chooses none."""
 
-TINY = "model.filters=[4,8] model.units=16 model.training.epochs=4".split()
+TINY = ["model.filters=[4,8]", "model.units=16", "model.training.epochs=4"]
 """Makes the network of a page's run smaller."""
 
 WITH_CODE = [page for page in PAGES if {"python", "code"} & {b.kind for b in pages.blocks(page)}]
