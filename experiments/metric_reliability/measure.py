@@ -173,7 +173,8 @@ def _write(subject: Subject, name: str, maps: Maps, kept: NDArray[np.bool_], fil
     tables = [
         pd.DataFrame({"metric": metric, "variant": what, "image": range(len(values)),
                       "value": values})
-        for metric in subject.study.metrics
+        for metric, facts in subject.study.metrics.items()
+        if facts.controls or maps.redrawn is not None  # of controls only where a result is known
         for what, values in _numbers(subject, name, metric, maps, kept).items()
     ]  # fmt: skip
     part = file.with_suffix(".part")
@@ -192,16 +193,17 @@ def _numbers(
     found, own = {}, ask(OWN, maps.own)
     found[OWN] = own[VALUE]
     if facts.chance:
-        found[CHANCE] = ask(OWN, facts.moved(maps.own, subject.keys))[VALUE]
+        found[CHANCE] = _chance(ask, OWN, facts, maps.own, own, subject.keys)
     if maps.disturbed is None or maps.redrawn is None:
         return {what: sign * values for what, values in found.items()}
     for what, curve in zip((LEAST, MOST), HALVES.get(metric, ()), strict=False):
         # Hiding the most relevant parts must make the score fall.
         found[what] = (1 if what == LEAST else -1) * own[curve].mean(axis=1)
-    found[RETEST] = ask(RETEST, maps.own, keys=subject.other_keys)[VALUE]
+    again = partial(ask, keys=subject.other_keys)
+    retest = again(RETEST, maps.own)
+    found[RETEST] = retest[VALUE]
     if facts.chance:
-        moved = facts.moved(maps.own, subject.other_keys)
-        found[RETEST_CHANCE] = ask(RETEST, moved, keys=subject.other_keys)[VALUE]
+        found[RETEST_CHANCE] = _chance(again, RETEST, facts, maps.own, retest, subject.other_keys)
     for what in variants(metric, facts):
         found[what] = ask(what, maps.own)[VALUE]
     disturbed = ask(OWN, maps.disturbed, images=subject.disturbed)[VALUE]
@@ -209,6 +211,14 @@ def _numbers(
     if facts.family in REACTING:
         found[REDRAWN] = ask(OWN, maps.redrawn)[VALUE]
     return {what: sign * values for what, values in found.items()}
+
+
+def _chance(
+    ask: Any, what: str, facts: Any, maps: Floats, own: Mapping[str, Floats], keys: Floats
+) -> Floats:
+    """What maps that know nothing score: as the metric says, or that of the moved maps."""
+    known: Floats = own[CHANCE] if CHANCE in own else ask(what, facts.moved(maps, keys))[VALUE]
+    return known
 
 
 def _measured(

@@ -9,7 +9,7 @@ from typing import Any
 from saliency_bench.metrics import Blur, Fill, Histogram, Mean, Neighbours
 
 OWN, RETEST, CHANCE, RETEST_CHANCE = "own", "retest", "chance", "retest chance"
-"""With the settings of the preset; with another seed; of the moved map; of that with another seed."""
+"""By the settings of the preset; with another seed; and of the moved maps, likewise."""
 
 DISTURBED, REDRAWN = "disturbed", "redrawn"
 """Of the map and image after a minor disturbance; of the map of a redrawn network."""
