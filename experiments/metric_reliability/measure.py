@@ -38,8 +38,8 @@ RADIUS = 0.01
 FIXED = "*_shortcut_pad"
 """Kernels of 0 and 1 that were never learned, and are not redrawn."""
 
-UNUSED = ("constant", "weight_hash")
-"""Controls of every run that ask nothing of a metric."""
+UNUSED = ("constant", "weight_hash", "edge_detector", "centre_prior")
+"""Controls of every run whose result by a metric is not known."""
 
 SMOOTH, INVERTED = "smooth_noise", "inverted"
 ORACLES = {"faithfulness": "patch_oracle", "localisation": "own_region"}

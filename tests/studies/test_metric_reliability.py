@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments import __main__ as studies
 from experiments.metric_reliability import __main__ as command
 from experiments.metric_reliability import controls, evidence, figure
 from experiments.metric_reliability.judged import (
@@ -224,3 +225,12 @@ def test_every_network_has_a_preset():
 
 def test_figures_have_a_colour_and_a_marker_for_each_network():
     assert min(len(figure.MARKERS), len(figure.PALETTE)) >= len(command.NETWORKS)
+
+
+def test_a_study_without_expected_verdicts_has_its_own_command(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setenv(studies.DATA, "elsewhere")
+    monkeypatch.setattr(studies, "run_command", lambda study: asked.append(study) or 0)
+    assert studies.main(["metric_reliability"]) == 0
+    assert asked == ["metric_reliability"]
+    assert capsys.readouterr().out == "metric_reliability: as expected\n"

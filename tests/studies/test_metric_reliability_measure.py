@@ -60,8 +60,7 @@ def test_explainers_have_every_variant_and_controls_what_is_known_of_them(tables
     found, _ = tables
     assert set(found) == {
         "gradient", "occlusion", "patch_oracle", "own_region", "inverted patch_oracle",
-        "inverted own_region", "random_fresh", "random_frozen", "smooth_noise", "edge_detector",
-        "centre_prior",
+        "inverted own_region", "random_fresh", "random_frozen", "smooth_noise",
     }  # fmt: skip
     for metric in ("symmetric_relevance_gain", "deletion", "relevance_rank"):
         named = {name: set(own[own["metric"] == metric]["variant"]) for name, own in found.items()}
