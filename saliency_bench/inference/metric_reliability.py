@@ -42,12 +42,13 @@ def agreement(scores: Floats) -> Interval:
         return UNKNOWN
     images, explainers = order.shape
     ranks = stats.rankdata(order).reshape(order.shape)
-    squares = np.sum((ranks[:, None] - ranks[None]) ** 2, axis=2)
-    apart, by_chance = squares / (2 * explainers), np.var(ranks, ddof=1)
+    ranks -= ranks.mean()
     counts = _drawn(images)
+    # Squared distances of all pairs, from sums over images alone.
+    apart = images * (counts @ np.sum(ranks**2, axis=1)) - np.sum((counts @ ranks) ** 2, axis=1)
     with np.errstate(invalid="ignore"):
-        pairs = images**2 - np.sum(counts**2, axis=1)
-        drawn = 1 - np.einsum("si,ij,sj->s", counts, apart, counts) / pairs / by_chance
+        pairs = explainers * (images**2 - np.sum(counts**2, axis=1))
+        drawn = 1 - apart / pairs / np.var(ranks, ddof=1)
     return _interval(krippendorff(order), drawn)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from saliency_bench.inference import metric_reliability
 from saliency_bench.inference.metric_reliability import (
     MetaConsistency,
     agreement,
@@ -36,6 +37,25 @@ def test_agreement_is_krippendorffs_alpha_of_the_orders(seed):
                      for i in range(30) for j in range(30) if i != j])  # fmt: skip
     assert found.value == pytest.approx(1 - apart / ranks.var(ddof=1))
     assert found.low < found.value < found.high
+
+
+def test_the_bounds_are_those_of_pairs_of_different_images(monkeypatch):
+    """By the definition, image by image, for three drawn samples."""
+    scores = ordered(3, images=4)
+    counts = np.array([[2, 1, 1, 0], [0, 4, 0, 0], [1, 1, 1, 1]])
+    monkeypatch.setattr(metric_reliability, "_drawn", lambda images: counts)
+    ranks = stats.rankdata(stats.rankdata(scores, axis=1)).reshape(scores.shape)
+    by_hand = []
+    for sample in (counts[0], counts[2]):
+        drawn = np.repeat(np.arange(4), sample)
+        pairs = [(i, j) for i in drawn for j in drawn if i != j]
+        apart = np.mean([np.mean((ranks[i] - ranks[j]) ** 2) / 2 for i, j in pairs])
+        by_hand.append(1 - apart / ranks.var(ddof=1))
+    # One image four times says nothing of others.
+    found = agreement(scores)
+    low, high = np.quantile(by_hand, [0.025, 0.975])
+    assert found.low == pytest.approx(min(low, float(found.value)))
+    assert found.high == pytest.approx(max(high, float(found.value)))
 
 
 def test_three_images_by_hand():
