@@ -207,7 +207,9 @@ def _worse(own: pd.DataFrame, redrawn: pd.DataFrame) -> Interval:
     """The share of worse scores, with an interval by Student's t over images."""
     names = [name for name in own if name not in KEEPING]
     known = own[names].notna() & redrawn[names].notna()
-    each = (redrawn[names] < own[names]).where(known).mean(axis=1).dropna().to_numpy(float)
+    # Equal scores, as of a metric of hits and misses, count half: so .5 is what chance gives.
+    worse = (redrawn[names] < own[names]) + 0.5 * (redrawn[names] == own[names])
+    each = worse.where(known).mean(axis=1).dropna().to_numpy(float)
     return mean_interval(each)
 
 

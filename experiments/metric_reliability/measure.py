@@ -152,7 +152,9 @@ def _all_maps(subject: Subject, wanted: Any) -> Iterator[tuple[str, Maps]]:
     for family in {metric.family for metric in study.metrics.values()} & ORACLES.keys():
         if wanted(f"{INVERTED} {ORACLES[family]}"):
             name = ORACLES[family]
-            yield f"{INVERTED} {name}", Maps(-subject.explain(name, images))
+            # Of a mask it is the rest of the picture: a negative map has no positive relevance.
+            whole = 1 if family == "localisation" else 0
+            yield f"{INVERTED} {name}", Maps(whole - subject.explain(name, images))
 
 
 def _redrawn(subject: Subject, names: list[str]) -> dict[str, NDArray[np.float32]]:

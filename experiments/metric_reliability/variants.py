@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
+from saliency_bench import network
 from saliency_bench.metrics import Blur, Fill, Histogram, Mean, Neighbours
+from saliency_bench.protocols import TargetOutput
 
 OWN, RETEST, CHANCE, RETEST_CHANCE = "own", "retest", "chance", "retest chance"
 """By the settings of the preset; with another seed; and of the moved maps, likewise."""
@@ -17,7 +19,21 @@ DISTURBED, REDRAWN = "disturbed", "redrawn"
 LEAST, MOST = "least first", "most first"
 """Halves of a metric that hides the least, and the most, relevant parts first."""
 
-PROBABILITY = {"probability": {"output": "probability"}}
+
+@dataclass(frozen=True)
+class Probability(TargetOutput):
+    """The softmax of the class logits, also of a network that ends in logits."""
+
+    classifies: ClassVar[bool] = True
+
+    def __call__(self, output: network.ModelOutput) -> Any:
+        """`[N, K]`."""
+        import keras
+
+        return keras.ops.softmax(network.logits(output.head()))
+
+
+PROBABILITY = {"probability": {"output": Probability()}}
 _FILL = {"fill 1": {"fill": 1.0}}
 
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {

@@ -102,6 +102,15 @@ def test_maps_that_survive_a_redraw_need_not_get_worse():
     assert found.meta.between_disruptive == pytest.approx(0.8)
 
 
+def test_hits_and_misses_that_a_redraw_leaves_count_half():
+    """Two thirds of the images are hit before and after, one third is lost: (2 * .5 + 1) / 3."""
+    hits = pd.DataFrame(1.0, range(12), NAMES)
+    lost = hits.where(pd.Series(range(12)) >= 4, 0.0)
+    found = judge(sound(**{OWN: hits, REDRAWN: lost}), known(), KNOWN)
+    assert found.weakest("redraw").number.value == pytest.approx(2 / 3)
+    assert judge(sound(**{OWN: hits, REDRAWN: hits}), known(), KNOWN).weakest("redraw").said == "no"
+
+
 def test_explainers_without_a_value_do_not_take_the_images_from_the_others():
     few = {what: own.copy() for what, own in sound().items()}
     few[OWN].loc[2:, "grad_cam"] = np.nan

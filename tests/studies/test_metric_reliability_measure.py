@@ -81,12 +81,27 @@ def test_values_are_those_of_the_metric_signed_so_that_more_is_better(study, tab
         np.testing.assert_allclose(values(tables, "gradient", name, "own"), sign * own, rtol=1e-4)
 
 
+def test_the_probability_is_another_output_of_a_network_that_ends_in_logits(study, tables):
+    model = study.network.model
+    ended = keras.Sequential([*model.layers, keras.layers.Softmax()])
+    ended.build((None, 9, 9, 1))
+    maps = explainers.Gradient()(model, IMAGES, study.scene.targets)
+    own = metrics.Deletion(steps=3, output="probability").bind(ended)(
+        maps, IMAGES, study.scene.targets, keys=study.scene.keys
+    )
+    found = values(tables, "gradient", "deletion", "probability")
+    np.testing.assert_allclose(found, -own, rtol=1e-4)
+    assert (found >= -1).all()
+    assert not np.allclose(found, values(tables, "gradient", "deletion", "own"))
+
+
 def test_halves_add_up_and_an_inverse_has_minus_the_gain(tables):
     name = "symmetric_relevance_gain"
     oracle, inverse = (values(tables, who, name, "own")
                        for who in ("patch_oracle", "inverted patch_oracle"))  # fmt: skip
     np.testing.assert_allclose(inverse, -oracle, rtol=1e-4, atol=1e-6)
     assert (values(tables, "own_region", "relevance_rank", "own") == 1).all()
+    # The inverse of a mask is its complement.
     assert (values(tables, "inverted own_region", "relevance_rank", "own") == 0).all()
 
 
