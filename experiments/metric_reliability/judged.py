@@ -33,7 +33,7 @@ from saliency_bench.inference.quality import SURELY
 from saliency_bench.inference.reliability import intraclass
 
 AGREES = 0.65
-"""Least correlation that counts as agreement (Tomsett et al., 2020)."""
+"""Least correlation that counts as agreement: a convention."""
 
 KEEPING = ("guided_backprop", "guided_grad_cam", "lrp_z_plus")
 """Explainers whose maps largely survive a redraw, so that their scores need not get worse."""
