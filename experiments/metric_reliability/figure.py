@@ -92,7 +92,7 @@ def answers(judged: Judged) -> bytes:
         axes.axvline(bar, color=style.SUBDUED, linewidth=0.8, linestyle="--")
         for place, network in enumerate(networks):
             _points(axes, judged, metrics, network, question, place, len(networks))
-        axes.set(title=title, xlim=(0 if question == "redraw" else -0.75, 1.05))
+        axes.set(title=title, xlim=(0 if question == "redraw" else -1.05, 1.05))
         axes.set_ylim(len(metrics) - 0.5, -0.5)
         _stripes(axes, range(0, len(metrics), 2))
     panels[0].set_yticks(range(len(metrics)), metrics)
