@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,8 +23,13 @@ COMPOSITES: Mapping[str, Mapping[str, str]] = {
     "epsilon_alpha_beta_flat": {"dense": "epsilon", "convolution": "alpha_beta", "input": "flat"},
     "epsilon_gamma_box": {"dense": "epsilon", "convolution": "gamma", "input": "z_box"},
     "deep_taylor": {"dense": "z_plus", "convolution": "z_plus", "input": "z_box"},
+    "attention": {"dense": "epsilon", "convolution": "epsilon", "input": "epsilon"},
+    "attention_gamma": {"dense": "gamma", "convolution": "gamma", "input": "gamma"},
 }
 """Rules by place. Source of the `epsilon_plus` family: (Montavon et al., 2019)."""
+
+HALVING = frozenset({"attention", "attention_gamma"})
+"""Composites under which both factors of a product get half of its relevance (AttnLRP)."""
 
 PLACES = ("dense", "convolution", "input")
 UNSIGNED = {"z_plus", "w_square", "flat", "z_box"}
@@ -94,16 +99,24 @@ class LRP(Compiled):
     def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if a layer has no rule."""
         return network.relevance(
-            model, self._choose, self.output, magnitude=self._propagates_magnitude
+            model,
+            self._choose,
+            self.output,
+            products=self._products,
+            magnitude=self._propagates_magnitude,
         )
 
     def handing_back(self, model: Any) -> Bound:
         """Noise at the scores, handed back by the rules of the layers."""
-        return handing_back(model, self.output, network.Relevance(self._choose))
+        return handing_back(model, self.output, network.Relevance(self._choose, self._products))
 
     def conserved(self, scores: Floats) -> Floats:
         """What maps sum to in a network without biases: the scores or their magnitudes."""
         return np.abs(scores) if self._propagates_magnitude else scores
+
+    @property
+    def _products(self) -> Literal["signal", "halves"]:
+        return "halves" if isinstance(self.rule, str) and self.rule in HALVING else "signal"
 
     @property
     def _propagates_magnitude(self) -> bool:
