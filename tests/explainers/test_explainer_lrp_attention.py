@@ -10,8 +10,11 @@ from helpers.transformers import KINDS, SHAPES, Plain, drawn, transformer
 
 from saliency_bench import explainers as ex
 from saliency_bench import network
+from saliency_bench.models import VisionTransformer
 from saliency_bench.network.batches import Kernel
 from saliency_bench.network.gradients import derivative
+from saliency_bench.properties import axioms
+from saliency_bench.properties.subject import TestedExplainer
 from saliency_bench.protocols import NotApplicable
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -126,6 +129,18 @@ def test_without_other_sources_constant_attention_conserves_the_logit(rule):
     close(
         explainer(model, images(), TARGETS).sum(axis=(1, 2, 3)), explainer.conserved(logits), 1e-3
     )
+
+
+@pytest.mark.parametrize("pool", ["class_token", "mean"])
+@pytest.mark.parametrize("rule", ["epsilon", "z_plus", "epsilon_plus_flat"])
+def test_the_axiom_of_conservation_holds_for_the_vision_transformer(rule, pool):
+    model = VisionTransformer(blocks=1, width=8, pool=pool).network((8, 8, 2), 3, seed=0)
+    explainer = ex.LRP(rule)
+    bound = explainer.bind(model)
+    finding = axioms.conservation(TestedExplainer(explainer, model, images(), TARGETS, {}, bound))
+    assert finding.deviation < 1e-3
+    assert "conservation" in explainer.axioms
+    assert "conservation" not in ex.LRP("attention").axioms
 
 
 def test_a_bound_explainer_reads_swapped_weights():
