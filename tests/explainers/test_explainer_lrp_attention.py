@@ -14,7 +14,7 @@ from saliency_bench.models import VisionTransformer
 from saliency_bench.network.batches import Kernel
 from saliency_bench.network.gradients import derivative
 from saliency_bench.properties import axioms
-from saliency_bench.properties.subject import TestedExplainer
+from saliency_bench.properties import subject as tested
 from saliency_bench.protocols import NotApplicable
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -137,7 +137,9 @@ def test_the_axiom_of_conservation_holds_for_the_vision_transformer(rule, pool):
     model = VisionTransformer(blocks=1, width=8, pool=pool).network((8, 8, 2), 3, seed=0)
     explainer = ex.LRP(rule)
     bound = explainer.bind(model)
-    finding = axioms.conservation(TestedExplainer(explainer, model, images(), TARGETS, {}, bound))
+    finding = axioms.conservation(
+        tested.TestedExplainer(explainer, model, images(), TARGETS, {}, bound)
+    )
     assert finding.deviation < 1e-3
     assert "conservation" in explainer.axioms
     assert "conservation" not in ex.LRP("attention").axioms
