@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import transformers
+from helpers import plain_transformer as transformers
 from helpers.lazily import keras, layers
 
 from saliency_bench import explainers as ex

@@ -5,8 +5,8 @@ from functools import cache
 import keras
 import numpy as np
 import pytest
-from helpers import transformers
-from helpers.transformers import KINDS, SHAPES, Plain, drawn, transformer
+from helpers import plain_transformer as transformers
+from helpers.plain_transformer import KINDS, SHAPES, Plain, drawn, transformer
 
 from saliency_bench import explainers as ex
 from saliency_bench import network

@@ -1,239 +1,254 @@
-"""One tiny vision transformer, written in three ways with equal weights, and its plain relevance.
-
-`Plain` is the reference: TensorFlow alone, every rule written with `tf.stop_gradient`, so that the
-gradient that comes back is relevance over value. Importing this module starts TensorFlow.
-"""
+"""Small networks of tokens, with random weights. Importing them starts TensorFlow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
-
 import keras
-import numpy as np
 import tensorflow as tf
-from keras import layers
-
-SIDE, CHANNELS, PATCH, WIDTH, HEADS, HIDDEN, CLASSES = 8, 2, 4, 8, 2, 16, 3
-TOKENS = (SIDE // PATCH) ** 2
-EACH = WIDTH // HEADS
-EPSILON = 1e-3
-KINDS = ("functional", "nested", "subclassed")
-
-SHAPES = {
-    "embed/kernel": (PATCH, PATCH, CHANNELS, WIDTH), "embed/bias": (WIDTH,),
-    "token": (1, 1, WIDTH), "place": (1, TOKENS + 1, WIDTH),
-    **{f"{norm}/{part}": (WIDTH,) for norm in ("one", "two", "last") for part in ("gamma", "beta")},
-    **{f"{name}/kernel": (WIDTH, WIDTH) for name in ("query", "key", "value", "out")},
-    **{f"{name}/bias": (WIDTH,) for name in ("query", "key", "value", "out")},
-    "up/kernel": (WIDTH, HIDDEN), "up/bias": (HIDDEN,),
-    "down/kernel": (HIDDEN, WIDTH), "down/bias": (WIDTH,),
-    "head/kernel": (WIDTH, CLASSES), "head/bias": (CLASSES,),
-}  # fmt: skip
-SOURCES = tuple(n for n in SHAPES if n.endswith(("bias", "beta", "token", "place")))
-"""Parameters that are added, and so have relevance of their own."""
+from keras import layers, ops
 
 
-def drawn(seed: int = 0) -> dict[str, np.ndarray]:
-    """Random weights; no bias, embedding or scale is trivial."""
-    rng = np.random.default_rng(seed)
-    return {
-        name: (rng.normal(0, 0.5, shape) + name.endswith("gamma")).astype(np.float32)
-        for name, shape in SHAPES.items()
-    }
+class Special(layers.Layer):
+    """Learned tokens in front of tokens `[N, T, D]`, or behind them."""
 
-
-class Tokens(layers.Layer):
-    """A class token before the patches, and an embedding of every place."""
+    def __init__(self, front=1, behind=0, **settings):
+        super().__init__(**settings)
+        self.counts = front, behind
 
     def build(self, shape):
-        self.token = self.add_weight(shape=SHAPES["token"], name="token")
-        self.place = self.add_weight(shape=(1, shape[1] + 1, shape[-1]), name="place")
+        self.tokens = [
+            self.add_weight(shape=(1, count, shape[-1]), initializer="random_normal", name=name)
+            for count, name in zip(self.counts, ("front", "behind"), strict=True)
+        ]
 
-    def call(self, patches):
-        size = keras.ops.shape(patches)
-        token = keras.ops.broadcast_to(self.token, (size[0], 1, size[-1]))
-        return keras.ops.concatenate([token, patches], axis=1) + self.place
-
-    def compute_output_shape(self, shape):
-        return shape[0], shape[1] + 1, shape[2]
+    def call(self, x):
+        front, behind = (ops.tile(token, (ops.shape(x)[0], 1, 1)) for token in self.tokens)
+        return ops.concatenate([front, x, behind], axis=1)
 
 
-class Written(keras.Model):
-    """Attention, normalisation and everything else by hand."""
+class Positions(layers.Layer):
+    """A learned vector for each token, added to it."""
 
-    def __init__(self):
+    def build(self, shape):
+        self.table = self.add_weight(shape=(1, *shape[1:]), initializer="random_normal")
+
+    def call(self, x):
+        return x + self.table
+
+
+class Fused(layers.Layer):
+    """Attention of one kernel for queries, keys and values, with sizes that the graph computes."""
+
+    def __init__(self, heads=2, **settings):
+        super().__init__(**settings)
+        self.heads = heads
+
+    def build(self, shape):
+        self.qkv, self.out = layers.Dense(3 * shape[-1]), layers.Dense(shape[-1])
+        self.qkv.build(shape)
+        self.out.build(shape)
+
+    def call(self, x):
+        batch, count, width = tf.shape(x)[0], tf.shape(x)[1], x.shape[-1]
+        parts = tf.reshape(self.qkv(x), [batch, count, 3, self.heads, width // self.heads])
+        q, k, v = tf.unstack(tf.transpose(parts, [2, 0, 3, 1, 4]))
+        weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) * width**-0.5)
+        mixed = tf.transpose(tf.matmul(weights, v), [0, 2, 1, 3])
+        return self.out(tf.reshape(mixed, [batch, count, width]))
+
+
+def attention(x, name, *, fused=False):
+    """A layer's output for tokens: Keras's own attention, or `Fused`."""
+    return Fused(name=name)(x) if fused else layers.MultiHeadAttention(2, 4, name=name)(x, x)
+
+
+def block(x, name, *, fused=False):
+    """Attention, then an MLP, both behind a normalisation and with a residual connection."""
+    x = x + attention(
+        layers.LayerNormalization(name=f"{name}_norm1")(x), f"{name}_mix", fused=fused
+    )
+    hidden = layers.Dense(12, activation="gelu")(layers.LayerNormalization()(x))
+    return layers.Add(name=f"{name}_out")([x, layers.Dense(x.shape[-1])(hidden)])
+
+
+def patch_tokens(images, width=8, patch=4):
+    """`[N, T, D]` of patches, with the convolution `patches`."""
+    x = layers.Conv2D(width, patch, strides=patch, name="patches")(images)
+    return layers.Reshape((-1, width))(x)
+
+
+READOUTS = {
+    "class": lambda x: x[:, 0],
+    "taken": lambda x: ops.take(x, 0, axis=1),
+    "squeezed": lambda x: ops.squeeze(x[:, :1], axis=1),
+    "split": lambda x: ops.split(x, [1], axis=1)[0][:, 0],
+    "unstacked": lambda x: layers.Lambda(lambda y: tf.unstack(y, axis=1)[0])(x),
+    "mean": lambda x: ops.mean(x, axis=1),
+    "patches": lambda x: ops.mean(x[:, 1:], axis=1),
+    "both": lambda x: ops.concatenate([x[:, 0], ops.mean(x[:, 1:], axis=1)], axis=-1),
+}
+
+
+def vit(
+    shape=(16, 24, 3),
+    readout="class",
+    *,
+    front=1,
+    behind=0,
+    depth=2,
+    positions=True,
+    fused=False,
+):
+    """A vision transformer of `depth` blocks, `b0` and so on, and the normalisation `norm`."""
+    images = keras.Input(shape)
+    x = Special(front, behind, name="special")(patch_tokens(images))
+    x = Positions()(x) if positions else x
+    for i in range(depth):
+        x = block(x, f"b{i}", fused=fused)
+    x = layers.LayerNormalization(name="norm")(x)
+    return keras.Model(images, layers.Dense(3, name="head")(READOUTS[readout](x)))
+
+
+class Subclassed(keras.Model):
+    """A vision transformer without a graph of Keras tensors, of parts that are models."""
+
+    def __init__(self, shape=(16, 24, 3)):
         super().__init__()
-        self.own = {
-            name: self.add_weight(shape=shape, name=name.replace("/", "_"))
-            for name, shape in SHAPES.items()
-        }
-
-    def normal(self, values, name):
-        values = values - tf.reduce_mean(values, -1, keepdims=True)
-        variance = tf.reduce_mean(values * values, -1, keepdims=True)
-        scaled = values / tf.sqrt(variance + EPSILON)
-        return scaled * self.own[f"{name}/gamma"] + self.own[f"{name}/beta"]
-
-    def dense(self, values, name):
-        return (
-            tf.einsum("btd,de->bte", values, self.own[f"{name}/kernel"]) + self.own[f"{name}/bias"]
-        )
-
-    def heads(self, values, name):
-        apart = tf.reshape(self.dense(values, name), [-1, TOKENS + 1, HEADS, EACH])
-        return tf.transpose(apart, [0, 2, 1, 3])
-
-    def attention(self, values):
-        query, key, value = (self.heads(values, name) for name in ("query", "key", "value"))
-        weights = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) / EACH**0.5)
-        mixed = tf.transpose(weights @ value, [0, 2, 1, 3])
-        return self.dense(tf.reshape(mixed, [-1, TOKENS + 1, WIDTH]), "out")
+        tokens = keras.Input((1 + shape[0] * shape[1] // 16, 8))
+        images = keras.Input(shape)
+        self.embed = keras.Model(images, Special()(patch_tokens(images)), name="embed")
+        self.blocks = [keras.Model(tokens, block(tokens, f"b{i}")) for i in range(2)]
+        self.norm, self.head = layers.LayerNormalization(name="norm"), layers.Dense(3)
 
     def call(self, images):
-        own = self.own
-        patches = tf.nn.conv2d(images, own["embed/kernel"], PATCH, "VALID") + own["embed/bias"]
-        patches = tf.reshape(patches, [-1, TOKENS, WIDTH])
-        token = tf.tile(own["token"], [tf.shape(images)[0], 1, 1])
-        hidden = tf.concat([token, patches], 1) + own["place"]
-        hidden = hidden + self.attention(self.normal(hidden, "one"))
-        up = self.dense(self.normal(hidden, "two"), "up")
-        gelu = 0.5 * up * (1 + tf.math.erf(up / 2**0.5))
-        hidden = hidden + self.dense(gelu, "down")
-        last = self.normal(hidden, "last")[:, 0]
-        return last @ own["head/kernel"] + own["head/bias"]
+        x = self.embed(images)
+        for part in self.blocks:
+            x = part(x)
+        return self.head(self.norm(x)[:, 0])
 
 
-def _parts() -> dict[str, Any]:
-    norm = partial(layers.LayerNormalization, epsilon=EPSILON)
-    return {
-        "embed": layers.Conv2D(WIDTH, PATCH, strides=PATCH, name="embed"),
-        "flat": layers.Reshape((TOKENS, WIDTH)),
-        "tokens": Tokens(name="tokens"),
-        "one": norm(name="one"),
-        "attention": layers.MultiHeadAttention(HEADS, EACH, name="attention"),
-        "two": norm(name="two"),
-        "up": layers.Dense(HIDDEN, activation="gelu", name="up"),
-        "down": layers.Dense(WIDTH, name="down"),
-        "last": norm(name="last"),
-        "head": layers.Dense(CLASSES, name="head"),
-    }
+def windows(x, size, *, grid=False):
+    """`[N, H, W, C]` to windows `[N * windows, places, C]`, or to grids of places far apart."""
+    _, height, width, channels = x.shape
+    rows, columns = (height // size, size), (width // size, size)
+    if grid:
+        rows, columns = rows[::-1], columns[::-1]
+    x = ops.reshape(x, (-1, *rows, *columns, channels))
+    x = ops.transpose(x, (0, 2, 4, 1, 3, 5) if grid else (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, size * size, channels))
 
 
-def _encoder(parts: dict[str, Any], tokens: Any) -> Any:
-    normed = parts["one"](tokens)
-    tokens = tokens + parts["attention"](normed, normed)
-    return tokens + parts["down"](parts["up"](parts["two"](tokens)))
+def unwindowed(x, size, height, width, *, grid=False):
+    """The inverse of `windows`."""
+    x = ops.reshape(x, (-1, height // size, width // size, size, size, x.shape[-1]))
+    x = ops.transpose(x, (0, 3, 1, 4, 2, 5) if grid else (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, height, width, x.shape[-1]))
 
 
-def _of_layers(*, nested: bool) -> tuple[Any, dict[str, Any]]:
-    parts = _parts()
-    images = keras.Input((SIDE, SIDE, CHANNELS))
-    tokens = parts["tokens"](parts["flat"](parts["embed"](images)))
-    if nested:
-        inside = keras.Input((TOKENS + 1, WIDTH))
-        tokens = keras.Model(inside, _encoder(parts, inside), name="encoder")(tokens)
-    else:
-        tokens = _encoder(parts, tokens)
-    model = keras.Model(images, parts["head"](parts["last"](tokens)[:, 0]))
-    if nested:
-        outside = keras.Input((SIDE, SIDE, CHANNELS))
-        model = keras.Model(outside, layers.Softmax()(model(outside)))
-    return model, parts
+def window_block(x, name, size=2, *, shift=0, grid=False):
+    """Attention inside windows of a map, which is shifted first and shifted back."""
+    height, width = x.shape[1:3]
+    y = layers.LayerNormalization(name=f"{name}_norm")(x)
+    y = ops.roll(y, (-shift, -shift), (1, 2)) if shift else y
+    y = attention(windows(y, size, grid=grid), f"{name}_mix")
+    y = unwindowed(y, size, height, width, grid=grid)
+    x = x + (ops.roll(y, (shift, shift), (1, 2)) if shift else y)
+    hidden = layers.Dense(12, activation="gelu")(layers.LayerNormalization()(x))
+    return layers.Add(name=f"{name}_out")([x, layers.Dense(x.shape[-1])(hidden)])
 
 
-def _give(parts: dict[str, Any], own: dict[str, np.ndarray]) -> None:
-    for name in ("embed", "one", "two", "up", "down", "last", "head"):
-        parts[name].set_weights([own[key] for key in SHAPES if key.startswith(f"{name}/")])
-    parts["tokens"].set_weights([own["token"], own["place"]])
-    into = [
-        own[f"{name}/{part}"].reshape([WIDTH, HEADS, EACH] if part == "kernel" else [HEADS, EACH])
-        for name in ("query", "key", "value")
-        for part in ("kernel", "bias")
-    ]
-    out = [own["out/kernel"].reshape(HEADS, EACH, WIDTH), own["out/bias"]]
-    parts["attention"].set_weights([*into, *out])
+def merged(x, name):
+    """Each 2x2 neighbours as one position of twice the channels."""
+    parts = [x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)]
+    x = layers.LayerNormalization()(ops.concatenate(parts, axis=-1))
+    return layers.Dense(x.shape[-1] // 2, name=name)(x)
 
 
-def transformer(kind: str, own: dict[str, np.ndarray]) -> Any:
-    """The network, written in this way, with these weights."""
-    if kind == "subclassed":
-        model = Written()
-        model(np.zeros((1, SIDE, SIDE, CHANNELS), np.float32))
-        model.set_weights([own[name] for name in SHAPES])
-        return model
-    model, parts = _of_layers(nested=kind == "nested")
-    _give(parts, own)
-    return model
+def swin(shape=(16, 32, 3)):
+    """Windows, shifted windows, a merge of patches, and both again, on the maps `[N, h, w, C]`."""
+    images = keras.Input(shape)
+    x = layers.Conv2D(8, 2, strides=2, name="patches")(images)
+    x = window_block(window_block(x, "a"), "b", shift=1)
+    x = merged(x, "merge")
+    x = window_block(window_block(x, "c"), "d", shift=1)
+    x = layers.LayerNormalization(name="norm")(x)
+    return keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
 
 
-@dataclass(frozen=True)
-class Plain:
-    """Relevance of one image by a modified gradient, in TensorFlow alone.
+def listed(x, name, size, *, width=2, shift=0):
+    """A block of `swin` on a list of tokens: padded to full windows, shifted, with a mask."""
+    height, columns = size
+    full = [-(-side // width) * width for side in size]
+    y = layers.LayerNormalization(name=f"{name}_norm")(x)
+    y = ops.reshape(y, (-1, *size, x.shape[-1]))
+    y = ops.pad(y, ((0, 0), (0, full[0] - height), (0, full[1] - columns), (0, 0)))
+    y = ops.roll(y, (-shift, -shift), (1, 2)) if shift else y
+    y = Masked(full[0] * full[1] // width**2, name=f"{name}_mix")(windows(y, width))
+    y = unwindowed(y, width, *full)
+    y = ops.roll(y, (shift, shift), (1, 2)) if shift else y
+    y = ops.reshape(y[:, :height, :columns], (-1, height * columns, x.shape[-1]))
+    return layers.Add(name=f"{name}_out")([x, y])
 
-    Attributes:
-        own: the weights.
-        halves: whether both factors of a product get half, and a softmax its gradient; else
-            attention weights are constants.
-    """
 
-    own: dict[str, np.ndarray]
-    halves: bool
+class Masked(layers.Layer):
+    """Attention inside windows `[N * windows, places, C]`, with a mask for each window."""
 
-    def __call__(
-        self, image: np.ndarray, target: int
-    ) -> tuple[np.ndarray, dict[str, float], float]:
-        """Relevance `[H, W, C]` of an image, that of every other source, and the logit."""
-        own = {name: tf.constant(value) for name, value in self.own.items()}
-        pixels = tf.constant(image[None])
-        with tf.GradientTape() as tape:
-            tape.watch([pixels, own])
-            logit, scores, weights = self._forward(pixels, own)
-            logit = logit[0, target]
-        by = [pixels, {name: own[name] for name in SOURCES}, scores, weights]
-        slopes = tape.gradient(logit, by, unconnected_gradients="zero")
-        shares = [tf.reduce_sum(v * s) for v, s in zip(by[2:], slopes[2:], strict=True)]
-        sources = {name: float(tf.reduce_sum(own[name] * slopes[1][name])) for name in SOURCES}
-        # What a softmax takes in is less than what it was given: its Taylor series has a constant.
-        return (pixels * slopes[0])[0].numpy(), {
-            **sources, "softmax": float(shares[1] - shares[0]) if self.halves else 0.0,
-        }, float(logit)  # fmt: skip
+    def __init__(self, count, **settings):
+        super().__init__(**settings)
+        self.count, self.kernel = count, layers.Dense(24)
 
-    def _half(self, product: Any) -> Any:
-        """The product, with half its gradient."""
-        return product / 2 + tf.stop_gradient(product / 2) if self.halves else product
+    def build(self, shape):
+        self.kernel.build(shape)
+        self.mask = self.add_weight(shape=(1, self.count, 1, shape[1], shape[1]))
 
-    def _attention(self, values: Any, own: dict[str, Any]) -> tuple[Any, Any, Any]:
-        def dense(tensor: Any, name: str) -> Any:
-            return tensor @ own[f"{name}/kernel"] + own[f"{name}/bias"]
+    def call(self, x):
+        _, places, width = x.shape
+        parts = ops.reshape(self.kernel(x), (-1, places, 3, 2, width // 2))
+        q, k, v = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)))
+        weights = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))
+        weights = ops.reshape(weights, (-1, self.count, 2, places, places)) + self.mask
+        weights = ops.softmax(ops.reshape(weights, (-1, 2, places, places)))
+        mixed = ops.transpose(ops.matmul(weights, v), (0, 2, 1, 3))
+        return ops.reshape(mixed, (-1, places, width))
 
-        def heads(name: str) -> Any:
-            return tf.stack(tf.split(dense(values, name), HEADS, axis=-1), axis=1)
 
-        query, key, value = map(heads, ("query", "key", "value"))
-        scores = self._half(tf.einsum("bhid,bhjd->bhij", query, key))
-        weights = tf.nn.softmax(scores / EACH**0.5)
-        if not self.halves:
-            weights = tf.stop_gradient(weights)
-        mixed = self._half(tf.einsum("bhij,bhjd->bhid", weights, value))
-        mixed = tf.concat(tf.unstack(mixed, axis=1), axis=-1)
-        return dense(mixed, "out"), scores, weights
+def listed_swin(shape=(16, 28, 3)):
+    """Two blocks on lists of 4x7 tokens, of which windows of 2x2 do not fill the last column."""
+    images = keras.Input(shape)
+    x = listed(listed(patch_tokens(images), "a", (4, 7)), "b", (4, 7), shift=1)
+    return keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
 
-    def _forward(self, pixels: Any, own: dict[str, Any]) -> tuple[Any, Any, Any]:
-        def normal(values: Any, name: str) -> Any:
-            centred = values - tf.reduce_mean(values, axis=-1, keepdims=True)
-            variance = tf.math.reduce_variance(values, axis=-1, keepdims=True)
-            factor = tf.stop_gradient(tf.math.rsqrt(variance + EPSILON))
-            return centred * factor * own[f"{name}/gamma"] + own[f"{name}/beta"]
 
-        patches = tf.nn.conv2d(pixels, own["embed/kernel"], PATCH, "VALID") + own["embed/bias"]
-        patches = tf.reshape(patches, [1, TOKENS, WIDTH])
-        hidden = tf.concat([own["token"], patches], 1) + own["place"]
-        mixed, scores, weights = self._attention(normal(hidden, "one"), own)
-        hidden = hidden + mixed
-        up = normal(hidden, "two") @ own["up/kernel"] + own["up/bias"]
-        passed = up * tf.stop_gradient(tf.nn.gelu(up, approximate=False) / up)
-        hidden = hidden + passed @ own["down/kernel"] + own["down/bias"]
-        logits = normal(hidden, "last")[:, 0] @ own["head/kernel"] + own["head/bias"]
-        return logits, scores, weights
+def maxvit(shape=(16, 32, 3)):
+    """A convolution, then attention inside windows, then inside grids."""
+    images = keras.Input(shape)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", activation="gelu")(images)
+    x = window_block(window_block(x, "a"), "b", grid=True)
+    return keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+def convnext(shape=(16, 24, 3)):
+    """A patchify stem, a depthwise block with LayerNorm, a downsampling, a block, a norm."""
+
+    def residual(x, name):
+        y = layers.DepthwiseConv2D(3, padding="same")(x)
+        y = layers.Dense(16, activation="gelu")(layers.LayerNormalization()(y))
+        return layers.Add(name=name)([x, layers.Dense(x.shape[-1])(y)])
+
+    images = keras.Input(shape)
+    x = residual(layers.LayerNormalization()(layers.Conv2D(8, 2, strides=2)(images)), "a")
+    x = layers.Conv2D(8, 2, strides=2)(layers.LayerNormalization()(x))
+    x = layers.GlobalAveragePooling2D()(residual(x, "b"))
+    return keras.Model(images, layers.Dense(3)(layers.LayerNormalization(name="norm")(x)))
+
+
+def class_attention(*, aside=False):
+    """A class token that patches never see; `aside`: blocks of patches between its attentions."""
+    images = keras.Input((16, 24, 3))
+    x = patch_tokens(images)
+    x = x if aside else block(block(x, "b0"), "b1")
+    token = Special(1, 0)(x)[:, :1]
+    for i in range(2):
+        every = layers.LayerNormalization()(ops.concatenate([token, x], axis=1))
+        token = token + layers.MultiHeadAttention(2, 4)(every[:, :1], every)
+        x = block(x, f"aside{i}") if aside else x
+    return keras.Model(images, layers.Dense(3)(layers.LayerNormalization()(token)[:, 0]))
