@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from saliency_bench.engine.background import Background
 from saliency_bench.engine.cores import Cores
 from saliency_bench.engine.explaining import Explaining
+from saliency_bench.engine.fine_tuning import in_force
 from saliency_bench.engine.locks import PATIENCE, Claims
 from saliency_bench.engine.outcome import LONGEST, Outcome
 from saliency_bench.engine.plan import shard_keys
@@ -24,6 +25,7 @@ from saliency_bench.protocols import (
     NAN,
     OK,
     Bound,
+    FineTuned,
     Floats,
     Ints,
     NotApplicable,
@@ -61,6 +63,9 @@ keys of the images."""
 Pair = tuple[str, str]
 """An explainer and a metric."""
 
+Call = Callable[[], Numbers | None]
+"""Computes a cell; None if the metric fails."""
+
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
@@ -85,8 +90,14 @@ class Assessment:
         return next(iter(self.keys.values()))
 
 
-def make_assessments(study: Study) -> tuple[Assessment, ...]:
+def make_assessments(
+    study: Study, tuned: Mapping[str, FineTuned] | None = None
+) -> tuple[Assessment, ...]:
     """The plan of a study's metrics, shard by shard; empty without metrics.
+
+    Args:
+        study: the study to plan.
+        tuned: the fine-tuned network of each metric that asks one.
 
     Raises:
         ValueError: if a metric's repr is an address and not its settings.
@@ -97,6 +108,7 @@ def make_assessments(study: Study) -> tuple[Assessment, ...]:
     if not metrics:
         return ()
     explainers = {name: identity(explainer) for name, explainer in study.explainers.items()}
+    others = {name: {"tuned": own.network.fingerprint} for name, own in (tuned or {}).items()}
     plan = []
     for (start, stop), data in shard_keys(study).items():
         regions = None if study.regions is None else digest_of_array(study.regions[start:stop])
@@ -104,6 +116,7 @@ def make_assessments(study: Study) -> tuple[Assessment, ...]:
         keys = {
             (name, metric): content_key(
                 {**common, "name": name, "explainer": asked, "metric": settings}
+                | others.get(metric, {})
             )
             for name, asked in explainers.items()
             for metric, settings in metrics.items()
@@ -122,6 +135,7 @@ class Assessor:
         bound: the explainers that apply, bound to the model.
         progress: shows the steps.
         outcome: learns which explainers and metrics fail, and why.
+        tuned: the fine-tuned network of each metric that asks one.
     """
 
     study: Study
@@ -129,6 +143,7 @@ class Assessor:
     bound: Mapping[str, Bound]
     progress: Progress
     outcome: Outcome = field(default_factory=Outcome)
+    tuned: Mapping[str, FineTuned] = field(default_factory=dict)
 
     def run(self, plan: Sequence[Assessment]) -> Outcome:
         """Compute the missing cells, with explainers and metrics side by side.
@@ -182,6 +197,8 @@ class Assessor:
     def _bind(self) -> dict[str, BoundMetric]:
         bound: dict[str, BoundMetric] = {}
         for name, metric in self.study.metrics.items():
+            if name in self.outcome.metrics:  # it has no network to ask
+                continue
             try:
                 if metric.needs_regions and self.study.regions is None:
                     raise NotApplicable("it needs masks of the images, and there are none")
@@ -218,17 +235,24 @@ class Assessor:
         )
         names = dict.fromkeys(name for name, _ in pairs)
         maps = dict(explaining.maps(dict.fromkeys(names, scene)))
-        calls = [
-            (pair, partial(self._assess, pair, metrics[pair[1]], maps[pair[0]], scene))
-            for pair in pairs
-            if pair[0] in maps
-        ]
+        calls: dict[FineTuned | None, list[tuple[Pair, Call]]] = {None: []}
+        for pair in (pair for pair in pairs if pair[0] in maps):
+            call = partial(self._assess, pair, metrics[pair[1]], maps[pair[0]], scene)
+            calls.setdefault(self.tuned.get(pair[1]), []).append((pair, call))
+        for tuned, own in calls.items():
+            with in_force(self.study.network, tuned):
+                for pair, cell in self._called(own, cores):
+                    self.progress.step(f"{pair[1]} of {pair[0]}", pair[1])
+                    if cell is not None:
+                        yield pair, cell
+
+    def _called(
+        self, calls: Sequence[tuple[Pair, Call]], cores: Cores
+    ) -> Iterator[tuple[Pair, Numbers | None]]:
+        """The cells of calls, side by side where they may be."""
         together = (call for call in calls if self._may_run_beside(call[0]))
         alone = ((pair, call()) for pair, call in calls if not self._may_run_beside(pair))
-        for pair, cell in chain(cores.run(together), alone):
-            self.progress.step(f"{pair[1]} of {pair[0]}", pair[1])
-            if cell is not None:
-                yield pair, cell
+        return chain(cores.run(together), alone)
 
     def _may_run_beside(self, pair: Pair) -> bool:
         """Whether other calls may run meanwhile; a metric may call the explainer again."""

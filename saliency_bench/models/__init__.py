@@ -3,6 +3,7 @@
 from saliency_bench.models.adebayo2018 import CNN, MLP
 from saliency_bench.models.application import Application
 from saliency_bench.models.base import LoadedModel, Model, as_loaded
+from saliency_bench.models.fine_tuner import FineTuner
 from saliency_bench.models.function import Function
 from saliency_bench.models.others import with_others
 from saliency_bench.models.pooling import PoolingCNN
@@ -13,6 +14,7 @@ from saliency_bench.models.training import Training
 __all__ = [
     "Application",
     "CNN",
+    "FineTuner",
     "Function",
     "LoadedModel",
     "MLP",
