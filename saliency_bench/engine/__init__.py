@@ -3,7 +3,8 @@
 It is independent of checks and of the kind of model, and imports no TensorFlow.
 """
 
-from saliency_bench.engine.assess import Assessment, Assessor, make_assessments
+from saliency_bench.engine.assess import Assessor
+from saliency_bench.engine.assessments import Assessment, make_assessments
 from saliency_bench.engine.binding import bind
 from saliency_bench.engine.fine_tuning import tune
 from saliency_bench.engine.loop import Loop

@@ -91,12 +91,14 @@ def _solve(known: Grid, grids: Sequence[Finest | Coarse], tolerance: float) -> G
 def _largest(grid: Grid) -> Grid:
     """The largest magnitude of each grid."""
     flat = _flat(grid)  # over one axis NumPy is several times faster than over two
-    return np.maximum(flat.max(axis=-1), -flat.min(axis=-1))[..., None, None]
+    ends = np.maximum(flat.max(axis=-1), -flat.min(axis=-1))
+    return np.asarray(ends[..., np.newaxis, np.newaxis])
 
 
 def _sums(one: Grid, other: Grid) -> Grid:
     """The sum of products of each grid."""
-    return np.einsum("...i,...i->...", _flat(one), _flat(other))[..., None, None]
+    sums = np.einsum("...i,...i->...", _flat(one), _flat(other))
+    return np.asarray(sums[..., np.newaxis, np.newaxis])
 
 
 def _flat(grid: Grid) -> Grid:
