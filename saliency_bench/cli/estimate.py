@@ -70,10 +70,8 @@ def _totals(forecast: Forecast) -> Iterator[str]:
             f"{_hms(todo.seconds)}: at most {duration(most)}"
         )
     if (todo := forecast.tuning) is not None:
-        yield (
-            f"tuning   {todo.networks} networks to fine-tune, "
-            f"{duration(todo.networks * todo.epochs * todo.seconds)} in all"
-        )
+        seconds = todo.networks * todo.epochs * todo.seconds
+        yield f"tuning   {todo.networks} to do first: {duration(seconds)}"
     yield f"compile  about {duration(forecast.compiling)} in each process"
     yield f"time     about {duration(forecast.seconds)} then, with workers={forecast.workers}"
     yield f"disk     about {forecast.disk / 1e6:,.1f} MB"
