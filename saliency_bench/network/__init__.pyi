@@ -26,6 +26,8 @@ from .kept import KEPT as KEPT
 from .kept import once as once
 from .keras_network import KerasNetwork as KerasNetwork
 from .layer_settings import OF_TRAINING as OF_TRAINING
+from .learned_tokens import ClassToken as ClassToken
+from .learned_tokens import Positions as Positions
 from .lrp import Relevance as Relevance
 from .lrp import relevance as relevance
 from .lrp_rules import AlphaBeta as AlphaBeta
