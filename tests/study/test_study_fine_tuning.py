@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saliency_bench import Options, evaluate, explainers, metrics, models, network
+from saliency_bench import Options, Results, evaluate, explainers, metrics, models, network
 from saliency_bench.datasets import Npz
 from saliency_bench.engine import plan as planning
 from saliency_bench.protocols import Dataset, NotTuned, swapped_in
@@ -117,6 +117,7 @@ def test_resuming_trains_nothing_and_gives_the_same_numbers(
     first = run(model, data, cache, options={"run_dir": tmp_path})
     pd.testing.assert_frame_equal(first.metrics, results.metrics)
     cells = sorted(tmp_path.glob("cells/**/*"))
+    assert Results.load(tmp_path).provenance["fine_tuned"] == results.provenance["fine_tuned"]
     again = run(model, data, cache, options={"run_dir": tmp_path})
     pd.testing.assert_frame_equal(again.metrics, results.metrics)
     assert sorted(tmp_path.glob("cells/**/*")) == cells
