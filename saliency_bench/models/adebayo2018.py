@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-from saliency_bench.datasets.content import digest
-from saliency_bench.models.base import LoadedModel
-from saliency_bench.models.trainer import Trainer
+from saliency_bench.models.learned import Learned
 from saliency_bench.models.training import Training
-from saliency_bench.protocols import Dataset
 from saliency_bench.randomize import stream
 
 Kernels = Literal["glorot_uniform", "truncated_normal"]
@@ -30,7 +26,7 @@ _TRUNCATED_STD = 0.87962566103423978
 
 
 @dataclass(frozen=True)
-class CNN:
+class CNN(Learned):
     """The convolutional network of (Adebayo et al., 2018, appendix B), ending in logits.
 
     The paper does not say how its weights begin. Its released code takes `truncated_normal`, biases
@@ -47,7 +43,7 @@ class CNN:
         penalty: weight of the hidden layers' squared kernels, halved and summed, in the loss.
     """
 
-    trains: ClassVar[bool] = True
+    kind: ClassVar[str] = "cnn"
 
     filters: Sequence[int] = (32, 64)
     kernel: int = 5
@@ -65,23 +61,6 @@ class CNN:
             raise ValueError(f"bias must be finite, got {self.bias}")
         if not 0 <= self.penalty < math.inf:
             raise ValueError(f"penalty must be at least 0 and finite, got {self.penalty}")
-
-    def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """Train the network on the dataset, or read it from the cache.
-
-        Args:
-            dataset: the images to train on and to explain.
-            seed: of the initial weights and the order of images.
-            cache: folder of trained networks.
-
-        Raises:
-            ValueError: if the dataset has no training images, or does not fit the network.
-        """
-        return Trainer(self, dataset, seed=seed, cache=cache).load()
-
-    def fingerprint(self) -> str:
-        """Hash of all settings."""
-        return digest({"model": "cnn", **asdict(self)})
 
     def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
         """Build the untrained network.
@@ -135,7 +114,7 @@ class CNN:
 
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(Learned):
     """The multilayer perceptron of (Adebayo et al., 2018, appendix B), ending in logits.
 
     Attributes:
@@ -145,7 +124,7 @@ class MLP:
             has a standard deviation of 2 / sqrt(inputs) before its truncation at 2 of them.
     """
 
-    trains: ClassVar[bool] = True
+    kind: ClassVar[str] = "mlp"
 
     units: Sequence[int] = (2500, 1500, 500)
     training: Training = field(default_factory=Training)
@@ -154,23 +133,6 @@ class MLP:
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _widths("units", self.units))
         _require_known(self.initializer)
-
-    def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """Train the network on the dataset, or read it from the cache.
-
-        Args:
-            dataset: the images to train on and to explain.
-            seed: of the initial weights and the order of images.
-            cache: folder of trained networks.
-
-        Raises:
-            ValueError: if the dataset has no training images, or does not fit the network.
-        """
-        return Trainer(self, dataset, seed=seed, cache=cache).load()
-
-    def fingerprint(self) -> str:
-        """Hash of all settings."""
-        return digest({"model": "mlp", **asdict(self)})
 
     def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
         """Build the untrained network.

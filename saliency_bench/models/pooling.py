@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from saliency_bench.datasets.content import digest
-from saliency_bench.models.base import LoadedModel
-from saliency_bench.models.trainer import Trainer
+from saliency_bench.models.learned import Learned
 from saliency_bench.models.training import Training
-from saliency_bench.protocols import Dataset
 from saliency_bench.randomize import stream
 
 
 @dataclass(frozen=True)
-class PoolingCNN:
+class PoolingCNN(Learned):
     """Convolutions with ReLU, a global average pooling, and a linear layer of logits.
 
     A 2x2 max-pooling follows each convolution but the last two. The network can be applied to
@@ -28,7 +24,7 @@ class PoolingCNN:
         training: how it is trained.
     """
 
-    trains: ClassVar[bool] = True
+    kind: ClassVar[str] = "pooling_cnn"
 
     filters: Sequence[int] = (16, 32, 64, 64)
     kernel: int = 3
@@ -40,23 +36,6 @@ class PoolingCNN:
             raise ValueError(f"filters must be at least 1; got {list(self.filters)}")
         if self.kernel < 1:
             raise ValueError(f"kernel must be at least 1; got {self.kernel}")
-
-    def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """Train the network on the dataset, or read it from the cache.
-
-        Args:
-            dataset: the images to train on and to explain.
-            seed: of the initial weights and the order of images.
-            cache: folder of trained networks.
-
-        Raises:
-            ValueError: if the dataset has no training images, or does not fit the network.
-        """
-        return Trainer(self, dataset, seed=seed, cache=cache).load()
-
-    def fingerprint(self) -> str:
-        """Hash of all settings."""
-        return digest({"model": "pooling_cnn", **asdict(self)})
 
     def network(self, shape: tuple[int, ...], n_classes: int, *, seed: int) -> Any:
         """Build the untrained network.

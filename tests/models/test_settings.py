@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from saliency_bench.models import CNN, MLP, Application, Function, Saved, Training
+from saliency_bench.models import CNN, MLP, Application, Function, KerasHub, Saved, Training
 
 
 def test_settings_are_built_and_hashed_without_tensorflow_or_scikit_learn():
@@ -83,6 +83,8 @@ def test_what_is_trained():
         (lambda: Training(stop_accuracy=0), r"stop_accuracy must be in \(0, 1\], got 0"),
         (lambda: Training(stop_accuracy=1.1), r"stop_accuracy must be in \(0, 1\], got 1.1"),
         (lambda: Training(weight_decay=-1), "weight_decay must be at least 0, got -1"),
+        (lambda: Training(schedule="linear"), "schedule must be one of constant, cosine; got 'lin"),
+        (lambda: Training(schedule="cosine"), "stop_accuracy must be null; got 0.99"),
         (lambda: Saved("model.keras", std=0), "std must be positive"),
         (lambda: Application(options={"weights": None}), "options must not set .*weights"),
     ],
@@ -112,3 +114,11 @@ def test_files_of_another_format(tmp_path, name, message):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         Saved(str(tmp_path / "model.keras")).fingerprint()
+
+
+def test_keras_hub_must_be_installed(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(
+        ValueError, match=r"needs Keras Hub: pip install 'saliency-bench\[keras-hub\]'"
+    ):
+        KerasHub().load(None, seed=0, cache=tmp_path)
