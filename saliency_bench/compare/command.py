@@ -51,7 +51,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _parser() -> command.Parser:
     parser = command.Parser(
-        "python -m saliency_bench.compare",
+        command.program("compare"),
         description="Do maps depend less on what the network learned than they did? "
         "The interval of the difference in `retained` decides, not the numbers alone.",
         epilog="Exit status: 0 same, 1 regressed, 2 the request is wrong.",

@@ -59,6 +59,8 @@ class Activations(_Features):
     Settings: `layer`, `upsample` and `output`, as `GradCAM`'s; `output` does not change the map.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ()
+
     def combine(self, features: Any) -> Any:
         """The mean over channels."""
         import tensorflow as tf
@@ -74,6 +76,8 @@ class EigenCAM(_Features):
     for which the sum of the map is at least 0. Features without negative values give a map without
     negative values. Settings as `Activations`'.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("muhammad2020",)
 
     def combine(self, features: Any) -> Any:
         """The projection; NaN for an image whose features are not finite."""
@@ -99,6 +103,8 @@ class FEM(_Features):
         deviations: distance above the channel's mean from which a feature is rare, in standard
             deviations.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("fuad2020",)
 
     deviations: float = 2.0
 
@@ -139,6 +145,7 @@ class ScoreCAM(Compiled):
     Settings as `GradCAM`'s; masks are always bilinear, as in the paper.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("wang2020",)
     uses_gradients: ClassVar[bool] = False
 
     layer: str | None = None

@@ -1,10 +1,11 @@
-"""What the commands share: flags refused in one line, exit statuses, lines for people."""
+"""What the commands share: how they are called, flags refused in one line, exit statuses."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from saliency_bench.protocols import interrupts
@@ -15,6 +16,26 @@ Options = TypeVar("Options")
 
 _LINE = 296
 """Most characters of a line, the name of the program included."""
+
+
+SCRIPT = "saliency-bench"
+"""The console script."""
+
+_MODULE = "python -m saliency_bench"
+
+
+def program(command: str = "") -> str:
+    """What to type for this program, or for one of its commands, as this process was started.
+
+    Args:
+        command: such as report; empty: the program itself.
+    """
+    path = Path(sys.argv[0])
+    if path.name.removesuffix(".exe") == SCRIPT:
+        return f"{SCRIPT} {command}".rstrip()
+    if (path.parent.name, path.name) == (command, "__main__.py"):
+        return f"{_MODULE}.{command}"
+    return f"{_MODULE} {command}".rstrip()
 
 
 class Parser(argparse.ArgumentParser):

@@ -120,6 +120,7 @@ FACTS = record(
         "chance": optional(share),
         "doses": mapping_of(share),
         "metrics": mapping_of(_METRIC),
+        "papers": mapping_of(list_of(text)),
         "expectations": mapping_of(EXPECTATION),
         "signed": mapping_of(flag),
         "tested": record({}, {"chance": optional(share)}),
