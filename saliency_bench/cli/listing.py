@@ -73,7 +73,7 @@ def _list(options: argparse.Namespace) -> int:
     paths = [path for folder in folders for path in sorted((folder / group).glob("*.yaml"))]
     width = max(len(path.stem) for path in paths)
     for path in paths:
-        print(printable(f"{path.stem:<{width}}  {_what(path)}"))
+        print(printable(f"{path.stem:<{width}}  {_what(path)}".rstrip()))
     return Exit.FINISHED
 
 
