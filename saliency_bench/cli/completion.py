@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from saliency_bench.cli.listing import GROUPS
 
@@ -31,7 +31,7 @@ def complete(run: str, commands: Sequence[str]) -> bool:
     return words[0] not in commands
 
 
-def _print(names: Sequence[str], words: Sequence[str]) -> None:
+def _print(names: Iterable[str], words: Sequence[str]) -> None:
     begun = words[0] if words else ""
     for name in names:
         if name.startswith(begun):
