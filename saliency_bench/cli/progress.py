@@ -44,7 +44,7 @@ class Pace:
 
 
 class Bar:
-    """A bar in a terminal; elsewhere a line every few seconds.
+    """A bar in a terminal; elsewhere a line every few seconds, and one when the work is done.
 
     Args:
         console: where it prints.
@@ -85,8 +85,7 @@ class Bar:
         self._bar.update(self._task, description=what, completed=self._count, left=left)
         if not self._console.is_terminal and now - self._last_line >= self._every:
             self._last_line = now
-            parts = [f"{self._count}/{self._total} after {clock(now - self._start)}", left]
-            self._console.print(f"{', '.join(filter(None, parts))}: {what}")
+            self._console.print(f"{', '.join(filter(None, [self._so_far(now), left]))}: {what}")
         self._count += 1
 
     def skip(self, count: int) -> None:
@@ -98,6 +97,11 @@ class Bar:
         """End the bar."""
         self._bar.update(self._task, completed=self._count)
         self._bar.stop()
+        if self._last_line > self._start:
+            self._console.print(self._so_far(time.monotonic()))
+
+    def _so_far(self, now: float) -> str:
+        return f"{self._count}/{self._total} after {clock(now - self._start)}"
 
     def _left(self) -> str:
         """The time left, in words; empty while it is not known."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,7 @@ import saliency_bench
 from saliency_bench import __main__ as door
 from saliency_bench.cli import job
 from saliency_bench.protocols import command as commands
+from saliency_bench.protocols import interrupts
 from saliency_bench.results import provenance
 
 ROOT = Path(saliency_bench.__file__).parents[1]
@@ -64,10 +66,14 @@ def called(monkeypatch, capsys):
 
     def call(*arguments, program=str(Path(door.__file__))):
         monkeypatch.setattr(sys, "argv", [program, *arguments])
+        before = {number: signal.getsignal(number) for number in interrupts.NUMBERS}
         try:
             status = door.main()
         except SystemExit as shown:  # after a help
             status = shown.code
+        finally:  # the process of the tests goes on
+            for number, handler in before.items():
+                signal.signal(number, handler)
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 
