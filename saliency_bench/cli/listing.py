@@ -71,6 +71,7 @@ def _list(options: argparse.Namespace) -> int:
     folders = [Path(config_dir()), *map(Path, filter(None, [options.config_dir]))]
     group = GROUPS[options.what]
     paths = [path for folder in folders for path in sorted((folder / group).glob("*.yaml"))]
+    command.print_any_letter()
     width = max(len(path.stem) for path in paths)
     for path in paths:
         print(printable(f"{path.stem:<{width}}  {_what(path)}".rstrip()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,12 @@ class Parser(argparse.ArgumentParser):
 def tell(program: str, line: str) -> None:
     """Print a line on standard error, after the name of the program."""
     print(f"{program}: {printable(line)}", file=sys.stderr, flush=True)
+
+
+def print_any_letter() -> None:
+    """Let standard output escape letters that it cannot encode: names may have such."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def run(

@@ -1,5 +1,6 @@
 """`python -m saliency_bench list`: a line for each file of conf/, and nothing heavy for it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,17 @@ def test_a_wrong_request_is_refused_in_one_line(capsys, line, rule):
     assert captured.err.startswith("saliency_bench.list: ")
     assert captured.err.count("\n") == 1
     assert rule in captured.err
+
+
+def test_letters_that_the_output_cannot_encode_are_escaped():
+    done = subprocess.run(
+        [sys.executable, "-m", "saliency_bench", "list", "metrics"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert r"(B\xf6hle et al., 2021; Rao et al., 2022)" in done.stdout
 
 
 def test_a_list_starts_neither_tensorflow_nor_hydra():
