@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,20 +45,29 @@ class Path:
 
     @cached_property
     def bottlenecks(self) -> list[Any]:
-        """Each tensor that every way from the images to the scores passes, in execution order.
+        """Each tensor that every way from the images to the scores passes, in execution order."""
+        return self.waists(lambda tensor, op: True)
+
+    def waists(self, reads: Callable[[Any, Any], bool]) -> list[Any]:
+        """Each tensor that every way passes if some are closed, in execution order.
 
         It is one if no other tensor leads from an operation before it to one behind it.
+
+        Args:
+            reads: whether the way from a tensor to an operation that reads it is open.
         """
         places = {op.name: place for place, op in enumerate(self.operations)}
 
+        def readers(tensor: Any) -> list[int]:
+            return [places[op.name] for op in self.consumers(tensor) if reads(tensor, op)]
+
         def last_use(tensors: Sequence[Any]) -> int:
-            uses = (places[op.name] for tensor in tensors for op in self.consumers(tensor))
-            return max(uses, default=0)
+            return max((place for tensor in tensors for place in readers(tensor)), default=0)
 
         bottlenecks = []
         reach = last_use([self.images])
         for place, op in enumerate(self.operations):
-            used = [t for t in op.outputs if self.consumers(t) or t is self.scores]
+            used = [t for t in op.outputs if readers(t) or t is self.scores]
             if reach <= place and len(used) == 1:
                 bottlenecks += used
             reach = max(reach, last_use(used))
