@@ -26,12 +26,17 @@ COMPOSITES: Mapping[str, Mapping[str, str]] = {
 }
 """Rules by place. Source of the `epsilon_plus` family: (Montavon et al., 2019)."""
 
-_PAPERS = {"z_plus": "montavon2017", "deep_taylor": "montavon2017"}
-"""Those of rules with a paper of their own."""
-
 PLACES = ("dense", "convolution", "input")
 UNSIGNED = {"z_plus", "w_square", "flat", "z_box"}
 """Rules that never change the sign of relevance."""
+
+_PAPERS = {
+    "z_plus": "montavon2017",
+    "deep_taylor": "montavon2017",
+    "attention": "achtibat2024",
+    "attention_gamma": "achtibat2024",
+}
+"""Those of rules with a paper of their own."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +88,18 @@ class LRP(Compiled):
             _check_box(self.low, self.high)
 
     @property
-    def by_place(self) -> Mapping[str, str]:
-        """The rule of each place."""
-        if not isinstance(self.rule, str):
-            return self.rule
-        return COMPOSITES.get(self.rule) or dict.fromkeys(PLACES, self.rule)
-
-    @property
     def papers(self) -> tuple[str, ...]:
         """That of the method, and that of the rule: if rules differ by place, the overview."""
         rule = self.rule if isinstance(self.rule, str) else ""
         own = _PAPERS.get(rule, "" if rule in RULES else "montavon2019")
         return ("bach2015", own) if own else ("bach2015",)
+
+    @property
+    def by_place(self) -> Mapping[str, str]:
+        """The rule of each place."""
+        if not isinstance(self.rule, str):
+            return self.rule
+        return COMPOSITES.get(self.rule) or dict.fromkeys(PLACES, self.rule)
 
     @property
     def signed(self) -> bool:  # type: ignore[override]
