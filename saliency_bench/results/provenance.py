@@ -17,11 +17,10 @@ import pandas as pd
 from saliency_bench.engine.outcome import Outcome
 from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
-from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork
+from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork, papers
 from saliency_bench.protocols.command import program
 from saliency_bench.protocols.labels import of_one_class
 from saliency_bench.protocols.metrics import MetricFacts
-from saliency_bench.protocols.papers import keys_of
 from saliency_bench.storage.fingerprint import digest_of_array
 
 
@@ -71,11 +70,11 @@ def of_study(study: Study) -> dict[str, Any]:
         "checks": {name: repr(c) for name, c in study.checks.items()},
         "metrics": {name: asdict(MetricFacts.of(m)) for name, m in study.metrics.items()},
         "metric_settings": {name: repr(m) for name, m in study.metrics.items()},
-        "papers": papers(study),
+        "papers": cited(study),
     }
 
 
-def papers(study: Study) -> dict[str, list[str]]:
+def cited(study: Study) -> dict[str, list[str]]:
     """Keys of the papers behind each part of a study that has some, by group and name."""
     groups = {
         "explainer": study.explainers,
@@ -84,7 +83,7 @@ def papers(study: Study) -> dict[str, list[str]]:
         "metric": study.metrics,
     }
     parts = {f"{group}.{name}": p for group, named in groups.items() for name, p in named.items()}
-    return {name: list(keys) for name, part in parts.items() if (keys := keys_of(part))}
+    return {name: list(keys) for name, part in parts.items() if (keys := papers.keys_of(part))}
 
 
 def tested(networks: Iterable[TrainedNetwork]) -> dict[str, float]:
