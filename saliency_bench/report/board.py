@@ -258,8 +258,8 @@ def _agreement(
             )
     if rows:
         yield Paragraph(
-            "Spearman's correlation of the explainers' numbers between any two networks. Near 1, an "
-            "order found on one network is that of another; near 0, it says nothing about it."
+            "Spearman's correlation of the explainers' numbers between any two networks. Near 1, "
+            "an order found on one network is that of another; near 0, it says nothing about it."
         )
         yield Grid(["question", "pairs of networks", "median", "least", "most"], rows)
 
