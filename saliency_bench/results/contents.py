@@ -129,10 +129,10 @@ FACTS = record(
         "doses": mapping_of(share),
         "fine_tuned": mapping_of(_TUNED),
         "metrics": mapping_of(_METRIC),
-        "papers": mapping_of(list_of(text)),
         "expectations": mapping_of(EXPECTATION),
         "signed": mapping_of(flag),
         "tested": record({}, {"chance": optional(share)}),
+        "papers": mapping_of(list_of(text)),
         "thresholds": mapping_of(optional(number)),
     },
 )
