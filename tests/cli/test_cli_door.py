@@ -1,5 +1,6 @@
 """The doors to all commands: the console script `saliency-bench` and `python -m saliency_bench`."""
 
+import json
 import os
 import shutil
 import signal
@@ -224,25 +225,40 @@ def test_bash_completes_the_script(script, tmp_path):
     ]
 
 
+WAITING = """
+import os, pathlib, time
+
+def build():
+    import keras
+    pathlib.Path(f"built-{os.getpid()}").touch()
+    layers = keras.layers
+    flat = [keras.Input((28, 28, 1)), layers.Flatten()]
+    return keras.Sequential([*flat, layers.Dense(8, "relu"), layers.Dense(10)])
+
+def mine(model, images, targets):
+    end = time.monotonic() + 90
+    while len(list(pathlib.Path().glob("built-*"))) < int(os.environ["PROCESSES"]):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return images
+"""
+"""A network, and an explainer that waits until so many processes have built it."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("more", "processes"), [(["workers=2"], 2), (["-m", "seed=0,1"], 1)])
 def test_further_processes_of_the_script_find_the_same_modules(run, tmp_path, more, processes):
-    (tmp_path / "mymodule.py").write_text(
-        "import os, pathlib\n"
-        "def build():\n"
-        "    import keras\n"
-        "    pathlib.Path(f'built-{os.getpid()}').touch()\n"
-        "    layers = keras.layers\n"
-        "    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),\n"
-        "                             layers.Dense(8, 'relu'), layers.Dense(10)])\n"
-    )
+    (tmp_path / "mymodule.py").write_text(WAITING)
     flags = [word for word in more if word.startswith("-")]
     line = (
         "model=function model._target_=mymodule.build target=predicted n_images=8 draws=3 "
         "explainer=[gradient] similarity=[spearman_signed,spearman_abs] run_dir=run"
     )
-    done = run(*flags, *line.split(), *(word for word in more if word not in flags))
+    words = [*flags, *line.split(), *MINE, *(word for word in more if word not in flags)]
+    done = run(*words, PROCESSES=str(processes))
     assert "Traceback" not in done.stderr
-    assert done.returncode in (0, 1), done.stderr  # small networks may fail a control
-    assert len(list(tmp_path.glob("built-*"))) == processes
     assert "report: " in done.stdout
+    assert done.returncode in (0, 1), done.stderr  # a network that is not trained fails a guard
+    assert len(list(tmp_path.glob("built-*"))) == processes
+    for path in tmp_path.glob("run/**/provenance.json"):
+        assert json.loads(path.read_text())["failed"] == {}
