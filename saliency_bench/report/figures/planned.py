@@ -17,6 +17,7 @@ from saliency_bench.report.figures.curves import accuracy_figure, level_figure, 
 from saliency_bench.report.figures.heatmap import retained_figure
 from saliency_bench.report.figures.mapgrid import map_figure
 from saliency_bench.report.figures.training import training_figure
+from saliency_bench.report.text.calibration import dosed
 from saliency_bench.report.text.quality import declared
 from saliency_bench.results import Results
 
@@ -50,7 +51,7 @@ def plan_figures(results: Results) -> Iterator[PlannedFigure]:
         for similarity in view.similarities(results, check):
             if view.curves(results, check, similarity):  # else no explainer applied, or all failed
                 yield from _comparisons(results, check, similarity)
-        if check in view.dosed(results):
+        if check in dosed(results):
             yield _doses(results, check)
         yield from _accuracy(results, check)
         yield from _maps(results, check)
