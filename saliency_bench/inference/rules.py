@@ -115,8 +115,8 @@ def _weak_network(case: Case) -> Verdict | None:
     return Verdict(
         "undefined",
         f"the network is right on {right} of {images} images, which is not better than chance "
-        f"({case.chance:.2f}; p = {p:.2f}): check the units of the images, the order of the classes "
-        "and the labels, or train it for more epochs",
+        f"({case.chance:.2f}; p = {p:.2f}): check the units of the images, the order of its "
+        "classes and the labels, or train it for more epochs",
     )
 
 

@@ -33,6 +33,9 @@ from saliency_bench.storage.longtable import KEYS
 
 Content = Callable[[Results], Iterable[Block]]
 
+_TOLD = ("warnings", "notes", "false_verdicts")
+"""Facts that have a section of their own."""
+
 _LONGEST = 200
 """Most characters of a fact."""
 
@@ -242,7 +245,8 @@ def _undefined(results: Results) -> Iterator[Block]:
 
 
 def _how(results: Results) -> Iterator[Block]:
-    yield Grid(["what", "value"], list(flatten(files.plain(results.provenance))))
+    facts = {name: fact for name, fact in results.provenance.items() if name not in _TOLD}
+    yield Grid(["what", "value"], list(flatten(files.plain(facts))))
 
 
 def _files(results: Results) -> Iterator[Block]:

@@ -127,6 +127,8 @@ def _panel(
 ) -> Panel:
     numbers = table[["mean", "low", "high", *panels.GUIDES]].astype(float)
     mean = numbers["mean"]
+    if mean[mean.index > 0].isna().all():  # what is left is the ceiling
+        mean = mean * np.nan
     words = [view.interval(*row) for row in numbers[["mean", "low", "high"]].to_numpy()]
     told = [f"{places[i]}: {word}" for i, word in zip(table.index, words, strict=True)]
     known = numbers[["low", "high"]].dropna()

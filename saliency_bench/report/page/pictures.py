@@ -53,10 +53,18 @@ class Frame:
 
 @dataclass(frozen=True)
 class Strip:
-    """One image and its maps along a check, that of the untouched network first."""
+    """One image and its maps along a check, that of the untouched network first.
+
+    Attributes:
+        title: of the image.
+        image: the image as a data URL.
+        size: its width and height, in pixels.
+        frames: a map per stage.
+    """
 
     title: str
     image: str
+    size: tuple[int, int]
     frames: tuple[Frame, ...]
 
 
@@ -95,6 +103,7 @@ def strips(results: Results, check: str, explainer: str) -> tuple[Strip, ...]:
         Strip(
             examples.title(check, place),
             _image(pixels),
+            (pixels.shape[1], pixels.shape[0]),
             tuple(
                 _frame(name, plane(by_stage[stage][place]), colours)
                 for stage, name in names.items()

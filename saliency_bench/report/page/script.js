@@ -31,7 +31,7 @@ for (const button of document.querySelectorAll("th button")) {
       return rising ? order : -order;
     };
     for (const body of table.tBodies) body.append(...[...body.rows].sort(compared));
-    for (const row of table.tBodies[0].rows) {
+    for (const row of [...table.tBodies[0].rows]) {
       for (const one of named(row.dataset.name)) one.parentElement.append(one);
     }
   });
