@@ -126,7 +126,9 @@ def _open(results: Results) -> Iterator[Block]:
     guarded = sentences.guarded(results)
     yield from _reasons(
         results,
-        lambda row: not row.control and (row.disagrees or row.verdict not in ("pass", "fail")),
+        lambda row: (
+            not row.control and (bool(row.disagrees) or row.verdict not in ("pass", "fail"))
+        ),
         [check for check in view.ran(results) if check not in guarded],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -119,15 +120,7 @@ def _show_input(axes: Axes, row: float, pixels: Array) -> None:
 
 def _show_map(axes: Axes, row: float, column: int, values: Array, colours: Palette) -> None:
     if why := emptiness(values):
-        left, right, bottom, top = _box(row, column)
-        axes.fill_between(
-            [left, right], top, bottom, facecolor="none", edgecolor=style.SUBDUED, hatch="/////"
-        )
-        word, *rest = why.replace(" everywhere", "").split(": ")
-        text = "\n".join([word.replace(" ", "\n"), *rest])
-        look = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        middle = (left + right) / 2, (top + bottom) / 2
-        axes.text(*middle, text, ha="center", va="center", fontsize=5.5, bbox=look)
+        show_empty(axes, _box(row, column), why)
         return
     axes.imshow(
         np.ma.masked_invalid(scaled(values)),
@@ -137,6 +130,25 @@ def _show_map(axes: Axes, row: float, column: int, values: Array, colours: Palet
         extent=_box(row, column),
         aspect="auto",
     )
+
+
+def show_empty(axes: Axes, box: tuple[float, float, float, float], why: str) -> None:
+    """Hatch the place of a map that shows nothing, and say why in few words.
+
+    Args:
+        axes: where.
+        box: left, right, bottom and top.
+        why: see `palette.emptiness`.
+    """
+    left, right, bottom, top = box
+    look: dict[str, Any] = {"facecolor": "none", "edgecolor": style.SUBDUED, "hatch": "/////"}
+    axes.fill_between([left, right], top, bottom, **look)
+    word, *rest = why.removesuffix(" everywhere").split(": ")
+    axes.text(
+        (left + right) / 2, (top + bottom) / 2, "\n".join([*word.split(), *rest]),
+        ha="center", va="center", fontsize=5.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
 
 
 def _name_rows(axes: Axes, rows: Mapping[str, float], controls: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,14 +105,14 @@ class _Scale:
     low: float
     high: float
 
-    def x(self, place: float) -> float:
+    def x(self, place: Any) -> float:
         """Half a step lies beside the first and the last place."""
-        return round(LEFT + (RIGHT - LEFT) * (place + 0.5) / self.count, 1)
+        return round(float(LEFT + (RIGHT - LEFT) * (place + 0.5) / self.count), 1)
 
     def y(self, score: float) -> float:
         return round(BOTTOM - (BOTTOM - TOP) * (score - self.low) / (self.high - self.low), 1)
 
-    def path(self, points: Iterable[tuple[float, float]]) -> str:
+    def path(self, points: Iterable[tuple[Any, float]]) -> str:
         """A line through the points that are known; it is broken at the others."""
         parts, drawing = [], False
         for place, score in points:
@@ -156,7 +157,7 @@ def _panel(
     )
 
 
-def _level(values: pd.Series) -> list[tuple[float, float]]:
+def _level(values: pd.Series) -> list[tuple[Any, float]]:
     """A guide spans the whole panel, even if there is a single stage."""
     first, last = values.index.min() - 0.5, values.index.max() + 0.5
     return [(first, values.iloc[0]), *values.items(), (last, values.iloc[-1])]

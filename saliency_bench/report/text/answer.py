@@ -87,7 +87,11 @@ def _named(found: dict[str, list[str]], checks: list[str]) -> str:
     """Explainers, with the checks if there are several."""
     if len(checks) == 1:
         return ", ".join(found)
-    return ", ".join(f"{name} ({', '.join(own)})" for name, own in found.items())
+    groups: dict[str, list[str]] = {}
+    for name, own in found.items():
+        where = f"all {len(checks)} checks" if len(own) == len(checks) else ", ".join(own)
+        groups.setdefault(where, []).append(name)
+    return "; ".join(f"{', '.join(names)} ({where})" for where, names in groups.items())
 
 
 def _measured(results: Results) -> str:
