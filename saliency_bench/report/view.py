@@ -10,6 +10,7 @@ import pandas as pd
 
 from saliency_bench.protocols import AREA, Expectation
 from saliency_bench.report import scale
+from saliency_bench.report.kept import kept
 from saliency_bench.results import Results
 
 _INTERVAL = ["value", "low", "high"]
@@ -89,6 +90,7 @@ def ran(results: Results) -> list[str]:
     return [check for check in checks(results) if check not in refused(results)]
 
 
+@kept
 def expectation(results: Results, check: str) -> Expectation:
     """What a check declares about itself.
 
@@ -151,6 +153,14 @@ def levels(results: Results, check: str) -> dict[int, float]:
     return {int(s): float(d) for s, d in zip(first["stage"], first["depth"], strict=True)}
 
 
+@kept
+def summary(results: Results, check: str) -> pd.DataFrame:
+    """The summary of a check, whose intervals end where its numbers do."""
+    rows = results.summary[results.summary["check"] == check]
+    return scale.bounded(expectation(results, check), rows)
+
+
+@kept
 def similarities(results: Results, check: str) -> list[str]:
     """The similarities that scored this check, in the run's order."""
     return _names(results.summary.loc[results.summary["check"] == check, "similarity"])
@@ -161,6 +171,7 @@ def signed(results: Results, explainer: str) -> bool:
     return bool(results.provenance.get("signed", {}).get(explainer, True))
 
 
+@kept
 def controls(results: Results) -> set[str]:
     """The controls: explainers whose verdict is known in advance, under any check."""
     has_expected = results.verdicts["control"].map(given)
@@ -173,10 +184,11 @@ def controls_by_kind(results: Results) -> dict[str, str]:
     return {str(kind): name for name, kind in results.provenance.get("controls", {}).items()}
 
 
+@kept
 def stage_names(results: Results, check: str) -> dict[int, str]:
     """The name of every stage of this check; 0 is the untouched network."""
-    summary, networks = results.summary, results.networks
-    stages = np.unique(summary.loc[(summary["check"] == check) & (summary["stage"] > 0), "stage"])
+    networks, stages = results.networks, summary(results, check)["stage"].unique()
+    stages = np.sort(stages[stages > 0])
     first = networks[networks["check"] == check].drop_duplicates("stage")
     conditions = dict(zip(first["stage"], first["condition"].astype(str), strict=True))
     untouched = expectation(results, check).words.untouched
@@ -186,18 +198,9 @@ def stage_names(results: Results, check: str) -> dict[int, str]:
 
 
 def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFrame]:
-    """The summary of each explainer by stage, controls last.
-
-    Explainers that never ran are left out.
-
-    Args:
-        results: of the run.
-        check: name of the check.
-        similarity: name of the similarity.
-    """
-    summary = results.summary
-    rows = summary[(summary["check"] == check) & (summary["similarity"] == similarity)]
-    rows = scale.bounded(expectation(results, check), rows)
+    """The summary of each explainer by stage, controls last; without those that never ran."""
+    own = summary(results, check)
+    rows = own[own["similarity"] == similarity]
     ran = _names(rows.loc[rows["stage"] > 0, "explainer"])
     control_names = controls(results)
     return {
@@ -208,9 +211,8 @@ def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFr
 
 def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.DataFrame]:
     """The summary of one explainer by similarity with stages; empty if it never ran."""
-    summary = results.summary
-    rows = summary[(summary["check"] == check) & (summary["explainer"] == explainer)]
-    rows = scale.bounded(expectation(results, check), rows)
+    own = summary(results, check)
+    rows = own[own["explainer"] == explainer]
     groups = rows.groupby("similarity", sort=False, observed=True)
     return {
         str(name): group.set_index("stage").sort_index()
@@ -219,12 +221,12 @@ def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.Data
     }
 
 
+@kept
 def verdict_rows(results: Results, check: str) -> list[Row]:
     """The verdict table of one check, in the order of the run, which is no ranking."""
     verdicts = results.verdicts[results.verdicts["check"] == check]
-    areas = results.summary[results.summary["stage"] == AREA]
-    areas = scale.bounded(expectation(results, check), areas[areas["check"] == check])
-    area = areas.set_index(["explainer", "similarity"])
+    own = summary(results, check)
+    area = own[own["stage"] == AREA].set_index(["explainer", "similarity"])
     area = area[[*deciding(results, check), "verdict"]].set_axis([*_INTERVAL, "verdict"], axis=1)
     names, control_names = similarities(results, check), controls(results)
     decimals = expectation(results, check).digits

@@ -36,7 +36,7 @@ def test_what_does_not_apply_does_not_count(small):
     assert answer.headline(silent) == ""
 
 
-def test_several_checks_are_named_where_not_all_failed(both):
+def test_one_check_is_named_and_several_are_counted(both):
     one, two = both.verdicts["check"].unique()
     everything = {
         (check, explainer): "pass"
@@ -47,7 +47,7 @@ def test_several_checks_are_named_where_not_all_failed(both):
     assert told(both, failed) == f"1 of 2 fail a check: gradient ({one})."
     failed |= {(one, "guided_backprop"): "fail", (two, "guided_backprop"): "fail"}
     assert told(both, failed) == (
-        f"2 of 2 fail a check: gradient ({one}); guided_backprop (all 2 checks)."
+        f"2 of 2 fail a check: gradient ({one}); guided_backprop (2 of 2 checks)."
     )
 
 

@@ -49,7 +49,7 @@ def plan_figures(results: Results) -> Iterator[PlannedFigure]:
     """The figures for which the run has numbers, in the report's order."""
     for check in view.ran(results):
         for similarity in view.similarities(results, check):
-            if view.curves(results, check, similarity):  # else no explainer applied, or all failed
+            if _ran(results, check, similarity):
                 yield from _comparisons(results, check, similarity)
         if check in dosed(results):
             yield _doses(results, check)
@@ -65,6 +65,13 @@ def plan_figures(results: Results) -> Iterator[PlannedFigure]:
             )
     if len(results.trainings):
         yield PlannedFigure("training", captions.TRAINING, partial(training_figure, results))
+
+
+def _ran(results: Results, check: str, similarity: str) -> bool:
+    """Whether there is a stage; else no explainer applied, or all failed."""
+    summary = results.summary
+    own = (summary["check"] == check) & (summary["similarity"] == similarity)
+    return bool((own & (summary["stage"] > 0)).any())
 
 
 def stem(*parts: str) -> str:

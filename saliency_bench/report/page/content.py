@@ -20,6 +20,9 @@ from saliency_bench.results import Results
 MARKS = {"fail": "✗", "error": "!", "inconclusive": "?", "undefined": "∅", "pass": "✓"}
 """A sign beside each verdict, as colours alone are not enough; in the order of the page."""
 
+FEW = 2
+"""Most checks beside which there is room for the numbers by every similarity."""
+
 BESIDE = ("accuracy_", "metric_", "training", "doses_")
 """Prefixes of the figures that belong to no explainer."""
 
@@ -50,7 +53,7 @@ class Cell:
         sentence: what the verdict says, in plain words.
         reason: why the verdict was given.
         decides: the similarity that the verdict is taken on.
-        others: `retained` by each similarity; `*` marks the primary one, `!` one whose verdict
+        others: each similarity with its number; `*` marks the primary one, `!` one whose verdict
             differs from the primary one's.
         sides: what each similarity looks at and its verdict, where they differ.
         expected: the verdict a control must get, or empty.
@@ -71,6 +74,10 @@ class Cell:
     sides: tuple[tuple[str, str], ...]
     expected: str
     ok: bool
+
+    def shown(self, checks: int) -> list[str]:
+        """The similarities in a table of so many checks: in one of many, those that are marked."""
+        return [o for o in self.others if checks <= FEW or o.endswith(("*", "!"))]
 
 
 @dataclass(frozen=True)
@@ -202,10 +209,12 @@ def _cell(results: Results, check: str, row: view.Row, sentence: str) -> Cell:
     kind = row.verdict if row.verdict in MARKS else "none"
     if row.control:
         kind = "due" if row.ok else "wrong"
+    names = zip(view.similarities(results, check), row.others, strict=True)
+    others = tuple(f"{name} {number}" for name, number in names)
     return Cell(
         check, row.verdict, kind, MARKS.get(row.verdict, "-"), row.retained,
         f"{row.value:.6f}" if row.value == row.value else "", _spread(results, check, row),
-        sentence, row.reason, row.similarity, row.others,
+        sentence, row.reason, row.similarity, others,
         tuple(plain_language.sides(results, row)), row.expected, row.ok,
     )  # fmt: skip
 

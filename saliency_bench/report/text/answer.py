@@ -89,7 +89,7 @@ def _named(found: dict[str, list[str]], checks: list[str]) -> str:
         return ", ".join(found)
     groups: dict[str, list[str]] = {}
     for name, own in found.items():
-        where = f"all {len(checks)} checks" if len(own) == len(checks) else ", ".join(own)
+        where = own[0] if len(own) == 1 else f"{len(own)} of {len(checks)} checks"
         groups.setdefault(where, []).append(name)
     return "; ".join(f"{', '.join(names)} ({where})" for where, names in groups.items())
 

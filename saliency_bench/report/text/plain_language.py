@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from saliency_bench.protocols import AREA
-from saliency_bench.report import lines, scale, view
+from saliency_bench.report import lines, view
 from saliency_bench.results import Results
 
 _INPUT = (
@@ -142,8 +142,8 @@ def stages(results: Results, check: str, explainer: str) -> list[tuple[str, list
         Rows `(name of the stage, a text per similarity)`.
     """
     names = view.stage_names(results, check) | {AREA: view.expectation(results, check).statistic}
-    own = (results.summary["check"] == check) & (results.summary["explainer"] == explainer)
-    rows = scale.bounded(view.expectation(results, check), results.summary[own])
+    rows = view.summary(results, check)
+    rows = rows[rows["explainer"] == explainer]
     places = zip(rows["stage"], rows["similarity"].astype(str), strict=True)
     values = rows[view.deciding(results, check)].to_numpy(float)
     digits = view.expectation(results, check).digits

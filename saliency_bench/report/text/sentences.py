@@ -14,6 +14,9 @@ LEGEND = (
     "! a similarity whose own verdict is another one",
 )
 
+MANY = 2
+"""Most checks whose passes are put into one sentence."""
+
 _JUDGED = {
     "area": "the area over the stages",
     "last": "the last stage",
@@ -27,6 +30,10 @@ def necessary(results: Results) -> str:
         return "no check ran: whether a map depends on what the network learned was not asked"
     checks = [check for check in view.ran(results) if not view.is_a_number(results, check)]
     clauses = [view.expectation(results, check).words.passes for check in checks]
+    if len(set(clauses)) > MANY:
+        return (
+            "necessary, not sufficient: a pass says what its check asks, not that the map is right"
+        )
     count = {0: "", 1: "", 2: " in both"}.get(len(checks), f" in all {len(checks)}")
     says = ", and that ".join(dict.fromkeys(clauses)) or "the map depends on what was learned"
     return f"necessary, not sufficient: a pass{count} says that {says}, not that the map is right"
