@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from saliency_bench.randomize import stream
 if TYPE_CHECKING:
     from saliency_bench.network import Kernel
 
+Schedule = Literal["constant", "cosine"]
+
 Images = NDArray[np.float32] | Rows
 """`[N, H, W, C]`, in memory or read when indexed."""
 
@@ -27,13 +29,15 @@ class Training:
 
     Attributes:
         optimizer: the name of a Keras optimizer.
-        learning_rate: its constant step size.
+        learning_rate: its step size, at first.
         epochs: most passes over the images.
         batch_size: images per step.
         stop_accuracy: stop after the epoch that reaches this accuracy on all training images, in
             inference mode; None: after all epochs.
         weight_decay: decoupled weight decay per step and unit of learning rate (Loshchilov &
             Hutter, 2019); None: the optimizer's default.
+        schedule: of the step size: `constant`, or `cosine`: down to 0 at the end of all epochs
+            (Loshchilov & Hutter, 2017), which therefore need `stop_accuracy=None`.
     """
 
     optimizer: str = "adam"
@@ -42,6 +46,7 @@ class Training:
     batch_size: int = 64
     stop_accuracy: float | None = 0.99
     weight_decay: float | None = None
+    schedule: Schedule = "constant"
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < math.inf:
@@ -54,10 +59,23 @@ class Training:
             raise ValueError(f"stop_accuracy must be in (0, 1], got {self.stop_accuracy}")
         if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        if self.schedule not in get_args(Schedule):
+            raise ValueError(
+                f"schedule must be one of {', '.join(get_args(Schedule))}; got {self.schedule!r}"
+            )
+        if self.schedule == "cosine" and self.stop_accuracy is not None:
+            raise ValueError(
+                "schedule=cosine ends with the last epoch, so stop_accuracy must be null; "
+                f"got {self.stop_accuracy}"
+            )
 
 
-def optimizer_of(training: Training) -> Any:
+def optimizer_of(training: Training, steps: int = 1) -> Any:
     """The Keras optimizer.
+
+    Args:
+        training: the settings.
+        steps: of the whole training.
 
     Raises:
         ValueError: if Keras has no optimizer of that name.
@@ -70,7 +88,10 @@ def optimizer_of(training: Training) -> Any:
         raise ValueError(
             f"optimizer must be the name of a Keras optimizer, got {training.optimizer}"
         ) from error
-    optimizer.learning_rate = training.learning_rate
+    rate = training.learning_rate
+    cosine = training.schedule == "cosine"
+    decay = keras.optimizers.schedules.CosineDecay
+    optimizer.learning_rate = decay(rate, steps) if cosine else rate
     if training.weight_decay is not None:
         optimizer.weight_decay = training.weight_decay
     return optimizer
@@ -110,9 +131,10 @@ def fit(
         loss, metric = _loss(network, images[: training.batch_size])
         # The wrapper is compiled, so the network's own `train_step` and `compute_loss` do not run.
         wrapper = keras.Sequential([network])
-        wrapper.compile(optimizer=optimizer_of(training), loss=loss, metrics=[metric])
-        watch = _Watch(wrapper, images, labels, training, name, progress)
         steps = -(-len(images) // training.batch_size)
+        optimizer = optimizer_of(training, training.epochs * steps)
+        wrapper.compile(optimizer=optimizer, loss=loss, metrics=[metric])
+        watch = _Watch(wrapper, images, labels, training, name, progress)
         progress.start(training.epochs * steps, at_most=training.stop_accuracy is not None)
         try:
             wrapper.fit(

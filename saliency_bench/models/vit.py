@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 from saliency_bench import network
@@ -14,7 +14,10 @@ EPSILON = 1e-6
 """Added to the variance in a normalisation, as in the authors' code."""
 
 STD = 0.02
-"""Standard deviation of the first weights, before their truncation at 2 of them."""
+"""Standard deviation of the first tokens, before their truncation at 2 of them."""
+
+LEARNING = Training(epochs=40, stop_accuracy=None, schedule="cosine")
+"""How it learns handwritten digits."""
 
 Pool = Literal["class_token", "mean"]
 """What the logits are read from."""
@@ -44,7 +47,7 @@ class VisionTransformer(Learned):
     heads: int = 4
     expansion: int = 2
     pool: Pool = "class_token"
-    training: Training = field(default_factory=Training)
+    training: Training = LEARNING
 
     def __post_init__(self) -> None:
         for name in ("patch", "width", "blocks", "heads", "expansion"):
@@ -78,19 +81,17 @@ class VisionTransformer(Learned):
         from keras import layers
 
         images = keras.Input(shape)
-        x = layers.Conv2D(
-            self.width, self.patch, self.patch, name="patches", kernel_initializer=_drawn()
-        )(images)
+        x = layers.Conv2D(self.width, self.patch, self.patch, name="patches")(images)
         x = layers.Reshape((-1, self.width), name="tokens")(x)
         if self.pool == "class_token":
-            x = network.ClassToken(_drawn(), name="class_token")(x)
-        x = network.Positions(_drawn(), name="positions")(x)
+            x = network.ClassToken(_near_zero(), name="class_token")(x)
+        x = network.Positions(_near_zero(), name="positions")(x)
         for number in range(1, self.blocks + 1):
             x = self._block(x, f"block{number}")
         x = layers.LayerNormalization(epsilon=EPSILON, name="norm")(x)
         mean = layers.GlobalAveragePooling1D(name="mean")
         x = x[:, 0] if self.pool == "class_token" else mean(x)
-        logits = layers.Dense(n_classes, name="logits", kernel_initializer=_drawn())(x)
+        logits = layers.Dense(n_classes, name="logits")(x)
         return keras.Model(images, logits, name="vit")
 
     def _block(self, x: Any, name: str) -> Any:
@@ -105,19 +106,16 @@ class VisionTransformer(Learned):
             self.heads,
             self.width // self.heads,
             name=f"{name}_attention",
-            kernel_initializer=_drawn(),
         )
         x = layers.Add(name=f"{name}_attended")([x, attention(y, y)])
         y = normalized(x, "mlp")
-        hidden = layers.Dense(
-            self.expansion * self.width, "gelu", name=f"{name}_mlp1", kernel_initializer=_drawn()
-        )
-        y = layers.Dense(self.width, name=f"{name}_mlp2", kernel_initializer=_drawn())(hidden(y))
+        hidden = layers.Dense(self.expansion * self.width, "gelu", name=f"{name}_mlp1")
+        y = layers.Dense(self.width, name=f"{name}_mlp2")(hidden(y))
         return layers.Add(name=f"{name}_out")([x, y])
 
 
-def _drawn() -> Any:
-    """A new initialiser with a seed of its own: equal seeds would give equal weights."""
+def _near_zero() -> Any:
+    """A new initialiser of learned tokens, with a seed of its own."""
     from keras.initializers import TruncatedNormal
 
     return TruncatedNormal(stddev=STD)

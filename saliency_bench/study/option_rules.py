@@ -61,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),
     ("classes", "the names of the classes", _is_names),
     ("weights", "what trains networks, e.g. a models.Trainer", _is_function),
+    ("tuner", "what fine-tunes a network, e.g. a models.FineTuner", _is_function),
     ("output", "logit, probability or a function of the model's output", _is_output),
 )
 """In the order in which they are tested."""

@@ -83,6 +83,8 @@ def test_what_is_trained():
         (lambda: Training(stop_accuracy=0), r"stop_accuracy must be in \(0, 1\], got 0"),
         (lambda: Training(stop_accuracy=1.1), r"stop_accuracy must be in \(0, 1\], got 1.1"),
         (lambda: Training(weight_decay=-1), "weight_decay must be at least 0, got -1"),
+        (lambda: Training(schedule="linear"), "schedule must be one of constant, cosine; got 'lin"),
+        (lambda: Training(schedule="cosine"), "stop_accuracy must be null; got 0.99"),
         (lambda: Saved("model.keras", std=0), "std must be positive"),
         (lambda: Application(options={"weights": None}), "options must not set .*weights"),
     ],

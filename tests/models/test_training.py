@@ -1,6 +1,8 @@
 """What one training does: its data, its stop, its progress, and what it leaves alone."""
 
+import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -209,6 +211,27 @@ def test_weight_decay_is_that_of_keras():
     assert optimizer_of(Training(weight_decay=0.1)).weight_decay == 0.1
     assert optimizer_of(Training("adamw")).weight_decay == 0.004
     assert optimizer_of(Training("adamw", weight_decay=0.0)).weight_decay == 0
+
+
+def test_a_cosine_schedule_ends_at_zero():
+    training = Training(learning_rate=0.2, stop_accuracy=None, schedule="cosine")
+    rate = optimizer_of(training, 100)._learning_rate
+    expected = [0.1 * (1 + math.cos(math.pi * step / 100)) for step in (0, 25, 50, 100)]
+    np.testing.assert_allclose([rate(step) for step in (0, 25, 50, 100)], expected, atol=1e-6)
+
+
+def test_a_schedule_lasts_all_epochs(lesson):
+    still = Training(learning_rate=0.1, epochs=2, batch_size=8, stop_accuracy=None)
+    cosine = replace(still, schedule="cosine")
+    one, other = (taught(small(), lesson, training)[0] for training in (still, cosine))
+    assert not same(one, other)
+    # The first step is as long; all later ones are shorter.
+    start = small().get_weights()
+    moved = [
+        sum(np.abs(a - b).sum() for a, b in zip(weights, start, strict=True))
+        for weights in (one, other)
+    ]
+    assert moved[1] < moved[0]
 
 
 def test_one_line_is_told_in_the_end(lesson):
