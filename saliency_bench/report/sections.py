@@ -71,7 +71,7 @@ def _state(results: Results) -> Iterator[Block]:
     """What was run, whether it may be used, and the answer."""
     yield Facts(list(answer.facts(results)))
     if results.guards:
-        yield Paragraph("Guards that failed, so these checks give no verdict:", "alarm")
+        yield Paragraph("Guards that failed:", "alarm")
         yield Bullets(results.guards, "alarm")
     if results.problems:
         yield Paragraph("The run is NOT valid, use none of its verdicts:", "alarm")
