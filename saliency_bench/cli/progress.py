@@ -1,4 +1,4 @@
-"""Live progress on standard error: the current step, the share done, the time left."""
+"""Live progress on standard error: the share done, the time gone and left, the current step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from saliency_bench.protocols import duration, printable
+from saliency_bench.protocols import clock, printable
 
 
 class Pace:
@@ -44,7 +44,7 @@ class Pace:
 
 
 class Bar:
-    """A bar in a terminal; elsewhere a line every few seconds.
+    """A bar in a terminal; elsewhere a line every few seconds, and one when the work is done.
 
     Args:
         console: where it prints.
@@ -73,7 +73,7 @@ class Bar:
         self._total, self._count, self._skipped = total, 0, 0
         self._about = "at most about" if at_most else "about"
         self._pace = Pace()
-        self._last_line = time.monotonic()
+        self._start = self._last_line = time.monotonic()
         self._task = self._bar.add_task("explaining", total=total, left="")
         self._bar.start()
 
@@ -85,9 +85,7 @@ class Bar:
         self._bar.update(self._task, description=what, completed=self._count, left=left)
         if not self._console.is_terminal and now - self._last_line >= self._every:
             self._last_line = now
-            self._console.print(
-                ", ".join(filter(None, [f"{self._count}/{self._total} {what}", left]))
-            )
+            self._console.print(f"{', '.join(filter(None, [self._so_far(now), left]))}: {what}")
         self._count += 1
 
     def skip(self, count: int) -> None:
@@ -99,12 +97,17 @@ class Bar:
         """End the bar."""
         self._bar.update(self._task, completed=self._count)
         self._bar.stop()
+        if self._last_line > self._start:
+            self._console.print(self._so_far(time.monotonic()))
+
+    def _so_far(self, now: float) -> str:
+        return f"{self._count}/{self._total} after {clock(now - self._start)}"
 
     def _left(self) -> str:
         """The time left, in words; empty while it is not known."""
         own = 1 - self._skipped / max(1, self._count)
         left = self._pace.left(self._total - self._count)
-        return "" if left is None else f"{self._about} {duration(left * own)} left"
+        return "" if left is None else f"{self._about} {clock(left * own)} left"
 
     def tell(self, line: str) -> None:
         """Print a line that stays."""

@@ -33,8 +33,8 @@ from saliency_bench.storage.longtable import KEYS
 
 Content = Callable[[Results], Iterable[Block]]
 
-_TOLD = ("warnings", "notes", "false_verdicts")
-"""Facts that have a section of their own."""
+_TOLD = ("warnings", "notes", "false_verdicts", "papers")
+"""Facts that have a section or a file of their own."""
 
 _LONGEST = 200
 """Most characters of a fact."""
