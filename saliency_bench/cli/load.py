@@ -28,11 +28,13 @@ class Job:
     Attributes:
         study: the study to run.
         preprocessing: from pixels in [0, 1] to model units.
+        classes: the names of the classes; empty if unknown.
         facts: entries of the provenance on dataset and model.
     """
 
     study: Study
     preprocessing: Preprocessing
+    classes: tuple[str, ...]
     facts: Mapping[str, Any]
 
 
@@ -92,7 +94,7 @@ def load(request: Request, rehearsal: Path | None = None) -> Job:
         "model_facts": dict(model.facts),
         "preprocessing": asdict(dataset.preprocessing),
     }
-    return Job(study, dataset.preprocessing, facts)
+    return Job(study, dataset.preprocessing, dataset.classes, facts)
 
 
 def load_inputs(request: Request, rehearsal: Path | None = None) -> Inputs:

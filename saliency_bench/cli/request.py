@@ -203,4 +203,10 @@ def _check_top_level(config: DictConfig) -> None:
     if config.target not in get_args(TargetMode):
         modes = ", ".join(get_args(TargetMode))
         raise ValueError(f"target must be one of {modes}; got {config.target!r}")
+    if config.save_maps and not config.report.images:
+        raise ValueError(
+            "save_maps=true with report.images=false would write private images all the same: the "
+            "raw map of an edge detector is the image; set one of them the other way, or hand on a "
+            "copy: python -m saliency_bench.report RUN --no-images --out FOLDER"
+        )
     expected.check(config.expected, config.check.keys())

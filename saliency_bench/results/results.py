@@ -126,6 +126,11 @@ class Results:
         """The curve behind each value: one row per (explainer, metric, image, place)."""
         return pd.DataFrame() if self.long_curves is None else self.long_curves.frame()
 
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What a report has derived from these tables already, by what was asked."""
+        return {}
+
     @property
     def valid(self) -> bool:
         """Whether every control got the expected verdict and no guard failed."""

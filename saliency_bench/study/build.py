@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -71,6 +71,7 @@ class Options:
             and says nothing about the accuracy of the network.
         output: the output under test, as the explainers' `output`. It must change with the
             weights, and it has an accuracy if it classifies.
+        classes: the names of the classes, for the figures; empty if unknown.
     """
 
     seed: int = 0
@@ -86,6 +87,7 @@ class Options:
     regions: NDArray[np.bool_] | None = None
     mixed: bool = False
     output: Output = "logit"
+    classes: Sequence[str] = ()
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
         """Refuse a name that is no option, before Python does in its own words."""

@@ -101,6 +101,8 @@ def _evaluate(
         run_study,
         study,
         preprocessing=options.preprocessing,
+        classes=options.classes,
+        facts={"model": str(model.name)},
         maps_to_save=MapsToSave(maps=options.save_maps),
     )
     if options.run_dir is not None:

@@ -96,20 +96,21 @@ def encoded(figure: Figure, kind: str) -> bytes:
 
 def shortened(name: str, width: int) -> str:
     """`name` in at most `width` characters; the middle is cut, as the ends differ most."""
-    return _literal(_cut(name, width))
+    return _literal(cut(name, width))
 
 
 def wrapped(name: str, width: int) -> str:
     """`name` over at most four lines of `width` characters, broken after _, -, / and spaces."""
     lines = [""]
-    for piece in re.findall(r"[^_/ -]*[_/ -]?", _cut(name, 3 * width)):
+    for piece in re.findall(r"[^_/ -]*[_/ -]?", cut(name, 3 * width)):
         if lines[-1] and len(lines[-1]) + len(piece) > width:
             lines.append("")
         lines[-1] += piece
     return "\n".join(shortened(line, width) for line in lines[:4])
 
 
-def _cut(name: str, width: int) -> str:
+def cut(name: str, width: int) -> str:
+    """`name` on one line of at most `width` characters; the middle is left out."""
     line = printable(" ".join(name.split()))
     if len(line) <= width:
         return line

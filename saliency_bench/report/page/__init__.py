@@ -7,6 +7,7 @@ import hashlib
 from importlib.resources import files
 
 import jinja2
+from markupsafe import Markup, escape
 
 from saliency_bench.protocols import printable
 from saliency_bench.report.page.content import Content
@@ -23,6 +24,7 @@ def html(results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     script, look = (_part(name) for name in ("script.js", "style.css"))
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(look)}'; "
     return environment.get_template("page.html.jinja").render(
@@ -36,6 +38,11 @@ def html(results: Results) -> str:
 def _shown(value: object) -> object:
     """A value as the page shows it; only text that is markup already holds line breaks."""
     return printable(value) if type(value) is str else value
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may go on in another line after an underscore."""
+    return escape(printable(name)).replace("_", Markup("_<wbr>"))
 
 
 def _part(name: str) -> str:
