@@ -19,16 +19,22 @@ _BELOW = 0.35  # inches, for the numbers and the name of an axis
 
 
 @mpl.rc_context(style.STYLE)
-def stage_figure(results: Results, check: str, similarity: str) -> Figure:
+def stage_figure(
+    results: Results, check: str, similarity: str, *, threshold: bool = False
+) -> Figure:
     """Similarity against stage, a panel per explainer, the controls shaded below.
 
     Args:
         results: of the run.
         check: name of the check.
         similarity: name of the similarity.
+        threshold: whether to draw the line on whose one side the verdict is a pass; where there is
+            none, none is drawn.
     """
     names, places = _evenly(view.stage_names(results, check))
     curves = view.curves(results, check, similarity).items()
+    if threshold:
+        curves = {name: with_threshold(results, check, similarity, t) for name, t in curves}.items()
     tables = {name: _from_ceiling(table, places) for name, table in curves}
     control_names = view.controls(results)
     figure, lowest = _panels(
@@ -38,22 +44,28 @@ def stage_figure(results: Results, check: str, similarity: str) -> Figure:
     for axes in figure.axes:
         _name_stages(axes, names, inches, shown=axes in lowest)
     style.entitle(figure, check, f"{similarity} against stage")
-    _explain(figure, similarity, controls=not control_names.isdisjoint(tables))
+    controls, line = not control_names.isdisjoint(tables), _have_line(tables)
+    _explain(figure, similarity, controls=controls, threshold=line)
     return figure
 
 
 @mpl.rc_context(style.STYLE)
-def explainer_figure(results: Results, check: str, explainer: str) -> Figure | None:
+def explainer_figure(
+    results: Results, check: str, explainer: str, *, threshold: bool = False
+) -> Figure | None:
     """One explainer's similarities against stage, a panel each; None if it never ran.
 
     Args:
         results: of the run.
         check: name of the check.
         explainer: name of the explainer.
+        threshold: see `stage_figure`.
     """
     curves = view.curves_of(results, check, explainer)
     if not curves:
         return None
+    if threshold:
+        curves = {name: with_threshold(results, check, name, t) for name, t in curves.items()}
     stages = view.stage_names(results, check)
     ceiling = view.expectation(results, check).ceiling
     if ceiling.stage is not None:  # the curve starts at the stage that measures the ceiling
@@ -72,8 +84,37 @@ def explainer_figure(results: Results, check: str, explainer: str) -> Figure | N
         axes.set_title(style.shortened(name, style.NAME), loc="left")
         axes.tick_params(labelleft=column == 0)
         _name_stages(axes, names, figure.get_figwidth() / panels.COLUMNS, shown=True)
-    figure.legend(handles=panels.keys(controls=False), loc="lower left", ncols=4, frameon=False)
+    handles = panels.keys(controls=False, threshold=_have_line(tables))
+    figure.legend(handles=handles, loc="lower left", ncols=len(handles), frameon=False)
     return figure
+
+
+def with_threshold(
+    results: Results, check: str, similarity: str, table: pd.DataFrame
+) -> pd.DataFrame:
+    """A curve with the column `threshold`, if the check decides on a line of such scores.
+
+    The share that is retained is below its threshold where the scores, over the stages that are
+    judged, lie below this line on average: it cuts null and ceiling in that proportion.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        similarity: name of the similarity.
+        table: rows of the summary by stage.
+    """
+    expectation = view.expectation(results, check)
+    share = results.provenance.get("thresholds", {}).get(similarity)
+    if expectation.expects == "keep" and expectation.decides in ("", similarity):
+        return table.assign(threshold=1 - expectation.tolerance)
+    if share is None or expectation.is_scored or expectation.no_verdict:
+        return table
+    null, ceiling = table["null"].astype(float), table["ceiling"].astype(float)
+    return table.assign(threshold=null + share * (ceiling - null))
+
+
+def _have_line(tables: dict[str, pd.DataFrame]) -> bool:
+    return any("threshold" in table for table in tables.values())
 
 
 @mpl.rc_context(style.STYLE)
@@ -158,9 +199,9 @@ def _panels(
     return figure, lowest
 
 
-def _explain(figure: Figure, similarity: str, *, controls: bool) -> None:
+def _explain(figure: Figure, similarity: str, *, controls: bool, threshold: bool = False) -> None:
     figure.supylabel(style.shortened(similarity, 40), fontsize=style.STYLE["axes.labelsize"])
-    panels.add_legend(figure, panels.keys(controls=controls))
+    panels.add_legend(figure, panels.keys(controls=controls, threshold=threshold))
 
 
 def _draw_dots(axes: Axes, networks: pd.DataFrame, label: str, face: str) -> None:

@@ -28,6 +28,12 @@ GUIDES: dict[str, dict[str, Any]] = {
     "floor": {"color": style.VERMILLION, "linestyle": "-.", "linewidth": 0.9},
     "null": {"color": style.SUBDUED, "linestyle": "--", "linewidth": 0.9},
 }
+"""What stands beside every curve."""
+
+THRESHOLD: dict[str, dict[str, Any]] = {
+    "threshold": {"color": style.ORANGE, "linestyle": (0, (6, 2)), "linewidth": 1.1},
+}
+"""Where a table has it: the scores that decide, at each stage."""
 
 
 def cells(*, tested: int, controls: int = 0) -> list[tuple[int, int]]:
@@ -67,8 +73,9 @@ def strip(places: list[tuple[int, int]], *, below: float) -> tuple[Figure, Any]:
 
 def limits(tables: Iterable[pd.DataFrame]) -> tuple[float, float]:
     """One scale for all panels, so that they are comparable."""
-    columns = ["mean", "low", "high", *GUIDES]
-    values = np.concatenate([table[columns].to_numpy(float) for table in tables])
+    columns = ["mean", "low", "high", *GUIDES, *THRESHOLD]
+    found = [table[[name for name in columns if name in table]] for table in tables]
+    values = np.concatenate([table.to_numpy(float).ravel() for table in found])
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     pad = 0.06 * (high - low) or 0.06
@@ -84,8 +91,9 @@ def draw_panel(axes: Axes, table: pd.DataFrame, *, margin: float, control: bool)
         margin: width of the panel beside the first and the last position.
         control: whether the explainer is a control.
     """
-    table = table.astype(dict.fromkeys(("mean", "low", "high", *GUIDES), float))
-    for name, look in GUIDES.items():
+    guides = {name: look for name, look in (GUIDES | THRESHOLD).items() if name in table}
+    table = table.astype(dict.fromkeys(("mean", "low", "high", *guides), float))
+    for name, look in guides.items():
         # A guide spans the whole panel, even if there is a single stage.
         places = [table.index.min() - margin, *table.index, table.index.max() + margin]
         level = [*table[name].head(1), *table[name], *table[name].tail(1)]
@@ -102,10 +110,11 @@ def draw_panel(axes: Axes, table: pd.DataFrame, *, margin: float, control: bool)
         axes.text(0.5, 0.5, "undefined", transform=axes.transAxes, ha="center", va="center")
 
 
-def keys(*, controls: bool) -> list[Artist]:
+def keys(*, controls: bool, threshold: bool = False) -> list[Artist]:
     """The entries of the legend of such panels."""
     mean = Line2D([], [], color=style.BLUE, marker="o", markersize=2, label="mean, 95 % interval")
-    guides = [Line2D([], [], label=name, **look) for name, look in GUIDES.items()]
+    drawn = GUIDES | THRESHOLD if threshold else GUIDES
+    guides = [Line2D([], [], label=name, **look) for name, look in drawn.items()]
     return [mean, *guides, *([shade()] if controls else [])]
 
 
