@@ -35,6 +35,7 @@ from saliency_bench.protocols.scenes import (
     Scene,
     TargetMode,
     TargetOutput,
+    first_rows,
 )
 from saliency_bench.protocols.statuses import (
     CONSTANT,
@@ -128,6 +129,7 @@ __all__ = [
     "Words",
     "command",
     "duration",
+    "first_rows",
     "interrupts",
     "known_names",
     "nearest",

@@ -50,10 +50,11 @@ RULES: tuple[Rule, ...] = (
     *((name, "an integer", _is_integer) for name in ("seed", "draws")),
     ("seed", "at least 0", lambda value: value >= 0),
     ("draws", "at least 1", lambda value: value >= 1),
-    *((n, "at least 1", _is_count_or_none) for n in ("batch_size", "cores")),
+    *((n, "at least 1", _is_count_or_none) for n in ("n_images", "batch_size", "cores")),
     *((n, "true or false", lambda v: isinstance(v, bool)) for n in ("save_maps", "mixed")),
     ("run_dir", "a folder or None", lambda v: v is None or isinstance(v, str | os.PathLike)),
     ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),
+    ("progress", "true, false or None", lambda v: v is None or isinstance(v, bool)),
     ("weights", "what trains networks, e.g. a models.Trainer", _is_function),
     ("output", "logit, probability or a function of the model's output", _is_output),
 )

@@ -1,36 +1,41 @@
 import io
+import logging
+import sys
+import types
 
+import numpy as np
 import pytest
+from helpers.lazily import keras
 from rich.console import Console
 
-from saliency_bench.cli.progress import Bar, Pace
+import saliency_bench as sb
 from saliency_bench.protocols import duration
+from saliency_bench.study import progress
+from saliency_bench.study.progress import Bar, Notebook, Pace, State, on_console
 
 
 def told(*, terminal, every=0.0):
     text = io.StringIO()
-    bar = Bar(Console(file=text, force_terminal=terminal, width=100), every=every)
+    bar = on_console(Console(file=text, force_terminal=terminal, width=100), every=every)
     bar.start(3)
     for what in ("first", "second", "third"):
         bar.step(what)
     bar.done()
-    return bar, text.getvalue()
+    return text.getvalue()
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then():
-    _, text = told(terminal=False)
+    text = told(terminal=False)
     assert [line.split(",")[0] for line in text.splitlines()] == [
         "0/3 first",
         "1/3 second",
         "2/3 third",
     ]
-    assert told(terminal=False, every=60.0)[1] == ""
+    assert told(terminal=False, every=60.0) == ""
 
 
 def test_in_a_terminal_the_bar_runs_to_its_end():
-    bar, text = told(terminal=True)
-    assert "3/3" in text
-    assert bar._bar.finished
+    assert "3/3" in told(terminal=True)
 
 
 def left_after(*steps, more):
@@ -60,13 +65,13 @@ def test_kinds_are_timed_one_by_one():
 def ticking(monkeypatch, seconds):
     """A clock that moves on with every look."""
     times = iter([n * seconds for n in range(100)])
-    monkeypatch.setattr("saliency_bench.cli.progress.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("saliency_bench.study.progress.time.monotonic", lambda: next(times))
 
 
 def test_lines_say_the_time_left_once_it_is_known(monkeypatch):
     ticking(monkeypatch, 60)
     text = io.StringIO()
-    bar = Bar(Console(file=text, width=100))
+    bar = on_console(Console(file=text, width=100))
     bar.start(1000, at_most=True)
     for number in range(3):
         bar.step(f"step {number}")
@@ -92,3 +97,109 @@ def test_lines_say_the_time_left_once_it_is_known(monkeypatch):
 )
 def test_a_duration_is_about_as_exact_as_an_estimate(seconds, text):
     assert duration(seconds) == text
+
+
+# ---------------------------------------------------------------- from Python
+
+
+class Display:
+    """Stands in for IPython's `display`: keeps every picture."""
+
+    def __init__(self):
+        self.shown = []
+
+    def __call__(self, picture, *, display_id):
+        assert display_id is True
+        self.shown.append(picture)
+        return self
+
+    def update(self, picture):
+        self.shown.append(picture)
+
+
+def test_a_notebook_has_one_bar_that_is_replaced(capsys):
+    display = Display()
+    bar = Bar(Notebook(display, every=0.0))
+    bar.start(2)
+    bar.step("<b>first</b>")
+    bar.step("second")
+    bar.tell("a line")
+    bar.done()
+    assert [repr(picture) for picture in display.shown] == [
+        "0/2 explaining", "0/2 <b>first</b>", "1/2 second", "2/2 done",
+    ]  # fmt: skip
+    html = display.shown[1]._repr_html_()
+    assert '<progress value="0" max="2">' in html
+    assert "&lt;b&gt;first&lt;/b&gt;" in html
+    assert "<b>" not in html
+    assert capsys.readouterr().out == "a line\n"
+
+
+def test_a_notebook_gets_few_pictures():
+    display = Display()
+    bar = Bar(Notebook(display, every=60.0))
+    bar.start(1000)
+    for _ in range(1000):
+        bar.step("step")
+    bar.done()
+    assert len(display.shown) == 3
+
+
+@pytest.fixture
+def in_a_notebook(monkeypatch):
+    """A notebook, as rich tells one."""
+    display = Display()
+    ipython = types.ModuleType("IPython")
+    ipython.display = types.ModuleType("IPython.display")
+    ipython.display.display = display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    return display
+
+
+def run(**options):
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+    images = np.random.default_rng(0).standard_normal((5, 8, 8, 1)).astype(np.float32)
+    return sb.evaluate(
+        model, images, explainers="gradient", similarities="spearman_signed",
+        options=sb.Options(draws=1, **options),
+    )  # fmt: skip
+
+
+def test_it_is_silent_where_output_is_captured(capfd, caplog):
+    with caplog.at_level(logging.WARNING):
+        run()
+    assert capfd.readouterr() == ("", "")
+    assert caplog.messages == []
+
+
+def test_elsewhere_it_is_logged(monkeypatch, caplog, capfd):
+    monkeypatch.setattr(progress.Lines.__init__, "__kwdefaults__", {"tell": None, "every": 0.0})
+    with caplog.at_level(logging.INFO, "saliency_bench.study.progress"):
+        run()
+    assert any(line.startswith("1/") and "param_randomization" in line for line in caplog.messages)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("asked", [None, False])
+def test_a_run_in_a_notebook(in_a_notebook, asked):
+    run(progress=asked)
+    if asked is False:
+        assert in_a_notebook.shown == []
+    else:
+        last = in_a_notebook.shown[-1].state
+        assert last == State(last.total, last.total, "done")
+
+
+def test_asked_for_it_is_printed_on_standard_error(monkeypatch, capsys):
+    monkeypatch.setattr(progress.on_console, "__kwdefaults__", {"every": 0.0})
+    run(progress=True)
+    assert "0/" in capsys.readouterr().err
+
+
+def test_progress_is_true_false_or_none():
+    with pytest.raises(ValueError, match="progress must be true, false or None; got 'bar'"):
+        sb.Options(progress="bar")
