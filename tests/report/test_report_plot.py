@@ -1,9 +1,12 @@
 """`Results.plot`: the curves, and the line on whose one side a map passes."""
 
+import io
+
 import numpy as np
 import pytest
 from helpers.runs import made, noisy
 from matplotlib.figure import Figure
+from PIL import Image
 
 from saliency_bench.report import view
 from saliency_bench.report.figures import curves
@@ -62,6 +65,12 @@ def test_checks_that_measure_their_ceiling_are_drawn_as_in_the_report(both):
     for check in view.ran(both):
         for similarity in view.similarities(both, check):
             assert isinstance(both.plot(check=check, similarity=similarity), Figure)
+
+
+def test_a_notebook_shows_it_as_a_picture(results):
+    picture = Image.open(io.BytesIO(results.plot()._repr_png_()))
+    assert picture.format == "PNG"
+    assert picture.width == round(100 * results.plot().get_figwidth())
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def html(results: Results) -> str:
         validity=sentences.validity(results),
         faults=[*results.guards, *results.problems],
         refused=list(sentences.refusals(results).values()),
-        necessary=sentences.necessary(results),
+        necessary=f"{'A verdict is' if checks else 'In this run'} {sentences.necessary(results)}.",
         heads=[*checks, *metrics],
         tested=[_row(results, str(name)) for name in names if name not in controls],
         controls=[_row(results, str(name)) for name in names if name in controls],
@@ -57,7 +57,10 @@ def _row(results: Results, name: str) -> Row:
 def _verdict(row: view.Row | None) -> tuple[str, str]:
     if row is None:
         return "-", ""
-    return f"{MARKS.get(row.verdict, '-')} {row.outcome}", row.retained
+    return (
+        f"{MARKS.get(row.verdict, '-')} {row.outcome}",
+        "" if row.retained == "-" else row.retained,
+    )
 
 
 def _address(page: Path | None) -> str:
