@@ -169,19 +169,19 @@ def run(**options):
     )  # fmt: skip
 
 
-def test_it_is_silent_where_output_is_captured(capfd, caplog):
+def test_it_is_silent_where_output_is_captured(capsys, caplog):
     with caplog.at_level(logging.WARNING):
         run()
-    assert capfd.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "")
     assert caplog.messages == []
 
 
-def test_elsewhere_it_is_logged(monkeypatch, caplog, capfd):
+def test_elsewhere_it_is_logged(monkeypatch, caplog, capsys):
     monkeypatch.setattr(progress.Lines.__init__, "__kwdefaults__", {"tell": None, "every": 0.0})
     with caplog.at_level(logging.INFO, "saliency_bench.study.progress"):
         run()
     assert any(line.startswith("1/") and "param_randomization" in line for line in caplog.messages)
-    assert capfd.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("asked", [None, False])
