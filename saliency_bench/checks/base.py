@@ -18,10 +18,9 @@ from saliency_bench.protocols import (
     NetworkName,
     Networks,
     Place,
-    ProofError,
     Scene,
     TrainedNetwork,
-    Values,
+    swapped_in,
 )
 
 LEARNED = 0.9
@@ -170,33 +169,6 @@ def require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     """
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
-
-
-@contextmanager
-def swapped_in(network: Network, trained: TrainedNetwork, name: str) -> Iterator[None]:
-    """Put in the weights of another network of the same architecture.
-
-    Args:
-        network: the network under test.
-        trained: the other one.
-        name: of the other one, for messages.
-
-    Raises:
-        ProofError: if the stored weights are not those of the training.
-    """
-
-    def differing(model: Any) -> Values:
-        with np.load(trained.file, allow_pickle=False) as stored:
-            return {
-                position: stored[str(position)]
-                for position, variable in enumerate(model.variables)
-                if not np.array_equal(stored[str(position)], variable.numpy())
-            }
-
-    with network.changed(network.once(trained, differing)):
-        if network.fingerprint() != trained.fingerprint:
-            raise ProofError(f"the stored weights are not those of {name}; remove {trained.file}")
-        yield
 
 
 def taught(networks: Networks, lesson: Dataset, count: int) -> list[TrainedNetwork]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import randomize
-from saliency_bench.checks.base import least_accuracy, swapped_in
+from saliency_bench.checks.base import least_accuracy
 from saliency_bench.checks.composed import left_half
 from saliency_bench.protocols import (
     Condition,
@@ -24,6 +24,7 @@ from saliency_bench.protocols import (
     Scene,
     Study,
     TrainedNetwork,
+    swapped_in,
 )
 
 SOUND, BUGGY = 1, 2

@@ -62,6 +62,7 @@ def load(request: Request, rehearsal: Path | None = None) -> Job:
         save_maps=config.save_maps,
         preprocessing=dataset.preprocessing,
         weights=inputs.weights,
+        tuner=inputs.tuner,
         regions=dataset.regions,
         mixed=dataset.single is not None,
         output=request.output,
@@ -99,6 +100,7 @@ def load_inputs(request: Request, rehearsal: Path | None = None) -> Inputs:
         request: the request.
         rehearsal: see `load`.
     """
+    from saliency_bench.protocols.metrics import learns
     from saliency_bench.study import inputs as study_inputs
     from saliency_bench.study import progress
 
@@ -116,6 +118,7 @@ def load_inputs(request: Request, rehearsal: Path | None = None) -> Inputs:
         output=request.output,
         rehearsal=rehearsal,
         processes=compute_cores(config),
+        learns=any(learns(metric) for metric in request.parts["metric"].values()),
     )
     inputs = study_inputs.load_inputs(wanted, progress.on_console(progress.stderr_console()))
     for line in filter(None, (*inputs.remarks, inputs.fit)):

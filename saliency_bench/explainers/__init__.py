@@ -1,5 +1,6 @@
 """Explainers: from a model, images and targets to raw signed attribution maps."""
 
+from saliency_bench.explainers.attention import AttentionRollout, GenericAttention
 from saliency_bench.explainers.base import Method
 from saliency_bench.explainers.blur_ig import BlurIG
 from saliency_bench.explainers.cam import FEM, Activations, EigenCAM, ScoreCAM
@@ -53,6 +54,7 @@ __all__ = [
     "RISE",
     "XRAI",
     "Activations",
+    "AttentionRollout",
     "BlurIG",
     "CentrePrior",
     "Constant",
@@ -64,6 +66,7 @@ __all__ = [
     "ExpectedGradients",
     "ForGrad",
     "Function",
+    "GenericAttention",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",

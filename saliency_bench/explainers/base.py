@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
@@ -205,6 +206,23 @@ def require_upsample(how: str | None) -> None:
     if how is not None and how not in get_args(Upsample):
         known = ", ".join(get_args(Upsample))
         raise ValueError(f"upsample must be one of {known} or None; got {how!r}")
+
+
+def as_grid(grid: Sequence[int] | None) -> tuple[int, int] | None:
+    """Rows and columns of tokens as a pair, which compares and prints by content.
+
+    Raises:
+        ValueError: if they are not two positive integers.
+    """
+    if grid is None:
+        return None
+    sizes = list(grid) if isinstance(grid, Sequence) and not isinstance(grid, str) else []
+    whole = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
+    if len(sizes) != 2 or not whole or min(sizes) < 1:
+        raise ValueError(
+            f"grid must be two positive integers, rows and columns of tokens; got {grid!r}"
+        )
+    return sizes[0], sizes[1]
 
 
 def as_tuples(baseline: ArrayLike) -> Any:

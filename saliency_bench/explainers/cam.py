@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import Compiled, Upsample, require_upsample
+from saliency_bench.explainers.base import Compiled, Upsample, as_grid, require_upsample
 from saliency_bench.protocols import Bound, Floats, Ints, NotApplicable, Output
 
 
@@ -23,6 +23,8 @@ class _Features(Compiled):
             more than one place that every way from the images to the scores passes.
         upsample: interpolation to the size of the image; None keeps the layer's size.
         output: the output whose classes the targets are; it does not change the map.
+        grid: rows and columns of the layer's tokens `[N, T, D]`, where the graph does not tell.
+            What is over are special tokens in front, such as a class token. None: the graph tells.
     """
 
     class_specific: ClassVar[bool] = False
@@ -31,9 +33,11 @@ class _Features(Compiled):
     layer: str | None = None
     upsample: Upsample | None = "bilinear"
     output: Output = "logit"
+    grid: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         require_upsample(self.upsample)
+        object.__setattr__(self, "grid", as_grid(self.grid))
 
     @abstractmethod
     def combine(self, features: Any) -> Any:
@@ -44,7 +48,7 @@ class _Features(Compiled):
         import tensorflow as tf
 
         def body(traced: network.Traced) -> Any:
-            features = traced.features(self.layer)
+            features = traced.features(self.layer, self.grid)
             # Squares of tiny features would be 0 in float32.
             maps = tf.cast(self.combine(tf.cast(features.values, tf.float64)), tf.float32)
             return features.place.resize(maps, self.upsample)
@@ -56,7 +60,8 @@ class _Features(Compiled):
 class Activations(_Features):
     """Mean of a layer's feature maps over its channels.
 
-    Settings: `layer`, `upsample` and `output`, as `GradCAM`'s; `output` does not change the map.
+    Settings: `layer`, `upsample`, `output` and `grid`, as `GradCAM`'s; `output` does not change the
+    map.
     """
 
     def combine(self, features: Any) -> Any:
@@ -145,9 +150,11 @@ class ScoreCAM(Compiled):
     relu: bool = True
     upsample: Upsample | None = "bilinear"
     output: Output = "logit"
+    grid: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         require_upsample(self.upsample)
+        object.__setattr__(self, "grid", as_grid(self.grid))
 
     @property
     def signed(self) -> bool:  # type: ignore[override]
@@ -159,7 +166,7 @@ class ScoreCAM(Compiled):
         places: dict[tuple[int, ...], network.Placement] = {}
 
         def values(traced: network.Traced) -> Any:
-            features = traced.features(self.layer)
+            features = traced.features(self.layer, self.grid)
             places[features.place.size] = features.place
             return features.values
 

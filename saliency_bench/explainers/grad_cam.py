@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.explainers.base import TINY, Compiled, Upsample, require_upsample
+from saliency_bench.explainers.base import TINY, Compiled, Upsample, as_grid, require_upsample
 from saliency_bench.protocols import Bound, Floats, Ints, Output
 
 
@@ -25,9 +25,11 @@ class _FeatureGradients(Compiled):
     relu: bool = True
     upsample: Upsample | None = "bilinear"
     output: Output = "logit"
+    grid: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         require_upsample(self.upsample)
+        object.__setattr__(self, "grid", as_grid(self.grid))
 
     @property
     def signed(self) -> bool:  # type: ignore[override]
@@ -49,7 +51,12 @@ class _FeatureGradients(Compiled):
     def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if it has no feature map."""
         return network.feature_gradient(
-            model, self._combine, self.layer, self.output, upsample=self.upsample
+            model,
+            self._combine,
+            self.layer,
+            self.output,
+            upsample=self.upsample,
+            grid=self.grid,
         )
 
     def _combine(self, features: Any, gradients: Any) -> Any:
@@ -69,6 +76,8 @@ class GradCAM(_FeatureGradients):
         relu: whether negative values of the map become 0, as in the paper.
         upsample: interpolation to the size of the image; None keeps the layer's size.
         output: what is explained.
+        grid: rows and columns of the layer's tokens `[N, T, D]`, where the graph does not tell.
+            What is over are special tokens in front, such as a class token. None: the graph tells.
     """
 
     def weigh(self, features: Any, gradients: Any) -> Any:
@@ -88,15 +97,20 @@ class GuidedGradCAM(Compiled):
     Attributes:
         layer: as in `GradCAM`.
         output: what is explained.
+        grid: as in `GradCAM`.
     """
 
     layer: str | None = None
     output: Output = "logit"
+    grid: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", as_grid(self.grid))
 
     def compile(self, model: Any) -> Bound:
         """Compile both parts for `model`; `NotApplicable` if one of them cannot serve it."""
         guided = network.input_gradient(model, self.output, rule=network.GuidedRelu())
-        cam = GradCAM(layer=self.layer, output=self.output).bind(model)
+        cam = GradCAM(layer=self.layer, output=self.output, grid=self.grid).bind(model)
 
         def explain(
             images: Floats, targets: Ints, *, keys: Ints | None = None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.metrics import base as shared
 from saliency_bench.metrics.base import Bound, Regions
-from saliency_bench.protocols import Floats, Ints
+from saliency_bench.protocols import FineTuning, Floats, Ints
 from saliency_bench.protocols.metrics import (
     CURVE,
     VALUE,
@@ -20,6 +20,7 @@ from saliency_bench.protocols.metrics import (
     Explain,
     Metric,
     Numbers,
+    tuning_of,
 )
 
 
@@ -85,6 +86,11 @@ class VersusInverse(shared.Metric):
     def controls(self) -> Mapping[str, str]:  # type: ignore[override]
         """As the base."""
         return self.base.controls
+
+    @property
+    def tuning(self) -> FineTuning | None:
+        """As the base."""
+        return tuning_of(self.base)
 
     @property
     def places(self) -> Any:

@@ -1,3 +1,6 @@
+from .attention.tokens import Attention as Attention
+from .attention.tokens import Tokens as Tokens
+from .attention.tokens import tokens_of as tokens_of
 from .batches import Batches as Batches
 from .batches import Kernel as Kernel
 from .batches import counting as counting
@@ -15,6 +18,7 @@ from .forward import ends_in_scores as ends_in_scores
 from .forward import require_built as require_built
 from .forward import require_model as require_model
 from .gradients import derivative as derivative
+from .gradients import derivatives as derivatives
 from .gradients import feature_gradient as feature_gradient
 from .gradients import input_gradient as input_gradient
 from .gradients import target_and_top as target_and_top

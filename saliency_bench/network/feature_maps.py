@@ -11,29 +11,23 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.geometry.receptive_fields import (
-    COLUMNS,
-    ROWS,
-    Axes,
-    Axis,
-    Line,
-    as_line,
-    is_lost,
-    is_placed,
-    length,
-    lines,
-)
+from saliency_bench.network.geometry.axes import Axes, places
+from saliency_bench.network.geometry.layout import has_places, is_tiled, order_of, side
+from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS
 from saliency_bench.network.geometry.tensors import Geometry
-from saliency_bench.network.geometry.tools import BATCH
 from saliency_bench.network.operations import CORES
 from saliency_bench.network.path import Path
 from saliency_bench.network.placement import Placement
+from saliency_bench.network.token_flow import TokenFlow
 from saliency_bench.network.trace import near, own_variables
 from saliency_bench.protocols import NotApplicable, SettingError
 
 _SAME = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose"})
 """Operations that only store the same values in another way."""
 
+
+Grid = tuple[int, int]
+"""Rows and columns of tokens."""
 
 _TAKEN: ContextVar[list[str] | None] = ContextVar("feature_maps_taken", default=None)
 
@@ -49,6 +43,13 @@ def taking() -> Iterator[list[str]]:
         _TAKEN.reset(token)
 
 
+def take(found: object) -> None:
+    """Add what was taken, in words, to the list of the block around."""
+    taken = _TAKEN.get()
+    if taken is not None and str(found) not in taken:
+        taken.append(str(found))
+
+
 @dataclass(frozen=True)
 class FeatureMap:
     """A tensor whose values lie at places of the picture.
@@ -59,12 +60,14 @@ class FeatureMap:
         order: its axes in the order images, places, channels. The places are rows and columns, or
             one axis: a list of tokens or a series.
         place: where the rows and columns lie.
+        first: number of special tokens, such as class tokens, in front of the places.
     """
 
     tensor: Any
     layer: str
     order: tuple[int, ...]
     place: Placement
+    first: int = 0
 
     @property
     def values(self) -> Any:
@@ -83,7 +86,10 @@ class FeatureMap:
             tensor = tf.transpose(tensor, self.order)
         if len(self.order) == 4:
             return tensor
-        return tf.reshape(tensor, [-1, *self.place.grid, tensor.shape[-1]])
+        height, width = self.place.grid
+        if tensor.shape[1] != height * width:
+            tensor = tensor[:, self.first : self.first + height * width]
+        return tf.reshape(tensor, [-1, height, width, tensor.shape[-1]])
 
 
 class FeatureMaps:
@@ -92,10 +98,12 @@ class FeatureMaps:
     Args:
         path: the traced path.
         made: number of operations of the graph up to the end of the model.
+        grid: rows and columns of the tokens where the graph does not tell; in front of them are
+            special tokens.
     """
 
-    def __init__(self, path: Path, made: int) -> None:
-        self._path, self._made = path, made
+    def __init__(self, path: Path, made: int, grid: Grid | None = None) -> None:
+        self._path, self._made, self._grid = path, made, grid
 
     def find(self, layer: str | None = None) -> FeatureMap:
         """The feature map that CAM methods explain.
@@ -104,16 +112,15 @@ class FeatureMaps:
             layer: name of the layer that returns it, at any depth. Default: the last tensor with
                 more than one place, behind the first weights, that every way from the images to the
                 scores passes, and on which the scores depend by differentiable steps. It is never
-                the explained output itself.
+                the explained output itself. Of special and patch tokens the patches count: where
+                a class token is read, it is what the last attention attends to.
 
         Raises:
             NotApplicable: if there is none, or nothing tells where in the picture it lies.
-            SettingError: if no layer has this name.
+            SettingError: if no layer has this name, or it has another grid than the given one.
         """
         found = self._last() if layer is None else self._named(layer)
-        taken = _TAKEN.get()
-        if taken is not None and str(found) not in taken:
-            taken.append(str(found))
+        take(found)
         return found
 
     @cached_property
@@ -124,31 +131,63 @@ class FeatureMaps:
 
     @cached_property
     def _geometry(self) -> Geometry:
-        return Geometry(self._path)
+        return Geometry(self._path, self._grid)
+
+    @cached_property
+    def _flow(self) -> TokenFlow:
+        return TokenFlow(self._path, self._geometry)
 
     def _last(self) -> FeatureMap:
-        first, explained = self._first_weights(), self._explained()
-        for tensor in reversed(self._path.bottlenecks):
+        first, passed_by = self._first_weights(), self._explained() | self._flow.projections
+        for tensor in reversed(self._path.waists(self._flow.reads)):
             place, axes = self._places[tensor.op.name], self._geometry.axes(tensor)
             if place < first:
                 break
-            behind = place >= self._made or tensor.op.name in explained
-            if behind or tensor.op.type in _SAME or not _has_places(axes):
+            behind = place >= self._made or tensor.op.name in passed_by
+            if behind or tensor.op.type in _SAME or not has_places(axes):
                 continue
             if tf.gradients(self._path.scores, tensor)[0] is not None:
+                self._require_depth(tensor)
                 return self._read(tensor, self._path.layer(tensor.op))
         raise NotApplicable(
             "no layer with weights has a feature map larger than 1x1 that every way from the "
             "picture to the scores passes"
         )
 
+    def _require_depth(self, tensor: Any) -> None:
+        """Raise `NotApplicable` if a tensor is the embedding of patches, and others lie deeper."""
+        place, flow = self._places[tensor.op.name], self._flow
+        kernels = [self._places[op.name] for op in self._path.operations if flow.is_kernel(op)]
+        behind = [op for op in self._path.operations if self._places[op.name] > place]
+        if sum(kernel <= place for kernel in kernels) > 1 or not any(
+            map(flow.is_attention, behind)
+        ):
+            return
+        second = min(kernel for kernel in kernels if kernel > place)
+        deeper = [op for op in behind if self._places[op.name] > second and self._is_map(op)]
+        if deeper and is_tiled(self._geometry.axes(tensor)):
+            raise NotApplicable(
+                "no tensor behind the embedding of the patches, "
+                f"{self._path.layer(tensor.op)!r}, is passed by every way to the scores; "
+                "layer=... names one"
+            )
+
+    def _is_map(self, op: Any) -> bool:
+        """Whether an operation makes a feature map of which more than special tokens are read."""
+        tensor, flow = op.outputs[0], self._flow
+        if op.type in _SAME or op.name in flow.projections:
+            return False
+        axes = self._geometry.axes(tensor)
+        known = axes is not None and has_places(axes) and order_of(axes) is not None
+        return known and any(flow.reads(tensor, by) for by in self._path.consumers(tensor))
+
     def _named(self, name: str) -> FeatureMap:
         outputs = [call.output for call in self._path.calls if call.layer.name == name]
         if not outputs:
-            every = [call for call in self._path.calls if _has_places(self._axes(call.output))]
+            every = [call for call in self._path.calls if has_places(self._axes(call.output))]
             known = near(name, (call.layer.name for call in every))
             raise SettingError(f"layer must be one with a feature map ({known}); got {name!r}")
-        if not _has_places(self._axes(outputs[-1])):
+        if not has_places(self._axes(outputs[-1])):
             raise NotApplicable(
                 f"the output of layer {name!r} is not a feature map larger than 1x1"
             )
@@ -159,15 +198,30 @@ class FeatureMaps:
 
     def _read(self, tensor: Any, layer: str) -> FeatureMap:
         axes = self._geometry.axes(tensor)
-        order = None if axes is None else _order(axes)
+        order = None if axes is None else order_of(axes)
         if axes is None or order is None:
-            raise NotApplicable(
-                f"nothing tells where in the picture the output of layer {layer!r} lies; "
-                "layer=... names another"
-            )
+            raise self._untold(tensor, layer)
         height, width = self._path.images.shape[1:3]
-        rows, columns = _line(axes, ROWS, height), _line(axes, COLUMNS, width)
-        return FeatureMap(tensor, layer, order, Placement(rows, columns, (height, width)))
+        rows, columns = side(axes, ROWS, height), side(axes, COLUMNS, width)
+        if self._grid not in (None, (rows.size, columns.size)):
+            raise SettingError(
+                f"grid must be ({rows.size}, {columns.size}), the rows and columns of the output "
+                f"of layer {layer!r}; got {self._grid}"
+            )
+        first = places(axes[order[1]]).first if len(order) == 3 else 0
+        return FeatureMap(tensor, layer, order, Placement(rows, columns, (height, width)), first)
+
+    def _untold(self, tensor: Any, layer: str) -> Exception:
+        """Why a tensor is refused whose places the graph does not tell."""
+        if self._grid is not None and tensor.shape.rank == 3 and tensor.shape[1] is not None:
+            return SettingError(
+                f"grid must have at most as many places as the output of layer {layer!r} has "
+                f"tokens, {tensor.shape[1]}; got {self._grid}"
+            )
+        return NotApplicable(
+            f"nothing tells where in the picture the output of layer {layer!r} lies; "
+            "layer=... names another, and grid=(rows, columns) tells it for tokens [N, T, D]"
+        )
 
     def _first_weights(self) -> int:
         """When the last operation of the first layer with weights was made."""
@@ -192,7 +246,7 @@ class FeatureMaps:
 
     def _explained(self) -> set[str]:
         """The operations from the last kernel on to what is explained, if this has places."""
-        waiting = [t.op for t in self._results() if _has_places(self._geometry.axes(t))]
+        waiting = [t.op for t in self._results() if has_places(self._geometry.axes(t))]
         found: set[str] = set()
         while waiting:
             op = waiting.pop()
@@ -201,53 +255,3 @@ class FeatureMaps:
                 if op.type not in CORES:
                     waiting += [op.inputs[index].op for index in self._path.data(op)]
         return found
-
-
-def grid_of(axes: Axes | None, shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Rows and columns of a tensor; None if it is no feature map.
-
-    Args:
-        axes: of the tensor.
-        shape: `(H, W, C)` of the picture.
-    """
-    if axes is None or not _has_places(axes) or _order(axes) is None:
-        return None
-    return _line(axes, ROWS, shape[0]).size, _line(axes, COLUMNS, shape[1]).size
-
-
-def _has_places(axes: Axes | None) -> bool:
-    """Whether a tensor has values at more than one place: beside images and channels, an axis."""
-    if axes is None or len(axes) < 3:
-        return False
-    placed = [axis for axis in axes if is_placed(axis)]
-    found = [line.size for axis in placed for line in lines(axis)]
-    return any(map(is_lost, placed)) or any(size > 1 for size in found)
-
-
-def _order(axes: Axes) -> tuple[int, ...] | None:
-    """The axes of images, places and channels; None if they are not of these kinds."""
-    placed = [place for place, axis in enumerate(axes) if is_placed(axis)]
-    others = [place for place in range(1, len(axes)) if place not in placed]
-    directions = [line.direction for place in placed for line in _readable(axes[place])]
-    if length(axes[0]) != BATCH or len(others) != 1 or len(set(directions)) != len(directions):
-        return None
-    if len(placed) == 2 and len(directions) == 2:
-        return 0, *(placed[directions.index(direction)] for direction in (ROWS, COLUMNS)), others[0]
-    if len(placed) == 1 and directions in ([ROWS, COLUMNS], [ROWS], [COLUMNS]):
-        return 0, placed[0], others[0]
-    return None
-
-
-def _readable(axis: Axis) -> list[Line]:
-    """The line of an axis, or the lines of a list of tokens; none if it is neither."""
-    line = as_line(axis)
-    if line is not None:
-        return [line]
-    found = lines(axis)
-    return found if len(found) == len(axis) else []
-
-
-def _line(axes: Axes, direction: str, size: int) -> Line:
-    """The line of rows or of columns; the whole picture if there is none."""
-    found = [line for axis in axes for line in _readable(axis) if line.direction == direction]
-    return found[0] if found else Line.pixels(direction, size).united()

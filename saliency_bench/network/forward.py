@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from saliency_bench.network.feature_maps import FeatureMap, FeatureMaps
+from saliency_bench.network.feature_maps import FeatureMap, FeatureMaps, Grid
 from saliency_bench.network.grouped import give_gradients
 from saliency_bench.network.output import ModelOutput, explained, run
 from saliency_bench.network.overrides import Rule
@@ -70,14 +70,18 @@ class Traced:
         rows = tf.range(tf.shape(self.targets)[0])
         return tf.gather_nd(self.scores, tf.stack([rows, self.targets], axis=1))
 
-    def features(self, layer: str | None = None) -> FeatureMap:
+    def features(self, layer: str | None = None, grid: Grid | None = None) -> FeatureMap:
         """The feature map that a layer returns; default: see `FeatureMaps.find`.
+
+        Args:
+            layer: the layer's name.
+            grid: rows and columns of its tokens, where the graph does not tell.
 
         Raises:
             NotApplicable: if there is no such feature map.
-            ValueError: if no layer has this name.
+            ValueError: if no layer has this name, or it has another grid.
         """
-        return FeatureMaps(self.path, self.forward.made).find(layer)
+        return FeatureMaps(self.path, self.forward.made, grid).find(layer)
 
 
 Body = Callable[[Traced], Any]

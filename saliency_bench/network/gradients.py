@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from saliency_bench.network.batches import Batches, Kernel
+from saliency_bench.network.feature_maps import Grid
 from saliency_bench.network.forward import Traced
 from saliency_bench.network.kept import once
 from saliency_bench.network.overrides import Rule
@@ -75,6 +76,7 @@ def feature_gradient(
     output: Output = "logit",
     *,
     upsample: str | None = "bilinear",
+    grid: Grid | None = None,
 ) -> Kernel:
     """A kernel from images and targets to a map made of a layer's features and their gradients.
 
@@ -84,14 +86,15 @@ def feature_gradient(
         layer: the layer's name; default: see `FeatureMaps.find`.
         output: the output that is differentiated.
         upsample: interpolation of the maps to `[N, H, W, 1]`; None keeps their size.
+        grid: rows and columns of the layer's tokens, where the graph does not tell.
 
     Raises:
         NotApplicable: if there is no such feature map, or the output does not depend on it.
-        ValueError: if no layer has this name.
+        ValueError: if no layer has this name, or it has another grid.
     """
 
     def body(traced: Traced) -> Any:
-        features = traced.features(layer)
+        features = traced.features(layer, grid)
         gradients = derivative(traced.target_scores, features.tensor, "the feature map")
         # Products and means of half-precision gradients underflow.
         values, slopes = (
@@ -115,7 +118,14 @@ def derivative(scores: Any, by: Any, what: str = "the input", *, start: Any = No
     Raises:
         NotApplicable: if the scores do not depend on the tensor by differentiable steps.
     """
-    (gradient,) = tf.gradients(scores, by, start)
-    if gradient is None:
+    return derivatives(scores, [by], what, start=start)[0]
+
+
+def derivatives(
+    scores: Any, by: Sequence[Any], what: str = "the input", *, start: Any = None
+) -> list[Any]:
+    """As `derivative`, with respect to several tensors in one backward pass."""
+    gradients = tf.gradients(scores, list(by), start)
+    if any(gradient is None for gradient in gradients):
         raise NotApplicable(f"the output does not depend on {what} by differentiable steps")
-    return tf.convert_to_tensor(gradient)
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]

@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.feature_maps import grid_of
 from saliency_bench.network.forward import compile_graph
+from saliency_bench.network.geometry.layout import grid_of
 from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.path import Path
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,11 +20,17 @@ class Path:
         images: the input tensor.
         scores: the explained tensor.
         calls: every layer execution.
+        constant: names of operations whose outputs count as constants: no way leads through them.
     """
 
     images: Any
     scores: Any
     calls: Sequence[Call]
+    constant: frozenset[str] = frozenset()
+
+    def holding(self, names: Iterable[str]) -> Path:
+        """The path on which the outputs of these operations count as constants, too."""
+        return replace(self, constant=self.constant.union(names))
 
     @cached_property
     def dependent(self) -> list[Any]:
@@ -45,20 +51,29 @@ class Path:
 
     @cached_property
     def bottlenecks(self) -> list[Any]:
-        """Each tensor that every way from the images to the scores passes, in execution order.
+        """Each tensor that every way from the images to the scores passes, in execution order."""
+        return self.waists(lambda tensor, op: True)
+
+    def waists(self, reads: Callable[[Any, Any], bool]) -> list[Any]:
+        """Each tensor that every way passes if some are closed, in execution order.
 
         It is one if no other tensor leads from an operation before it to one behind it.
+
+        Args:
+            reads: whether the way from a tensor to an operation that reads it is open.
         """
         places = {op.name: place for place, op in enumerate(self.operations)}
 
+        def readers(tensor: Any) -> list[int]:
+            return [places[op.name] for op in self.consumers(tensor) if reads(tensor, op)]
+
         def last_use(tensors: Sequence[Any]) -> int:
-            uses = (places[op.name] for tensor in tensors for op in self.consumers(tensor))
-            return max(uses, default=0)
+            return max((place for tensor in tensors for place in readers(tensor)), default=0)
 
         bottlenecks = []
         reach = last_use([self.images])
         for place, op in enumerate(self.operations):
-            used = [t for t in op.outputs if self.consumers(t) or t is self.scores]
+            used = [t for t in op.outputs if readers(t) or t is self.scores]
             if reach <= place and len(used) == 1:
                 bottlenecks += used
             reach = max(reach, last_use(used))
@@ -70,6 +85,8 @@ class Path:
         reached = {self.images.ref()}
         operations = []
         for op in self.scores.graph.get_operations():
+            if op.name in self.constant:
+                continue
             if any(tensor.ref() in reached for tensor in op.inputs):
                 reached.update(tensor.ref() for tensor in op.outputs if _carries(tensor))
                 operations.append(op)

@@ -39,14 +39,18 @@ def inlined() -> Iterator[None]:
 
     A closed graph hides its ReLUs and its softmax. If its layers were built inside it, it also
     ignores later assignments to the weights. A graph traced inside this block reads the current
-    variables.
+    variables. Flash attention, which hides its probabilities, is off.
     """
     before = tf.config.functions_run_eagerly()
+    flash = keras.config.is_flash_attention_enabled() is not False
     tf.config.run_functions_eagerly(True)
+    keras.config.disable_flash_attention()
     try:
         yield
     finally:
         tf.config.run_functions_eagerly(before)
+        if flash:
+            keras.config.enable_flash_attention()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from saliency_bench.protocols.errors import (
     with_class,
 )
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Trend, Words
+from saliency_bench.protocols.fine_tuning import FineTuned, FineTuner, FineTuning, NotTuned
 from saliency_bench.protocols.lazy_images import Made, Rows, parts
 from saliency_bench.protocols.methods import (
     Bound,
@@ -59,6 +60,7 @@ from saliency_bench.protocols.studies import (
     Study,
     Values,
 )
+from saliency_bench.protocols.swapping import swapped_in
 from saliency_bench.protocols.trained_networks import (
     Epoch,
     LabelStream,
@@ -85,6 +87,9 @@ __all__ = [
     "Expectation",
     "Explainer",
     "FAILURES",
+    "FineTuned",
+    "FineTuner",
+    "FineTuning",
     "Floats",
     "Ints",
     "LabelStream",
@@ -101,6 +106,7 @@ __all__ = [
     "ModelChanged",
     "Networks",
     "NotApplicable",
+    "NotTuned",
     "OK",
     "Output",
     "Outstanding",
@@ -136,5 +142,6 @@ __all__ = [
     "printable",
     "one_line",
     "parts",
+    "swapped_in",
     "with_class",
 ]

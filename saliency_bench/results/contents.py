@@ -105,6 +105,14 @@ _METRIC = _declared(
         "beside": mapping_of(text),
     },
 )
+_TUNED = record(
+    {
+        "images": whole,
+        "accuracy": tuple_of(share, share),
+        "accuracy_changed": tuple_of(share, share),
+    },
+    {"chance": share, "weights_hash": text},
+)
 _LISTS = ("commands", "guards", "notes", "warnings")
 
 FACTS = record(
@@ -119,6 +127,7 @@ FACTS = record(
         "beside": mapping_of(mapping_of(mapping_of(number))),
         "chance": optional(share),
         "doses": mapping_of(share),
+        "fine_tuned": mapping_of(_TUNED),
         "metrics": mapping_of(_METRIC),
         "expectations": mapping_of(EXPECTATION),
         "signed": mapping_of(flag),

@@ -19,7 +19,7 @@ from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
 from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork
 from saliency_bench.protocols.labels import of_one_class
-from saliency_bench.protocols.metrics import MetricFacts
+from saliency_bench.protocols.metrics import MetricFacts, tuning_of
 from saliency_bench.storage.fingerprint import digest_of_array
 
 
@@ -62,6 +62,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "schema": SCHEMA_VERSION,
         "doses": {n: e.share for n, e in study.explainers.items() if isinstance(e, Mixture)},
         "tested": tested(study.weights.trained.values()),
+        "fine_tuned": fine_tuned(study),
         "notes": notes(study),
         "warnings": warnings(study),
         "explainers": {name: repr(e) for name, e in study.explainers.items()},
@@ -80,6 +81,20 @@ def tested(networks: Iterable[TrainedNetwork]) -> dict[str, float]:
     """
     chances = [network.chance for network in networks if not np.isnan(network.chance)]
     return {"chance": chances[0]} if chances else {}
+
+
+def fine_tuned(study: Study) -> dict[str, Any]:
+    """What the network lost and won by the fine-tuning that a metric asks for, by metric."""
+    asked = {name: tuning_of(metric) for name, metric in study.metrics.items()}
+    known = {name: study.tuner.tuned.get(own) for name, own in asked.items() if own is not None}
+    return {
+        name: {
+            "weights_hash": own.network.fingerprint, "images": own.tested, "chance": own.chance,
+            "accuracy": list(own.plain), "accuracy_changed": list(own.changed),
+        }
+        for name, own in known.items()
+        if own is not None
+    }  # fmt: skip
 
 
 def notes(study: Study) -> list[str]:

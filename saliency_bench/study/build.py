@@ -17,12 +17,14 @@ from saliency_bench.explainers import Control
 from saliency_bench.protocols import (
     BLOCK,
     Check,
+    FineTuner,
     Floats,
     Ints,
     Metric,
     MetricFacts,
     Networks,
     NotApplicable,
+    NotTuned,
     Output,
     Preprocessing,
     Rows,
@@ -34,6 +36,7 @@ from saliency_bench.protocols import (
     parts,
 )
 from saliency_bench.protocols.inputs import as_images, as_masks, as_targets
+from saliency_bench.protocols.metrics import Sampling
 from saliency_bench.protocols.processors import available
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
@@ -63,6 +66,8 @@ class Options:
         save_maps: whether the raw maps are kept too.
         preprocessing: pixels in [0, 1] to model units, for the figures.
         weights: trains the networks that a check needs, e.g. a `models.Trainer`.
+        tuner: fine-tunes the network for metrics that ask, e.g. a `models.FineTuner`; imputers that
+            sample take its images.
         regions: `[N, H, W]` bool: where in the images the evidence lies, for metrics that ask.
         mixed: whether each image shows several classes, as mosaics do. Its target is one of them,
             and says nothing about the accuracy of the network.
@@ -82,6 +87,7 @@ class Options:
     save_maps: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: Networks = field(default_factory=Untrainable)
+    tuner: FineTuner = field(default_factory=NotTuned)
     regions: NDArray[np.bool_] | None = None
     mixed: bool = False
     output: Output = "logit"
@@ -136,6 +142,7 @@ def build(
     explained, known = _classes(outputs, labels, options)
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
     all_explainers = with_controls(explainers, checks.values(), metrics.values())
+    metrics = {name: _sampling(metric, rows, options) for name, metric in metrics.items()}
     study = Study(
         network=net,
         scene=Scene(rows, explained, randomize.image_keys(rows), labels=known),
@@ -153,6 +160,7 @@ def build(
         full=net.full,
         cores=available() if options.cores is None else options.cores,
         weights=options.weights,
+        tuner=options.tuner,
         settings=source.numerics() | _own_output(options.output),
         remarks=() if weak is None else (weak.line,),
         misfit=weak.line if weak is not None and weak.cause else "",
@@ -214,6 +222,16 @@ def _classes(
     if used.min() < 0 or used.max() >= classes:
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
     return explained, None if options.mixed else true
+
+
+def _sampling(metric: Metric, images: NDArray[np.float32], options: Options) -> Metric:
+    """A metric with images to draw from, if it asks: those to train on, else all explained ones."""
+    if not (isinstance(metric, Sampling) and metric.lacks_images):
+        return metric
+    learned = options.tuner.images
+    if learned is not None and learned.shape[1:] == images.shape[1:]:
+        return metric.among(learned, "images to train on")
+    return metric.among(images, "explained images")
 
 
 def _without_verdict(study: Study) -> Iterator[str]:

@@ -56,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),
     ("progress", "true, false or None", lambda v: v is None or isinstance(v, bool)),
     ("weights", "what trains networks, e.g. a models.Trainer", _is_function),
+    ("tuner", "what fine-tunes a network, e.g. a models.FineTuner", _is_function),
     ("output", "logit, probability or a function of the model's output", _is_output),
 )
 """In the order in which they are tested."""

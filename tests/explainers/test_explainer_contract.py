@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 from helpers.configured import NAMES, configured, cut
+from helpers.transformer_kinds import build_transformer
 
 from saliency_bench import explainers as ex
 from saliency_bench import network
@@ -24,6 +25,9 @@ VARIANTS = {
     "lrp_deep_taylor": ex.LRP("deep_taylor", low=-5.0, high=5.0),
 }
 
+OF_ATTENTION = {"attention_rollout", "generic_attention"}
+"""They serve transformers alone."""
+
 KEYED_BY_WEIGHTS = {"random_fresh", "weight_hash", "target_hash", "input_noise", "mixture"}
 """In the order of the model's variables, which is another one in another kind of model."""
 
@@ -38,12 +42,19 @@ def explainer_of(name):
 
 
 @pytest.fixture(scope="module")
-def bound_of(model_of):
+def network_of(model_of):
+    """The network as a kind, or for methods of attention a transformer; the same every time."""
+    transformer_of = cache(build_transformer)
+    return lambda name, kind: (transformer_of if name in OF_ATTENTION else model_of)(kind)
+
+
+@pytest.fixture(scope="module")
+def bound_of(network_of):
     """An explainer bound to a kind of model, 8 rows at once; bound only once."""
 
     def bind(name, kind="functional"):
         with network.evaluating(8):
-            return explainer_of(name).bind(model_of(kind))
+            return explainer_of(name).bind(network_of(name, kind))
 
     return cache(bind)
 
@@ -66,9 +77,10 @@ UNTESTABLE = {
 
 @every
 def test_it_has_the_properties_that_all_have_and_those_it_promises(
-    name, functional, images, targets
+    name, network_of, images, targets
 ):
-    table = check_explainer(explainer_of(name), functional, images, targets)
+    model = network_of(name, "functional")
+    table = check_explainer(explainer_of(name), model, images, targets)
     # Few steps are not complete: their own tests are about that.
     loose = {"completeness"} if name in {"integrated_gradients", "blur_ig"} else set()
     broken = table[(table["status"] == "broken") & ~table["property"].isin(loose)]

@@ -36,6 +36,7 @@ keras = Lazily("keras")
 layers = Lazily("keras.layers")
 tf = Lazily("tensorflow")
 keras_models = Lazily("helpers.keras_models")
+transformers = Lazily("helpers.transformers")
 
 ExplanationCallback = lazily("saliency_bench.callbacks", "ExplanationCallback")
 Sanity = lazily("saliency_bench.callbacks", "Sanity")

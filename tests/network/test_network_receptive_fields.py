@@ -5,14 +5,9 @@ import pytest
 from helpers.lazily import keras, layers, tf
 
 from saliency_bench.network.forward import compile_graph, forward_pass
-from saliency_bench.network.geometry.receptive_fields import (
-    COLUMNS,
-    ROWS,
-    Line,
-    as_line,
-    is_lost,
-    regrouped,
-)
+from saliency_bench.network.geometry.axes import as_line, is_lost
+from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS, Line
+from saliency_bench.network.geometry.regroup import regrouped
 from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.path import Path
 
@@ -51,6 +46,26 @@ def squeezed(x):
     return x * (1 + 0 * gate)
 
 
+def rolled(x):
+    return tf.roll(tf.concat([x[:, 5:], x[:, :5]], axis=1), [5, 0], [1, 2])
+
+
+def windowed(x):
+    """Windows of a shifted map, and back: each position stays what it was."""
+    parts = tf.reshape(tf.roll(x, [-1, -2], [1, 2]), [-1, 6, 2, 2, 5, 2])
+    parts = tf.reshape(tf.transpose(parts, [0, 1, 3, 2, 4, 5]), [-1, 10, 2])
+    parts = tf.transpose(tf.reshape(2 * parts, [-1, 6, 2, 2, 5, 2]), [0, 1, 3, 2, 4, 5])
+    return tf.roll(tf.reshape(parts, [-1, 12, 10, 2]), [1, 2], [1, 2])
+
+
+def extracted(x):
+    return tf.image.extract_patches(x, [1, 4, 5, 1], [1, 4, 5, 1], [1, 1, 1, 1], "VALID")
+
+
+def to_channels(x):
+    return tf.nn.space_to_depth(x, 2)
+
+
 NETWORKS = {
     "valid": lambda: [conv(3), conv(3, strides=2), mean(2)],
     "same": lambda: [conv(3, padding="same", strides=2), conv(5, padding="same"), mean(2)],
@@ -87,6 +102,16 @@ NETWORKS = {
     "squeezed": lambda: [conv(3), layers.Lambda(squeezed)],
     "normalized": lambda: [conv(3), layers.BatchNormalization(), layers.ReLU()],
     "every second": lambda: [layers.Lambda(lambda x: x[:, 1::2, 3:-2:3])],
+    "rolled back": lambda: [conv(3), layers.Lambda(rolled)],
+    "shifted windows": lambda: [conv(2, strides=2), layers.Lambda(windowed)],
+    "padding taken off": lambda: [
+        layers.ZeroPadding2D(((0, 3), (2, 0))),
+        conv(3),
+        layers.Cropping2D(((0, 3), (2, 0))),
+    ],
+    "extracted": lambda: [layers.Lambda(extracted)],
+    "to channels": lambda: [conv(3, padding="same"), layers.Lambda(to_channels)],
+    "split rows": lambda: [conv(2, strides=2), layers.Lambda(lambda x: tf.split(x, [3, 9], 1)[1])],
     "split": lambda: [conv(3), layers.Lambda(lambda x: keras.ops.split(x, 2, axis=-1)[1])],
 }
 
@@ -197,7 +222,7 @@ def test_reshapes_keep_factors_in_their_order():
     assert regrouped((both,), [6, 4]) == axes
     assert regrouped(axes, [6, 1, 4]) == (rows, regrouped((), [1])[0], columns)
     outer, inner = regrouped((rows,), [3, 2])
-    assert (outer[0].stride, outer[0].field, inner[0].size) == (2, 2, 2)
-    (again,) = regrouped((outer, inner), [6])
-    assert as_line(again) == Line(ROWS, 6, -0.5, 1.0, 2.0, 0.0, 6.0)
+    assert as_line(outer) == Line(ROWS, 3, 0.0, 2.0, 2.0, 0.0, 6.0)
+    assert (inner[0].size, as_line(inner)) == (2, None)
+    assert regrouped((outer, inner), [6]) == (rows,)
     assert all(map(is_lost, regrouped((rows,), [4, 2])))

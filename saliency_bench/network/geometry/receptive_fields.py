@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import isclose
 
 ROWS, COLUMNS = "rows", "columns"
 
@@ -40,6 +39,12 @@ class Line:
     def pixels(cls, direction: str, size: int) -> Line:
         """The rows or columns of the picture itself."""
         return cls(direction, size, 0.0, 1.0, 1.0, 0.0, float(size))
+
+    @classmethod
+    def tiles(cls, direction: str, size: int, pixels: int) -> Line:
+        """The rows or columns of tiles, side by side, that cover the picture."""
+        width = pixels / size
+        return cls(direction, size, 0.0, width, width, 0.0, float(pixels))
 
     @property
     def stop(self) -> float:
@@ -104,6 +109,16 @@ class Line:
         extent = self.stop - self.start
         return replace(self.seen(), size=1, stride=extent, field=extent)
 
+    def continued(self, other: Line) -> Line | None:
+        """These positions and, behind them, those of another line; None if they do not continue."""
+        alike = (self.direction, self.stride, self.field)
+        end = self.start + self.stride * self.size
+        if alike != (other.direction, other.stride, other.field) or not isclose(end, other.start):
+            return None
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        cut, size = (self.cut[0], other.cut[1]), self.size + other.size
+        return replace(self, size=size, low=low, high=high, cut=cut)
+
     def beside(self, other: Line) -> Line | None:
         """Positions that see what both lines see; None if they lie a stride or more apart."""
         alike = (self.direction, self.size) == (other.direction, other.size)
@@ -116,158 +131,3 @@ class Line:
         low, high = min(self.low, other.low), max(self.high, other.high)
         cut = min(self.cut[0], other.cut[0]), min(self.cut[1], other.cut[1])
         return replace(self, start=start, field=end - start, low=low, high=high, cut=cut)
-
-
-@dataclass(frozen=True)
-class Plain:
-    """Values that lie side by side at one place of the picture, such as channels.
-
-    Attributes:
-        size: their number.
-        lost: whether they lie at several places, and nothing tells which.
-    """
-
-    size: int
-    lost: bool = False
-
-
-Factor = Line | Plain
-Axis = tuple[Factor, ...]
-"""The product of its factors, the outermost first: `(rows, columns)` is a list of tokens."""
-
-Axes = tuple[Axis, ...]
-
-
-def length(axis: Axis) -> int:
-    """Number of values along an axis."""
-    return prod(factor.size for factor in axis)
-
-
-def lines(axis: Axis) -> list[Line]:
-    """The factors of an axis that lie in the picture."""
-    return [factor for factor in axis if isinstance(factor, Line)]
-
-
-def is_lost(axis: Axis) -> bool:
-    """Whether nothing tells where in the picture the axis lies."""
-    return any(isinstance(factor, Plain) and factor.lost for factor in axis)
-
-
-def is_placed(axis: Axis) -> bool:
-    """Whether the values of the axis lie at several places of the picture, known or not."""
-    return bool(lines(axis)) or is_lost(axis)
-
-
-def as_line(axis: Axis) -> Line | None:
-    """An axis as one line, also if it holds several values per position; None if it is none."""
-    if not axis or not isinstance(axis[0], Line) or len(lines(axis)) > 1 or is_lost(axis):
-        return None
-    inner = prod(factor.size for factor in axis[1:])
-    if inner == 1:
-        return axis[0]
-    return axis[0].resampled(1 / (2 * inner) - 0.5, 1 / inner, 0, axis[0].size * inner)
-
-
-def plain(width: int) -> Axis:
-    """An axis of values at one place."""
-    return (Plain(width),)
-
-
-def lost(width: int) -> Axis:
-    """An axis of values of which nothing tells where they lie."""
-    return (Plain(width, lost=width > 1),)
-
-
-def merged(axes: Sequence[Axis]) -> Axis:
-    """The axis of a tensor that is computed from several, value by value."""
-    widest = max(map(length, axes))
-    # A line of one position is spread over a longer one.
-    full = [axis for axis in axes if length(axis) == widest]
-    placed = [axis for axis in full if is_placed(axis)]
-    if not placed:
-        return full[0]
-    if any(map(is_lost, placed)):
-        return lost(widest)
-    result = placed[0]
-    for other in placed[1:]:
-        result = _both(result, other)
-    return result
-
-
-def _both(one: Axis, other: Axis) -> Axis:
-    if one == other:
-        return one
-    if len(lines(one)) == len(lines(other)) == 1:
-        first, second = as_line(one), as_line(other)
-        together = first.beside(second) if first and second else None
-        return lost(length(one)) if together is None else (together,)
-    if [type(f) for f in one] == [type(f) for f in other]:
-        pairs = [_both((f,), (g,)) for f, g in zip(one, other, strict=True)]
-        return tuple(factor for pair in pairs for factor in pair)
-    return lost(length(one))
-
-
-def regrouped(axes: Axes, shape: Sequence[int]) -> Axes:
-    """The axes of a tensor after its values, in their order, got another shape."""
-    result: list[Axis] = []
-    waiting = list(axes)
-    for group in _groups([length(axis) for axis in axes], list(shape)):
-        own = [waiting.pop(0) for _ in range(group[0])]
-        wanted = shape[len(result) : len(result) + group[1]]
-        result += _regroup(own, wanted)
-    return tuple(result)
-
-
-def _groups(old: Sequence[int], new: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """The smallest numbers of old and new axes, from the front, that hold equally many values."""
-    i = j = 0
-    while i < len(old) or j < len(new):
-        here, there = old[i : i + 1], new[j : j + 1]
-        if here != there and 1 in (*here, *there):
-            # An axis of one value comes or goes by itself.
-            taken = (1, 0) if tuple(here) == (1,) else (0, 1)
-        else:
-            taken = _balanced(old[i:], new[j:])
-        yield taken
-        i, j = i + taken[0], j + taken[1]
-
-
-def _balanced(old: Sequence[int], new: Sequence[int]) -> tuple[int, int]:
-    """How many axes of each, at least one, have the same product; all if none have."""
-    i = j = 1
-    while (a := prod(old[:i])) != (b := prod(new[:j])):
-        if i >= len(old) and j >= len(new):
-            break
-        i, j = (i + 1, j) if j >= len(new) or (a < b and i < len(old)) else (i, j + 1)
-    return (i, j) if a == b else (len(old), len(new))
-
-
-def _regroup(axes: Sequence[Axis], shape: Sequence[int]) -> list[Axis]:
-    if len(axes) == 1 and len(shape) == 1 and length(axes[0]) == shape[0]:
-        return list(axes)
-    if len(axes) == 1 and not shape:
-        return []
-    factors = [factor for axis in axes for factor in axis if factor.size > 1]
-    result = []
-    for width in shape:
-        taken: list[Factor] = []
-        left = width
-        while left > 1:
-            factor = factors.pop(0) if factors else None
-            if factor is None or (factor.size % left and left % factor.size):
-                return [lost(n) for n in shape]
-            if factor.size > left:
-                factor, rest = _split(factor, left)
-                factors.insert(0, rest)
-            taken.append(factor)
-            left //= factor.size
-        result.append(tuple(taken) or plain(1))
-    return result
-
-
-def _split(factor: Factor, outer: int) -> tuple[Factor, Factor]:
-    """A factor as `outer` groups of neighbours, and the neighbours within a group."""
-    inner = factor.size // outer
-    if isinstance(factor, Plain):
-        return Plain(outer, factor.lost), Plain(inner, factor.lost)
-    return factor.window(inner, inner, 0, outer), Plain(inner)

@@ -6,24 +6,21 @@ shape of an output. It raises `Untold` where the graph does not tell how the val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from saliency_bench.network.geometry import windows
-from saliency_bench.network.geometry.receptive_fields import (
+from saliency_bench.network.geometry import selections, windows
+from saliency_bench.network.geometry.axes import (
     Axes,
     Axis,
-    Line,
-    is_placed,
     length,
-    lost,
     merged,
     plain,
-    regrouped,
 )
+from saliency_bench.network.geometry.receptive_fields import Line
+from saliency_bench.network.geometry.regroup import regrouped
 from saliency_bench.network.geometry.shapes import Untold
 from saliency_bench.network.geometry.tools import (
     BATCH,
@@ -31,7 +28,9 @@ from saliency_bench.network.geometry.tools import (
     Inputs,
     Shape,
     data,
+    einsum_letters,
     moved,
+    numbers,
     require_whole,
     static,
 )
@@ -57,7 +56,7 @@ def _reshape(op: Any, inputs: Inputs, shape: Shape) -> Axes:
 
 def _transpose(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     axes = data(inputs)
-    return tuple(axes[axis] for axis in static(op.inputs[1]))
+    return tuple(axes[axis] for axis in numbers(op.inputs[1]))
 
 
 def _reduce(op: Any, inputs: Inputs, shape: Shape) -> Axes:
@@ -68,9 +67,10 @@ def _reduce(op: Any, inputs: Inputs, shape: Shape) -> Axes:
             moved(axis, 1, Line.united) if place in gone else axis
             for place, axis in enumerate(axes)
         )
+    kept = tuple(axis for place, axis in enumerate(axes) if place not in gone)
     for place in gone:
-        require_whole(axes[place])
-    return tuple(axis for place, axis in enumerate(axes) if place not in gone)
+        require_whole(axes[place], kept)
+    return kept
 
 
 def _reverse(op: Any, inputs: Inputs, shape: Shape) -> Axes:
@@ -87,123 +87,42 @@ def _pack(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     return (*axes[:place], plain(shape[place]), *axes[place:])
 
 
-def _slice(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    return _cut(data(inputs), [(first, 1) for first in static(op.inputs[1])], shape)
-
-
-def _cut(axes: Axes, parts: Sequence[tuple[int, int]], shape: Shape) -> Axes:
-    """Each axis from its first position on, in its steps."""
-    return tuple(
-        axis
-        if step == 1 and size in (BATCH, length(axis))
-        else moved(axis, size, None if step < 1 else Line.part, first, size, step)
-        for axis, (first, step), size in zip(axes, parts, shape, strict=True)
-    )
-
-
-def _strided_slice(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    axes = list(data(inputs))
-    begins, steps = tf.get_static_value(op.inputs[1]), static(op.inputs[3])
-    masks = {
-        name: op.get_attr(f"{name}_mask")
-        for name in ("begin", "ellipsis", "new_axis", "shrink_axis")
-    }
-    has = {name: [bool(mask >> i & 1) for i in range(len(steps))] for name, mask in masks.items()}
-    own = len(steps) - sum(has["new_axis"]) - sum(has["ellipsis"])
-    kept: list[Axis] = []
-    parts: list[tuple[int, int]] = []
-    for i, step in enumerate(steps):
-        if has["new_axis"][i]:
-            kept, parts = [*kept, plain(1)], [*parts, (0, 1)]
-        elif has["ellipsis"][i]:
-            rest = len(axes) - own
-            kept, parts = [*kept, *axes[:rest]], [*parts, *[(0, 1)] * rest]
-            del axes[:rest]
-        else:
-            axis, own = axes.pop(0), own - 1
-            if has["shrink_axis"][i]:
-                _leave(axis)
-                continue
-            known = 0 if has["begin"][i] else None if begins is None else int(begins[i])
-            moves = is_placed(axis) and known is None
-            kept = [*kept, lost(length(axis)) if moves else axis]
-            parts = [*parts, ((known or 0) % max(length(axis), 1), step)]
-    kept, parts = [*kept, *axes], [*parts, *[(0, 1)] * len(axes)]
-    return _cut(tuple(kept), parts, shape)
-
-
-def _leave(axis: Axis) -> None:
-    """Raise `Untold` if one of several places is taken out, of which no axis is left."""
-    if is_placed(axis) and length(axis) > 1:
-        raise Untold
-
-
-def _split(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    return data(inputs, 1 if op.type == "Split" else 0)
-
-
-def _concat(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    along = static(op.inputs[len(op.inputs) - 1]) % len(shape)
-    columns = list(zip(*inputs.values(), strict=True))
-    return tuple(
-        moved(next(filter(is_placed, own), own[0]), size) if place == along else merged(own)
-        for place, (own, size) in enumerate(zip(columns, shape, strict=True))
-    )
-
-
 def _tile(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     return data(inputs)
-
-
-def _unpack(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    axes, gone = data(inputs), op.get_attr("axis")
-    _leave(axes[gone])
-    return tuple(axis for place, axis in enumerate(axes) if place != gone % len(axes))
-
-
-def _gather(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    axes, indices = data(inputs), np.asarray(static(op.inputs[1]))
-    place = static(op.inputs[2]) % len(axes)
-    if indices.ndim > 1 or op.get_attr("batch_dims") or (indices < 0).any():
-        raise Untold
-    if indices.ndim == 0:
-        _leave(axes[place])
-        return tuple(axis for at, axis in enumerate(axes) if at != place)
-    steps = set(np.diff(indices).tolist()) or {1}
-    parts = [(0, 1)] * len(axes)
-    parts[place] = (int(indices[0]), steps.pop() if len(steps) == 1 else 0)
-    return _cut(axes, parts, shape)
 
 
 def _matmul(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     """The rows of the left factor, the columns of the right one."""
     names = ("transpose_a", "transpose_b") if op.type == "MatMul" else ("adj_x", "adj_y")
     left, right = (op.get_attr(name) for name in names)
-    for index, axis in ((0, -2 if left else -1), (1, -1 if right else -2)):
-        if index in inputs:
-            require_whole(inputs[index][axis])
     rows = inputs[0][-1 if left else -2] if 0 in inputs else plain(shape[-2])
     columns = inputs[1][-2 if right else -1] if 1 in inputs else plain(shape[-1])
     around = _pointwise(op, {i: axes[:-2] for i, axes in inputs.items()}, shape[:-2])
-    return (*around, rows, columns)
+    result = *around, rows, columns
+    for index, axis in ((0, -2 if left else -1), (1, -1 if right else -2)):
+        if index in inputs:
+            require_whole(inputs[index][axis], result)
+    return result
 
 
 def _einsum(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    equation = op.get_attr("equation").decode()
-    if "." in equation:
-        raise Untold
-    terms, output = equation.split("->")
+    terms, output = einsum_letters(op)
     named: dict[str, list[Axis]] = {}
-    for index, letters in enumerate(terms.split(",")):
+    for index, letters in enumerate(terms):
         for letter, axis in zip(letters, inputs.get(index, ()), strict=False):
             named.setdefault(letter, []).append(axis)
-    for letter in named.keys() - set(output):
-        require_whole(merged(named[letter]))
-    axes = [
+    result = tuple(
         merged(named[letter]) if letter in named else plain(size)
         for letter, size in zip(output, shape, strict=True)
-    ]
-    return tuple(axes)
+    )
+    for letter in named.keys() - set(output):
+        require_whole(merged(named[letter]), result)
+    return result
+
+
+def _filled(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """Constants in the shape of a tensor."""
+    return tuple(map(plain, shape))
 
 
 POINTWISE = (
@@ -224,19 +143,46 @@ RULES: Mapping[str, Callable[[Any, Inputs, Shape], Axes]] = {
     **dict.fromkeys(("ExpandDims", "Reshape", "Squeeze"), _reshape),
     **dict.fromkeys(("MirrorPad", "Pad", "PadV2"), windows.pad),
     **dict.fromkeys(("ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor"), windows.resize),
-    **dict.fromkeys(("Split", "SplitV"), _split),
     **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "MatMul"), _matmul),
+    **dict.fromkeys(("OnesLike", "ZerosLike"), _filled),
     "BatchToSpaceND": windows.from_batch,
-    "ConcatV2": _concat,
+    "ConcatV2": selections.concat,
     "Conv2DBackpropInput": windows.slide_back,
     "Einsum": _einsum,
-    "GatherV2": _gather,
+    "ExtractImagePatches": windows.slide,
+    "GatherV2": selections.gather,
     "Pack": _pack,
     "ReverseV2": _reverse,
-    "Slice": _slice,
+    "Roll": selections.roll,
+    "Slice": selections.block,
     "SpaceToBatchND": windows.to_batch,
-    "StridedSlice": _strided_slice,
+    "SpaceToDepth": windows.to_channels,
+    "StridedSlice": selections.stride,
     "Tile": _tile,
     "Transpose": _transpose,
-    "Unpack": _unpack,
 }
+
+PARTS: Mapping[str, Callable[[Any, Inputs, int], Axes]] = {
+    **dict.fromkeys(("Split", "SplitV"), selections.split),
+    "Unpack": selections.unpack,
+}
+"""Operations of which each output, by its index, is another part of the input."""
+
+
+def output_axes(tensor: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """The axes of an operation's output.
+
+    Args:
+        tensor: the output.
+        inputs: the axes of those inputs that depend on the images, by index.
+        shape: of the output.
+
+    Raises:
+        Untold: if the graph does not tell how the values move.
+    """
+    op = tensor.op
+    if op.type in PARTS:
+        return PARTS[op.type](op, inputs, tensor.value_index)
+    if op.type not in RULES:
+        raise Untold
+    return RULES[op.type](op, inputs, shape)

@@ -53,9 +53,12 @@ _STEPS: Mapping[str, Callable[[Any, Sequence[Numbers]], Any]] = {
     "FloorDiv": lambda _, inputs: inputs[0] // inputs[1],
     "GatherV2": lambda _, inputs: np.take(inputs[0], inputs[1]),
     "Identity": lambda _, inputs: inputs[0],
+    "Less": lambda _, inputs: inputs[0] < inputs[1],
     "Mul": lambda _, inputs: inputs[0] * inputs[1],
     "Pack": lambda _, inputs: np.stack(inputs),
     "Prod": lambda _, inputs: np.prod(inputs[0]),
+    "Range": lambda _, inputs: np.arange(*map(int, inputs)),
+    "SelectV2": lambda _, inputs: np.where(inputs[0], inputs[1], inputs[2]),
     "StridedSlice": _slice,
     "Sub": lambda _, inputs: inputs[0] - inputs[1],
 }

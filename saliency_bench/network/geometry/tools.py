@@ -7,19 +7,20 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.geometry.receptive_fields import (
+from saliency_bench.network.geometry.axes import (
     Axes,
     Axis,
-    Line,
     as_line,
     is_lost,
+    is_place,
     is_placed,
     length,
     lines,
     lost,
     plain,
 )
-from saliency_bench.network.geometry.shapes import Untold
+from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS, Line
+from saliency_bench.network.geometry.shapes import Untold, computed
 
 BATCH = 15_485_863
 """Stands for the unknown number of images: a prime that no other axis has as a factor."""
@@ -51,9 +52,38 @@ def static(tensor: Any) -> Any:
     return value.tolist()
 
 
-def require_whole(axis: Axis) -> None:
-    """Raise `Untold` if an axis is summed up that sees a part of the picture only."""
-    if is_lost(axis) or any(max(line.cut) > 0 for line in lines(axis)):
+def numbers(tensor: Any) -> Any:
+    """The value of a tensor that is computed from constants and sizes; `Untold` if it is not."""
+    return computed(tensor, lambda source: [BATCH if n is None else n for n in source.shape])
+
+
+def require_whole(axis: Axis, kept: Axes = ()) -> None:
+    """Raise `Untold` if an axis is summed up that sees a part of the picture only.
+
+    Args:
+        axis: the axis.
+        kept: the axes of the result: a direction in which one of them lies is still told.
+    """
+    told = {line.direction for other in kept for line in lines(other)}
+    if is_lost(axis) or any(_is_cut(axis, direction) for direction in {ROWS, COLUMNS} - told):
+        raise Untold
+
+
+def _is_cut(axis: Axis, direction: str) -> bool:
+    cuts = [line.cut for line in lines(axis) if line.direction == direction]
+    return bool(cuts) and max(map(min, zip(*cuts, strict=True))) > 0
+
+
+def leave(axis: Axis, index: int | None) -> None:
+    """Raise `Untold` if one of several places is taken out, of which no axis is left.
+
+    Args:
+        axis: from which a value is taken.
+        index: of the value; None: nothing tells.
+    """
+    if not is_placed(axis) or length(axis) == 1:
+        return
+    if index is None or is_lost(axis) or is_place(axis, index % length(axis)):
         raise Untold
 
 
@@ -63,6 +93,23 @@ def attribute(op: Any, name: str, default: Any = None) -> Any:
         return op.get_attr(name)
     except ValueError:
         return default
+
+
+def einsum_letters(op: Any) -> tuple[list[str], str]:
+    """A letter for each axis of each input and of the output; those of an ellipsis are capitals."""
+    terms, output = op.get_attr("equation").decode().split("->")
+    inputs = terms.split(",")
+    ranks = [
+        tensor.shape.rank - len(term.replace("...", ""))
+        for term, tensor in zip(inputs, op.inputs, strict=True)
+        if "..." in term
+    ]
+    free = [c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in terms][: max(ranks, default=0)]
+    whole = [
+        term.replace("...", "".join(free[len(free) - (tensor.shape.rank - len(term) + 3) :]))
+        for term, tensor in zip(inputs, op.inputs, strict=True)
+    ]
+    return whole, output.replace("...", "".join(free))
 
 
 def moved(axis: Axis, size: int, move: Callable[..., Line] | None = None, *settings: Any) -> Axis:

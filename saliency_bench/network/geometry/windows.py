@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import ceil, prod
 from typing import Any
 
-from saliency_bench.network.geometry.receptive_fields import Axes, Line, length, plain
+from saliency_bench.network.geometry.axes import Axes, length, plain
+from saliency_bench.network.geometry.receptive_fields import Line
 from saliency_bench.network.geometry.shapes import Untold
 from saliency_bench.network.geometry.tools import (
     BATCH,
@@ -22,22 +23,29 @@ from saliency_bench.network.geometry.tools import (
 
 
 def slide(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    """A window with a kernel, or a pool."""
+    """A window with a kernel, a pool, or patches of pixels."""
     result = list(data(inputs))
-    channel = 1 if op.get_attr("data_format").startswith(b"NC") else len(shape) - 1
+    first = attribute(op, "data_format", b"").startswith(b"NC")
+    channel = 1 if first else len(shape) - 1
     spatial = [place for place in range(1, len(shape)) if place != channel]
     require_whole(result[channel])
     result[channel] = plain(shape[channel])
     for place, width in zip(spatial, _widths(op, spatial), strict=True):
         stride, size = op.get_attr("strides")[place], shape[place]
-        wide = (width - 1) * attribute(op, "dilations", [1] * len(shape))[place] + 1
+        wide = (width - 1) * _apart(op, place) + 1
         before = _before(op, place, (length(result[place]), size), wide)
         result[place] = moved(result[place], size, Line.window, wide, stride, before, size)
     return tuple(result)
 
 
+def _apart(op: Any, place: int) -> int:
+    """The distance of two values that a window reads."""
+    found = attribute(op, "dilations", attribute(op, "rates"))
+    return 1 if found is None else int(found[place])
+
+
 def _widths(op: Any, spatial: Sequence[int]) -> list[int]:
-    pool = attribute(op, "ksize")
+    pool = attribute(op, "ksize", attribute(op, "ksizes"))
     if pool is not None:
         return [pool[place] for place in spatial]
     return [int(size) for size in op.inputs[1].shape[: len(spatial)]]
@@ -70,9 +78,16 @@ def pad(op: Any, inputs: Inputs, shape: Shape) -> Axes:
     """More positions on both sides."""
     befores = [before for before, _ in static(op.inputs[1])]
     return tuple(
-        axis if size in (BATCH, length(axis)) else moved(axis, size, Line.padded, before, size)
+        axis if size in (BATCH, length(axis)) else moved(axis, size, _padded, before, size)
         for axis, before, size in zip(data(inputs), befores, shape, strict=True)
     )
+
+
+def _padded(line: Line, before: int, size: int) -> Line:
+    """A slice that takes the padding off again cuts nothing of the picture."""
+    after = size - before - line.size
+    cut = line.cut[0] - before * line.stride, line.cut[1] - after * line.stride
+    return replace(line.padded(before, size), cut=cut)
 
 
 def resize(op: Any, inputs: Inputs, shape: Shape) -> Axes:
@@ -92,6 +107,18 @@ def _resampled(line: Line, op: Any, size: int) -> Line:
     first = step / 2 - 0.5 if attribute(op, "half_pixel_centers") else 0.0
     reach = 0.0 if op.type == "ResizeNearestNeighbor" else max(step, 1.0)
     return line.resampled(first, step, reach, size)
+
+
+def to_channels(op: Any, inputs: Inputs, shape: Shape) -> Axes:
+    """The pixels of each block become channels of one position."""
+    if op.get_attr("data_format") != b"NHWC":
+        raise Untold
+    result, block = list(data(inputs)), op.get_attr("block_size")
+    require_whole(result[3])
+    for place in (1, 2):
+        size = shape[place]
+        result[place] = moved(result[place], size, Line.window, block, block, 0, size)
+    return *result[:3], plain(shape[3])
 
 
 def to_batch(op: Any, inputs: Inputs, shape: Shape) -> Axes:

@@ -1,0 +1,1 @@
+"""All explainers, checks and metrics side by side, on several networks."""

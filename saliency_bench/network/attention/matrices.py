@@ -1,0 +1,97 @@
+"""Attention matrices: softmaxes whose values weigh other values along the softmax's axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from saliency_bench.network.attention.softmax import Softmax
+from saliency_bench.network.geometry.axes import Axes, is_lost, lines, plain
+from saliency_bench.network.geometry.receptive_fields import Line
+from saliency_bench.network.geometry.tensors import Followed
+from saliency_bench.network.geometry.tools import BATCH, einsum_letters
+from saliency_bench.network.path import Path
+
+PRODUCTS = frozenset({"BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "MatMul"})
+"""Operations that sum products along axes."""
+
+_MOVES = frozenset({"Cast", "ExpandDims", "Identity", "Reshape", "Squeeze", "Transpose"})
+_CHANGES = frozenset({"Mul", "RealDiv", "Select", "SelectV2"})
+"""What masks or scales probabilities, if only one input depends on the images."""
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """Probabilities that weigh values: the weighted values are summed.
+
+    Attributes:
+        softmax: where the probabilities come from.
+        tensor: the probabilities, after masks and scales.
+        keys: their axes along which is summed.
+        op: the operation that sums.
+        values: what is weighted; None if products and sum are two operations.
+        queries: how many sums there are for one image and head.
+    """
+
+    softmax: Softmax
+    tensor: Any
+    keys: tuple[int, ...]
+    op: Any
+    values: Any
+    queries: int
+
+
+def weightings(path: Path, softmax: Softmax) -> Iterator[Weighting]:
+    """Each sum, weighted by a softmax, along the softmax's axes."""
+    shape = softmax.tensor.shape
+    axes = tuple(
+        (Line.pixels(f"key {axis}", size),) if axis in softmax.axes else plain(size or BATCH)
+        for axis, size in enumerate(shape)
+    )
+    followed = Followed({softmax.tensor.ref(): axes})
+
+    def marked(tensor: Any) -> tuple[int, ...]:
+        return tuple(p for p, axis in enumerate(followed.axes(tensor) or ()) if lines(axis))
+
+    waiting = [(softmax.tensor, softmax.tensor, False)]
+    while waiting:
+        values, matrix, multiplied = waiting.pop()
+        for op in path.consumers(values):
+            followed.follow(op)
+            summed = _is_free(followed.axes(op.outputs[0]))
+            single, result = len(path.data(op)) == 1, op.outputs[0]
+            if op.type in PRODUCTS and not single and summed:
+                other = next(tensor for tensor in op.inputs if tensor is not values)
+                queries = _queries(op, values, marked(values))
+                yield Weighting(softmax, matrix, marked(matrix), op, other, queries)
+            elif multiplied and op.type in ("Mean", "Sum") and summed:
+                yield Weighting(softmax, matrix, marked(matrix), op, None, 1)
+            elif op.type in _MOVES or _only_adds_axes(op):
+                waiting.append((result, matrix, multiplied))
+            elif op.type == "Mul" and not single:
+                waiting.append((result, matrix, True))
+            elif op.type in _CHANGES and single and not multiplied:
+                waiting.append((result, result, False))
+
+
+def _only_adds_axes(op: Any) -> bool:
+    """Whether a slice takes all, as one that writes `[..., None]` does."""
+    sizes = [[size for size in t.shape if size != 1] for t in (op.inputs[0], op.outputs[0])]
+    return op.type == "StridedSlice" and sizes[0] == sizes[1]
+
+
+def _is_free(axes: Axes | None) -> bool:
+    return axes is not None and not any(lines(axis) or is_lost(axis) for axis in axes)
+
+
+def _queries(op: Any, values: Any, keys: tuple[int, ...]) -> int:
+    """The size of what only the probabilities have, of all that is multiplied and not summed."""
+    index = next(i for i, tensor in enumerate(op.inputs) if tensor is values)
+    if op.type == "Einsum":
+        terms, _ = einsum_letters(op)
+        own = [p for p, letter in enumerate(terms[index]) if letter not in terms[1 - index]]
+    else:
+        own = [values.shape.rank - 2, values.shape.rank - 1]
+    return prod(values.shape[place] or 1 for place in own if place not in keys)
