@@ -97,7 +97,7 @@ class Function:
         It does not tell whether the function returned the same images: those have a hash of their
         own in the key of every cell and of every trained network.
         """
-        units: Preprocessing = preprocessing(self.mean, self.std)
+        units = preprocessing(self.mean, self.std)
         return digest(
             {
                 "dataset": "function",
@@ -142,14 +142,17 @@ class Function:
 
     def _require_defaults(self) -> None:
         """Raise `ValueError` if settings are given to what has its own."""
-        own = {"mean": 0.0, "std": 1.0, "classes": []}
-        for name, default in own.items():
-            value = getattr(self, name)
-            if value != default and list(np.atleast_1d(value)) != default:
-                raise ValueError(
-                    f"{name} must be left out: {self.name} returns a data set with its own; "
-                    f"got {value}"
-                )
+        units = preprocessing(self.mean, self.std)
+        is_set = {
+            "mean": units.mean != Preprocessing().mean,
+            "std": units.std != Preprocessing().std,
+            "classes": len(self.classes) > 0,
+        }
+        for name in (name for name, own in is_set.items() if own):
+            raise ValueError(
+                f"{name} must be left out: {self.name} returns a data set with its own; "
+                f"got {getattr(self, name)}"
+            )
 
 
 def _parts(given: Any, name: str) -> tuple[Any, Any]:

@@ -113,3 +113,8 @@ def test_units_and_arguments_are_told_apart(command, own):
 )
 def test_mistakes_are_one_line(refused, own, name, change, rule):
     assert rule in refused(*own(name), change)
+
+
+def test_a_network_to_train_needs_images_to_train_on(refused, own):
+    line = [part for part in own("arrays") if not part.startswith("model")]
+    assert "a function returns them with the others" in refused(*line, "model=mlp")
