@@ -78,6 +78,7 @@ class DataRandomization:
             on the test images, as a share of the range from chance to 1.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2018",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = True
 

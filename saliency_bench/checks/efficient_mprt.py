@@ -114,6 +114,7 @@ class EfficientMPRT:
             twins.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("hedstroem2024",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = True
 

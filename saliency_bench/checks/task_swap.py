@@ -137,6 +137,7 @@ class TaskSwap:
             is frequent.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("yona2021",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = True
 

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from saliency_bench.cli import expected, load, objects
 from saliency_bench.cli.load import tell
 from saliency_bench.cli.request import Request, is_sweep, read_request, run_dir
-from saliency_bench.protocols import Exit, ProofError, interrupts
+from saliency_bench.protocols import Exit, ProofError, command, interrupts
 from saliency_bench.storage import json_rules
 from saliency_bench.storage.store import Store, read_json, remove_folder, write_json
 
@@ -226,4 +226,4 @@ def command_of_this_process(folder: Path | None = None) -> str:
     if folder is not None:
         base = folder.parent if is_sweep() else folder
         arguments = [a for a in arguments if not a.startswith("run_dir=")] + [f"run_dir={base}"]
-    return shlex.join(["python", "-m", "saliency_bench", *arguments])
+    return " ".join([command.program(), *map(shlex.quote, arguments)])

@@ -36,6 +36,14 @@ PLACES = ("dense", "convolution", "input")
 UNSIGNED = {"z_plus", "w_square", "flat", "z_box"}
 """Rules that never change the sign of relevance."""
 
+_PAPERS = {
+    "z_plus": "montavon2017",
+    "deep_taylor": "montavon2017",
+    "attention": "achtibat2024",
+    "attention_gamma": "achtibat2024",
+}
+"""Those of rules with a paper of their own."""
+
 
 @dataclass(frozen=True)
 class LRP(Compiled):
@@ -89,6 +97,13 @@ class LRP(Compiled):
         _check_places(self.by_place)
         if "z_box" in self.by_place.values():
             _check_box(self.low, self.high)
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """That of the method, and that of the rule: if rules differ by place, the overview."""
+        rule = self.rule if isinstance(self.rule, str) else ""
+        own = _PAPERS.get(rule, "" if rule in RULES else "montavon2019")
+        return ("bach2015", own) if own else ("bach2015",)
 
     @property
     def by_place(self) -> Mapping[str, str]:

@@ -70,6 +70,7 @@ class FFidelity(Metric):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("zheng2025",)
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     unit: ClassVar[str] = "output"
     words: ClassVar[str] = (

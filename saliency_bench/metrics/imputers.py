@@ -142,6 +142,7 @@ class Neighbours(Imputer):
         noise: standard deviation of what is added to each hidden value, model units.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("rong2022",)
     random: ClassVar[bool] = True
 
     noise: float = 0.01

@@ -28,13 +28,14 @@ from saliency_bench.protocols.metrics import (
 class VersusInverse(shared.Metric):
     """What another metric gives a map more than the map with its sign turned.
 
-    (QGE; Hedström et al., 2025.) The difference is positive where the map is the better one,
+    (QGE; Eiras-Franco et al., 2025.) The difference is positive where the map is the better one,
     whichever side of the base is the better one. It takes twice the cost of the base.
 
     Attributes:
         base: the metric, evaluated twice.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("eirasfranco2025",)
     direction: ClassVar[Literal["higher", "lower"]] = "higher"
 
     base: Metric

@@ -25,7 +25,7 @@ from saliency_bench.protocols.methods import (
     Similarity,
 )
 from saliency_bench.protocols.metrics import Metric, MetricFacts
-from saliency_bench.protocols.progress import Progress, Silent, duration
+from saliency_bench.protocols.progress import Progress, Silent, clock, duration
 from saliency_bench.protocols.scenes import (
     BLOCK,
     Dataset,
@@ -133,6 +133,7 @@ __all__ = [
     "VERDICTS",
     "Values",
     "Words",
+    "clock",
     "command",
     "duration",
     "first_rows",

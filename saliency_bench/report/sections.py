@@ -231,7 +231,8 @@ def _undefined(results: Results) -> Iterator[Block]:
 
 
 def _how(results: Results) -> Iterator[Block]:
-    yield Grid(["what", "value"], list(flatten(files.plain(results.provenance))))
+    facts = {name: fact for name, fact in results.provenance.items() if name != "papers"}
+    yield Grid(["what", "value"], list(flatten(files.plain(facts))))
 
 
 def _files(results: Results) -> Iterator[Block]:

@@ -132,6 +132,7 @@ FACTS = record(
         "expectations": mapping_of(EXPECTATION),
         "signed": mapping_of(flag),
         "tested": record({}, {"chance": optional(share)}),
+        "papers": mapping_of(list_of(text)),
         "thresholds": mapping_of(optional(number)),
     },
 )

@@ -17,7 +17,8 @@ import pandas as pd
 from saliency_bench.engine.outcome import Outcome
 from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
-from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork
+from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork, papers
+from saliency_bench.protocols.command import program
 from saliency_bench.protocols.labels import of_one_class
 from saliency_bench.protocols.metrics import MetricFacts, tuning_of
 from saliency_bench.storage.fingerprint import digest_of_array
@@ -70,7 +71,20 @@ def of_study(study: Study) -> dict[str, Any]:
         "checks": {name: repr(c) for name, c in study.checks.items()},
         "metrics": {name: asdict(MetricFacts.of(m)) for name, m in study.metrics.items()},
         "metric_settings": {name: repr(m) for name, m in study.metrics.items()},
+        "papers": cited(study),
     }
+
+
+def cited(study: Study) -> dict[str, list[str]]:
+    """Keys of the papers behind each part of a study that has some, by group and name."""
+    groups = {
+        "explainer": study.explainers,
+        "similarity": study.all_measures,
+        "check": study.checks,
+        "metric": study.metrics,
+    }
+    parts = {f"{group}.{name}": p for group, named in groups.items() for name, p in named.items()}
+    return {name: list(keys) for name, part in parts.items() if (keys := papers.keys_of(part))}
 
 
 def tested(networks: Iterable[TrainedNetwork]) -> dict[str, float]:
@@ -148,8 +162,8 @@ def guards(expectations: Mapping[str, Expectation]) -> tuple[str, ...]:
 
 def command() -> str:
     """How this process was started, without the path of its program."""
-    program, *arguments = sys.argv
-    name = "python -m saliency_bench" if program.endswith("__main__.py") else Path(program).name
+    path, *arguments = sys.argv
+    name = program() if path.endswith("__main__.py") else Path(path).name
     return " ".join([name, *map(shlex.quote, arguments)])
 
 

@@ -1,4 +1,4 @@
-"""Live progress: the step, the share done, the time left; in a terminal, a notebook or a log."""
+"""Live progress: the share done, the time gone and left, the step; on screen or in a log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -21,7 +21,7 @@ from rich.progress import (
 )
 
 from saliency_bench.protocols import Progress as Receiver
-from saliency_bench.protocols import Silent, duration, printable
+from saliency_bench.protocols import Silent, clock, printable
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,26 +62,33 @@ class State:
     Attributes:
         done: steps that are done.
         total: of the run.
+        gone: seconds since its start.
         what: the step that begins.
         left: the time left, in words; empty while it is not known.
     """
 
     done: int
     total: int
+    gone: float = 0.0
     what: str = "explaining"
     left: str = ""
 
     @property
     def line(self) -> str:
         """The state as a line of text."""
-        return ", ".join(filter(None, [f"{self.done}/{self.total} {self.what}", self.left]))
+        return f"{', '.join(filter(None, [self.so_far, self.left]))}: {self.what}"
+
+    @property
+    def so_far(self) -> str:
+        """What is done, and the time it took."""
+        return f"{self.done}/{self.total} after {clock(self.gone)}"
 
 
 class Face(Protocol):
     """Shows a progress somewhere."""
 
-    def begin(self, state: State) -> None:
-        """Show a run of which nothing is done."""
+    def begin(self, state: State, now: float) -> None:
+        """Show a run of which nothing is done, `now` on the clock in seconds."""
         ...
 
     def show(self, state: State, now: float) -> None:
@@ -116,7 +123,7 @@ class Terminal:
             transient=True,
         )
 
-    def begin(self, state: State) -> None:
+    def begin(self, state: State, now: float) -> None:
         """Begin a bar."""
         self._task = self._bar.add_task(state.what, total=state.total, left="")
         self._bar.start()
@@ -136,7 +143,7 @@ class Terminal:
 
 
 class Lines:
-    """A line of text every few seconds.
+    """A line of text every few seconds, and one when the run is over if there was any.
 
     Args:
         say: takes a line.
@@ -154,11 +161,10 @@ class Lines:
         self._say = say
         self.tell = tell or say
         self._every = every
-        self._last = 0.0
 
-    def begin(self, state: State) -> None:
+    def begin(self, state: State, now: float) -> None:
         """Wait for the first line."""
-        self._last = time.monotonic()
+        self._start = self._last = now
 
     def show(self, state: State, now: float) -> None:
         """Say a line if it is time."""
@@ -167,7 +173,9 @@ class Lines:
             self._say(state.line)
 
     def end(self, state: State) -> None:
-        """Nothing."""
+        """Say what it took."""
+        if self._last > self._start:
+            self._say(state.so_far)
 
 
 class Notebook:
@@ -183,7 +191,7 @@ class Notebook:
         self._every = every
         self._last = 0.0
 
-    def begin(self, state: State) -> None:
+    def begin(self, state: State, now: float) -> None:
         """Show an empty bar."""
         self._handle = self._display(Shown(state), display_id=True)
 
@@ -195,7 +203,7 @@ class Notebook:
 
     def end(self, state: State) -> None:
         """Show the bar at its end; it stays, as a notebook is a record."""
-        self._handle.update(Shown(State(state.done, state.total, "done")))
+        self._handle.update(Shown(replace(state, what="done")))
 
     def tell(self, line: str) -> None:
         """Print a line below the bar."""
@@ -234,13 +242,14 @@ class Bar:
         self._total, self._count, self._skipped = total, 0, 0
         self._about = "at most about" if at_most else "about"
         self._pace = Pace()
-        self._face.begin(State(0, total))
+        self._start = time.monotonic()
+        self._face.begin(State(0, total), self._start)
 
     def step(self, what: str, kind: str = "") -> None:
         """Begin the step `what`; the time left is told once each kind of step was timed."""
         now = time.monotonic()
         self._pace.begin(kind, now)
-        self._face.show(State(self._count, self._total, printable(what), self._left()), now)
+        self._face.show(self._state(now, printable(what), self._left()), now)
         self._count += 1
 
     def skip(self, count: int) -> None:
@@ -250,17 +259,20 @@ class Bar:
 
     def done(self) -> None:
         """End the bar."""
-        self._face.end(State(self._count, self._total))
+        self._face.end(self._state(time.monotonic()))
 
     def tell(self, line: str) -> None:
         """Show a line that stays."""
         self._face.tell(printable(line))
 
+    def _state(self, now: float, what: str = "", left: str = "") -> State:
+        return State(self._count, self._total, now - self._start, what, left)
+
     def _left(self) -> str:
         """The time left, in words; empty while it is not known."""
         own = 1 - self._skipped / max(1, self._count)
         left = self._pace.left(self._total - self._count)
-        return "" if left is None else f"{self._about} {duration(left * own)} left"
+        return "" if left is None else f"{self._about} {clock(left * own)} left"
 
 
 def on_console(console: Console, *, every: float = 10.0) -> Bar:

@@ -9,7 +9,7 @@ from helpers.lazily import keras
 from rich.console import Console
 
 import saliency_bench as sb
-from saliency_bench.protocols import duration
+from saliency_bench.protocols import clock, duration
 from saliency_bench.study import progress
 from saliency_bench.study.progress import Bar, Notebook, Pace, State, on_console
 
@@ -26,11 +26,14 @@ def told(*, terminal, every=0.0):
 
 def test_without_a_terminal_there_is_a_line_now_and_then():
     text = told(terminal=False)
-    assert [line.split(",")[0] for line in text.splitlines()] == [
-        "0/3 first",
-        "1/3 second",
-        "2/3 third",
+    assert [line.partition(",")[0].partition(":")[0] for line in text.splitlines()] == [
+        "0/3 after 0",
+        "1/3 after 0",
+        "2/3 after 0",
+        "3/3 after 0",
     ]
+    whats = [line.rpartition(" ")[2] for line in text.splitlines()[:-1]]
+    assert whats == ["first", "second", "third"]
     assert told(terminal=False, every=60.0) == ""
 
 
@@ -82,13 +85,22 @@ def test_lines_say_the_time_left_once_it_is_known(monkeypatch):
     bar.skip(3)  # another process did
     bar.step("three")
     assert text.getvalue().splitlines() == [
-        "0/1000 step 0",
-        "1/1000 step 1",
-        "2/1000 step 2, at most about 16.6 h left",
-        "0/10 one",
-        "1/10 two",
-        "5/10 three, about 2 min left",
+        "0/1000 after 0:01:00: step 0",
+        "1/1000 after 0:02:00: step 1",
+        "2/1000 after 0:03:00, at most about 16:38:00 left: step 2",
+        "3/1000 after 0:04:00",
+        "0/10 after 0:01:00: one",
+        "1/10 after 0:02:00: two",
+        "5/10 after 0:03:00, about 0:02:00 left: three",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0:00:00"), (59.6, "0:01:00"), (3599, "0:59:59"), (90061, "25:01:01")],
+)
+def test_a_clock_shows_hours_minutes_and_seconds(seconds, text):
+    assert clock(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -126,7 +138,8 @@ def test_a_notebook_has_one_bar_that_is_replaced(capsys):
     bar.tell("a line")
     bar.done()
     assert [repr(picture) for picture in display.shown] == [
-        "0/2 explaining", "0/2 <b>first</b>", "1/2 second", "2/2 done",
+        "0/2 after 0:00:00: explaining", "0/2 after 0:00:00: <b>first</b>",
+        "1/2 after 0:00:00: second", "2/2 after 0:00:00: done",
     ]  # fmt: skip
     html = display.shown[1]._repr_html_()
     assert '<progress value="0" max="2">' in html
@@ -191,7 +204,7 @@ def test_a_run_in_a_notebook(in_a_notebook, asked):
         assert in_a_notebook.shown == []
     else:
         last = in_a_notebook.shown[-1].state
-        assert last == State(last.total, last.total, "done")
+        assert last == State(last.total, last.total, last.gone, "done")
 
 
 def test_asked_for_it_is_printed_on_standard_error(monkeypatch, capsys):

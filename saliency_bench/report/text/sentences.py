@@ -14,6 +14,9 @@ LEGEND = (
     "! a similarity whose own verdict is another one",
 )
 
+REFERENCES = "tables/references.bib"
+"""The papers behind a run, in its folder."""
+
 _JUDGED = {
     "area": "the area over the stages",
     "last": "the last stage",
@@ -157,6 +160,8 @@ def reading(results: Results) -> Iterator[str]:
         f"networks.csv what each condition did to the network{trainings}, reliability.csv how far "
         "images and draws agree on the explainers."
     )
+    if results.provenance.get("papers"):
+        yield f"{REFERENCES} has the papers behind this run, as BibTeX."
     for check in checks:
         expectation = view.expectation(results, check)
         captions = [own.caption for own in (expectation.ceiling, expectation.trend) if own]
