@@ -129,6 +129,7 @@ FACTS = record(
         "doses": mapping_of(share),
         "fine_tuned": mapping_of(_TUNED),
         "metrics": mapping_of(_METRIC),
+        "metric_agreement": mapping_of(list_of(number)),
         "expectations": mapping_of(EXPECTATION),
         "signed": mapping_of(flag),
         "tested": record({}, {"chance": optional(share)}),

@@ -178,6 +178,19 @@ def _notes(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[Block]
     if ranked:
         yield Paragraph("Ranks by each metric; the interval says which could swap on other images.")
         yield Grid(["explainer", *dict.fromkeys(results.ranks["metric"])], _ranks(results))
+    yield from _agreement(results)
+
+
+def _agreement(results: Results) -> Iterator[Block]:
+    """Whether the images give the same order, metric by metric."""
+    found = results.provenance.get("metric_agreement", {})
+    each = [f"{metric} {view.interval(*numbers)}" for metric, numbers in found.items()]
+    if each:
+        yield Paragraph(
+            "Do the images put the explainers in the same order? Krippendorff's alpha, 1: each "
+            "image gives the same order, 0: no more than chance would; with a 95 % interval over "
+            f"images: {', '.join(each)}."
+        )
 
 
 def _tuned(results: Results) -> Iterator[str]:
