@@ -6,7 +6,6 @@ import html
 import logging
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -22,37 +21,12 @@ from rich.progress import (
 
 from saliency_bench.protocols import Progress as Receiver
 from saliency_bench.protocols import Silent, clock, printable
+from saliency_bench.study.pace import Pace
 
 _LOG = logging.getLogger(__name__)
 
 OFTEN = 0.2
 """Seconds between two pictures of a notebook's bar: each is a message to the browser."""
-
-
-class Pace:
-    """How long steps take, by kind; the first of each kind is not counted, as it may compile."""
-
-    def __init__(self) -> None:
-        self._begun = Counter[str]()
-        self._timed = Counter[str]()
-        self._seconds: dict[str, float] = {}
-        self._current, self._since = "", 0.0
-
-    def begin(self, kind: str, now: float) -> None:
-        """A step of a kind begins, and the one before it ends."""
-        before = self._current
-        if self._begun[before] > 1:
-            self._timed[before] += 1
-            self._seconds[before] = self._seconds.get(before, 0.0) + now - self._since
-        self._begun[kind] += 1
-        self._current, self._since = kind, now
-
-    def left(self, steps: int) -> float | None:
-        """Seconds that more steps take, kinds alternating; None until each kind was timed."""
-        if not self._timed or self._timed.keys() != self._begun.keys():
-            return None
-        means = [self._seconds[kind] / count for kind, count in self._timed.items()]
-        return steps * sum(means) / len(means)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from rich.console import Console
 import saliency_bench as sb
 from saliency_bench.protocols import clock, duration
 from saliency_bench.study import progress
-from saliency_bench.study.progress import Bar, Notebook, Pace, State, on_console
+from saliency_bench.study.pace import Pace
+from saliency_bench.study.progress import Bar, Notebook, State, on_console
 
 
 def told(*, terminal, every=0.0):
