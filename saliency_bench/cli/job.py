@@ -109,11 +109,10 @@ def _compute_results(request: Request) -> Results:
     job = load.load(request)
 
     from saliency_bench.cli import workers
-    from saliency_bench.cli.progress import Bar
     from saliency_bench.report.write import write
+    from saliency_bench.study import progress
     from saliency_bench.study.run import run_study
 
-    bar = Bar(load.progress_console())
     results = run_study(
         job.study,
         Store(request.folder),
@@ -121,7 +120,7 @@ def _compute_results(request: Request) -> Results:
         classes=job.classes,
         facts=job.facts,
         maps_to_save=_maps_to_save(request),
-        progress=bar,
+        progress=progress.on_console(progress.stderr_console()),
         beside=workers.helpers(partial(join, request), request.config.workers - 1),
         workers=request.config.workers,
     )

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from saliency_bench.report import view
 from saliency_bench.report.figures import panels, style
 from saliency_bench.report.lines import with_line
-from saliency_bench.report.stages import evenly, from_ceiling
+from saliency_bench.report.stages import evenly, from_ceiling, of_explainer
 from saliency_bench.results import Results
 
 _MARGIN = 0.4  # stages beside the first and the last
@@ -45,6 +45,31 @@ def stage_figure(results: Results, check: str, similarity: str) -> Figure:
         axes.set_xlabel("stage" if axes in lowest else "")
     style.entitle(figure, check, f"{similarity} against stage")
     _explain(figure, similarity, tables, control_names)
+    return figure
+
+
+@mpl.rc_context(style.STYLE)
+def explainer_figure(results: Results, check: str, explainer: str) -> Figure | None:
+    """One explainer's similarities against stage, a panel each; None if it never ran.
+
+    Args:
+        results: of the run.
+        check: name of the check.
+        explainer: name of the explainer.
+    """
+    names, tables = of_explainer(results, check, explainer)
+    if not tables:
+        return None
+    control_names = set(tables) if explainer in view.controls(results) else set()
+    figure, lowest = _panels(
+        tables, control_names, margin=_MARGIN, below=style.length(names.values())
+    )
+    inches = figure.get_figwidth() / len(lowest)
+    for axes in figure.axes:
+        _name_stages(axes, names, inches, shown=axes in lowest)
+        axes.set_xlabel("stage" if axes in lowest else "")
+    style.entitle(figure, check, explainer)
+    _explain(figure, "by each measure", tables, control_names)
     return figure
 
 

@@ -21,7 +21,7 @@ from saliency_bench.report.text.calibration import dosed
 from saliency_bench.report.text.quality import declared
 from saliency_bench.results import Results
 
-_COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
+COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
     "stages": (captions.STAGES, stage_figure),
     "ceiling": (captions.MEASURED, bar_figure),
     "levels": (captions.LEVELS, level_figure),
@@ -97,8 +97,8 @@ def _comparisons(results: Results, check: str, similarity: str) -> Iterator[Plan
         "name": ceiling.name,
         "ceiling": ceiling.caption,
     }
-    for kind in _kinds(results, check):
-        caption, draw = _COMPARED[kind]
+    for kind in kinds(results, check):
+        caption, draw = COMPARED[kind]
         yield PlannedFigure(
             stem(kind, check, similarity),
             caption.format(**names),
@@ -106,7 +106,8 @@ def _comparisons(results: Results, check: str, similarity: str) -> Iterator[Plan
         )
 
 
-def _kinds(results: Results, check: str) -> list[str]:
+def kinds(results: Results, check: str) -> list[str]:
+    """The keys in `COMPARED` of the figures of a check, the most telling first."""
     expectation = view.expectation(results, check)
     if not view.has_share(expectation):
         return ["stages"]

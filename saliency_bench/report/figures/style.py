@@ -56,6 +56,15 @@ BLUE, VERMILLION, ORANGE = "#0072B2", "#D55E00", "#E69F00"
 INK, SUBDUED, SHADE = "#222222", "#6E6E6E", "#F1F1F1"
 
 
+class Shown(Figure):
+    """A figure that a notebook shows without pyplot or a setting of its own."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
 def new_figure(width: float, height: float, *, constrained: bool = False) -> Figure:
     """An empty figure on its own Agg canvas, outside pyplot.
 
@@ -65,7 +74,7 @@ def new_figure(width: float, height: float, *, constrained: bool = False) -> Fig
         constrained: whether matplotlib's constrained layout arranges its parts.
     """
     layout: Any = "constrained" if constrained else None
-    figure = Figure(figsize=(width, height), layout=layout)
+    figure = Shown(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
 

@@ -16,6 +16,18 @@ from saliency_bench.results import Results
 
 def html(results: Results) -> str:
     """The page. Names from users are escaped, and only the page's own script may run."""
+    script, look = (_part(name) for name in ("script.js", "style.css"))
+    policy = f"default-src 'none'; img-src data:; style-src '{_hash(look)}'; "
+    return template("page.html.jinja").render(
+        content=Content(results),
+        policy=f"{policy}script-src '{_hash(script)}'",
+        script=script,
+        look=look,
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this folder; it escapes what it shows."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("saliency_bench.report", "page"),
         autoescape=True,
@@ -25,14 +37,7 @@ def html(results: Results) -> str:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = _breakable
-    script, look = (_part(name) for name in ("script.js", "style.css"))
-    policy = f"default-src 'none'; img-src data:; style-src '{_hash(look)}'; "
-    return environment.get_template("page.html.jinja").render(
-        content=Content(results),
-        policy=f"{policy}script-src '{_hash(script)}'",
-        script=script,
-        look=look,
-    )
+    return environment.get_template(name)
 
 
 def _shown(value: object) -> object:
