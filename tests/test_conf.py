@@ -15,7 +15,7 @@ from saliency_bench import checks, datasets, explainers, metrics, models, simila
 from saliency_bench.cli import expected, objects
 from saliency_bench.cli.request import Schema
 from saliency_bench.explainers import CONTROLS
-from saliency_bench.protocols import Measuring
+from saliency_bench.protocols import Measuring, papers
 
 CONF = Path(objects.config_dir())
 STUDIES = CONF.parent / "experiments"
@@ -130,6 +130,35 @@ def test_our_explainers_may_be_called_by_several_threads(path):
     assert objects.build_group(composed(f"explainer=[{path.stem}]"), "explainer")[
         path.stem
     ].thread_safe
+
+
+CITING = ("explainer", "similarity", "metric", "check")
+"""Groups whose classes name the papers behind them."""
+
+CITATION = re.compile(r"([A-ZÀ-Þ][\w-]+(?: et al\.| and [A-ZÀ-Þ][\w-]+)?),? \(?((?:19|20)\d\d)\b")
+
+
+def built(path):
+    config = composed(f"{path.parent.name}=[{path.stem}]")
+    return objects.build_group(config, path.parent.name)[path.stem]
+
+
+@pytest.mark.parametrize("path", [p for p in OPTIONS if p.parent.name in CITING], ids=name)
+def test_a_class_names_its_papers_or_says_that_it_has_none(path):
+    """Also those that the comment of its file cites: `papers` empty means ours, or any textbook."""
+    thing = built(path)
+    kind = type(thing).__name__
+    own = getattr(thing, "papers", None)
+    assert own is not None, f"{kind} needs `papers: ClassVar[tuple[str, ...]]`; () if it is ours"
+    unknown = set(own) - papers.papers().keys()
+    assert not unknown, f"{kind}.papers names {unknown}; they need entries in protocols/papers.bib"
+    cited = {f"{who}, {year}" for who, year in CITATION.findall(plain_comment(path))}
+    known = {papers.papers()[key].short for key in papers.keys_of(thing)}
+    assert cited <= known, f"{kind}.papers lacks what its file cites: {cited - known}"
+
+
+def plain_comment(path):
+    return " ".join(line.lstrip("# ") for line in opening(path)).replace(" & ", " and ")
 
 
 @pytest.mark.parametrize("control", CONTROLS)

@@ -49,7 +49,7 @@ KNOWS = {
     },
     "explain": METHODS | {"cli", "datasets", "models", "plot"},
     "properties": METHODS | {"cli", "explainers"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "protocols"},
 }  # fmt: skip
 """What each folder, or module at the root, may import of ours besides itself."""
 

@@ -18,10 +18,9 @@ from saliency_bench.protocols import (
     NetworkName,
     Networks,
     Place,
-    ProofError,
     Scene,
     TrainedNetwork,
-    Values,
+    swapped_in,
 )
 
 LEARNED = 0.9
@@ -172,33 +171,6 @@ def require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
 
 
-@contextmanager
-def swapped_in(network: Network, trained: TrainedNetwork, name: str) -> Iterator[None]:
-    """Put in the weights of another network of the same architecture.
-
-    Args:
-        network: the network under test.
-        trained: the other one.
-        name: of the other one, for messages.
-
-    Raises:
-        ProofError: if the stored weights are not those of the training.
-    """
-
-    def differing(model: Any) -> Values:
-        with np.load(trained.file, allow_pickle=False) as stored:
-            return {
-                position: stored[str(position)]
-                for position, variable in enumerate(model.variables)
-                if not np.array_equal(stored[str(position)], variable.numpy())
-            }
-
-    with network.changed(network.once(trained, differing)):
-        if network.fingerprint() != trained.fingerprint:
-            raise ProofError(f"the stored weights are not those of {name}; remove {trained.file}")
-        yield
-
-
 def taught(networks: Networks, lesson: Dataset, count: int) -> list[TrainedNetwork]:
     """Networks that learned a lesson, trained now or read from the cache.
 
@@ -221,6 +193,13 @@ def least_accuracy(chance: float, accuracy: float) -> float:
     return max(accuracy, chance + (1 - chance) * LEARNED * accuracy)
 
 
+LONGER = "train it for more epochs (model.training.epochs), or with a smaller weight decay"
+"""What helps a network that did not learn the images it was trained on."""
+
+MORE = "check the units of its images and the labels, or train it for more epochs on more images"
+"""What helps a network that does not know the test images."""
+
+
 def untaught(
     trained: Mapping[NetworkName, TrainedNetwork],
     lessons: Collection[str],
@@ -239,7 +218,7 @@ def untaught(
     least = {name: least_accuracy(network.chance, accuracy) for name, network in own.items()}
     return tuple(
         f"the network of {name} has test accuracy {network.test_accuracy:.2f}; at least "
-        f"{least[name]:.2f} ({setting}) is asked for"
+        f"{least[name]:.2f} ({setting}) is asked for: {MORE}"
         for name, network in own.items()
         if not network.test_accuracy >= least[name]
     )

@@ -166,6 +166,7 @@ class CosineConvergence:
         threshold: the largest median |cos| that passes.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("sixt2020",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = False
 

@@ -134,6 +134,7 @@ class GradedRandomization:
         draws: draws of the noise per scale; None takes the study's number.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("hedstroem2025",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = False
 

@@ -117,6 +117,7 @@ class InputInvariance:
         tolerance: largest relative distance of maps that count as kept.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("kindermans2017",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = False
 

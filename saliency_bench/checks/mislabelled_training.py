@@ -100,6 +100,7 @@ class MislabelledTraining:
             have learned, right or wrong ones; more if one class is frequent.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2020",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = True
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from saliency_bench import network as networks
 from saliency_bench import randomize
-from saliency_bench.checks.base import swapped_in
 from saliency_bench.checks.composed import Images, Scenes
 from saliency_bench.protocols import (
     BLOCK,
@@ -22,6 +21,7 @@ from saliency_bench.protocols import (
     Preprocessing,
     Scene,
     TrainedNetwork,
+    swapped_in,
 )
 
 Task = Literal["object", "scene"]

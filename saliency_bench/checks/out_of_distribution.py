@@ -79,6 +79,7 @@ class OutOfDistribution:
         max_test_accuracy: what these may reach on the test images of the data set.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2020",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = True
 

@@ -71,6 +71,7 @@ class ParameterRandomization:
             spaced evenly by block; a list says which ones (from 1).
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2018",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = False
 

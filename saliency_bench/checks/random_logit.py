@@ -133,6 +133,7 @@ class RandomLogit:
         centred: whether logits minus their mean are explained as well.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("sixt2020",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = False
 

@@ -89,6 +89,7 @@ class RelativeImportance:
         min_scene_accuracy: what scene networks must reach, likewise.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("yang2019",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = True
 

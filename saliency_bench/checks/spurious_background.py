@@ -102,6 +102,7 @@ class SpuriousBackground:
         max_test_accuracy: what these may reach on test images on any scene.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2020",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = True
 

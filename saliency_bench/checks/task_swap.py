@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import randomize
-from saliency_bench.checks.base import swapped_in, taught, untaught
+from saliency_bench.checks.base import taught, untaught
 from saliency_bench.checks.composed import as_float32, left_half, made, partners, side_by_side
 from saliency_bench.checks.regions import MassKept
 from saliency_bench.protocols import (
@@ -30,6 +30,7 @@ from saliency_bench.protocols import (
     Study,
     TrainedNetwork,
     Words,
+    swapped_in,
 )
 
 Side = Literal["left", "right"]
@@ -136,6 +137,7 @@ class TaskSwap:
             is frequent.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("yona2021",)
     declares: ClassVar[Expectation] = DECLARED
     trains: ClassVar[bool] = True
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn, get_type_hints
 
@@ -32,11 +35,13 @@ class Flags:
     Attributes:
         sweeps: whether it asks for several jobs.
         runs: whether it asks for jobs at all, and not for help or the configuration.
+        completes: whether a shell asks how a line goes on.
         overrides: the rest of the command line.
     """
 
     sweeps: bool = False
     runs: bool = False
+    completes: bool = False
     overrides: tuple[str, ...] = ()
 
 
@@ -47,11 +52,25 @@ def flags(arguments: Sequence[str]) -> Flags:
         ValueError: in one line, if one is unknown.
         SystemExit: after `--version`.
     """
-    parser = get_args_parser()
+    hydras = get_args_parser()
+    parser = ArgumentParser(parents=[hydras], add_help=False, conflict_handler="resolve")
+    parser.add_argument("--version", action="version", version=versions())
     parser.error = _refuse  # type: ignore[method-assign]
     found = parser.parse_args(arguments)
     shown = (found.help, found.hydra_help, found.cfg, found.info, found.shell_completion)
-    return Flags(found.multirun, not any(shown), tuple(found.overrides))
+    overrides = tuple(found.overrides)
+    completes = found.shell_completion and overrides[:1] and overrides[0].startswith("query=")
+    return Flags(found.multirun, not any(shown), bool(completes), overrides)
+
+
+def versions() -> str:
+    """Our version, and those of what networks run on as far as they are installed."""
+    beside = []
+    for package in ("keras", "tensorflow"):
+        with suppress(PackageNotFoundError):
+            beside.append(f"{package} {version(package)}")
+    own = f"saliency_bench {version('saliency-bench')}"
+    return f"{own} ({', '.join(beside)})" if beside else own
 
 
 def _refuse(message: str) -> NoReturn:

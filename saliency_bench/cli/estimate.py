@@ -69,6 +69,9 @@ def _totals(forecast: Forecast) -> Iterator[str]:
             f"training {todo.networks} to do first, each of at most {todo.epochs} epochs of "
             f"{_hms(todo.seconds)}: at most {duration(most)}"
         )
+    if (todo := forecast.tuning) is not None:
+        seconds = todo.networks * todo.epochs * todo.seconds
+        yield f"tuning   {todo.networks} to do first: {duration(seconds)}"
     yield f"compile  about {duration(forecast.compiling)} in each process"
     yield f"time     about {duration(forecast.seconds)} then, with workers={forecast.workers}"
     yield f"disk     about {forecast.disk / 1e6:,.1f} MB"

@@ -1,23 +1,32 @@
-"""The entry point of `python -m saliency_bench`: composes the configuration and runs each job."""
+"""The command that is meant where none is named: composes the configuration, runs each job."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from saliency_bench.cli import command_line, job, multirun, objects, process
+from saliency_bench.cli import command_line, completion, job, multirun, objects, process
 from saliency_bench.cli.load import tell
 from saliency_bench.protocols import Exit, interrupts
+from saliency_bench.protocols.command import program
 from saliency_bench.protocols.errors import shortened
 
+OmegaConf.register_new_resolver("program", program, replace=True)
 
-def main() -> int:
-    """Run the command line; return the exit status, of a sweep the worst one."""
-    command = _Command()
+
+def main(run: str = "run", commands: Sequence[str] = ()) -> int:
+    """Run the command line; return the exit status, of a sweep the worst one.
+
+    Args:
+        run: name of this command.
+        commands: names of the others, for the completion in a shell.
+    """
+    command = _Command(lambda: completion.complete(run, commands))
     try:
         command.run()
     except SystemExit as stop:  # from Hydra, once it has shown what was asked for
@@ -41,12 +50,14 @@ class _Command:
     """A command line, and what has become of its jobs.
 
     Attributes:
+        complete: answers a shell that asks how a line goes on; returns whether Hydra may know more.
         owner: this process.
         flags: of the command line.
         statuses: of the jobs that have ended.
         ran_here: whether a job has begun in this process.
     """
 
+    complete: Callable[[], bool]
     owner: multirun.SweepOwner = field(default_factory=multirun.SweepOwner)
     flags: command_line.Flags = field(default_factory=command_line.Flags)
     statuses: list[int] = field(default_factory=list)
@@ -70,7 +81,8 @@ class _Command:
             multirun.sigterm_as_interrupt(), multirun.listen(self._receive),
         ):  # fmt: skip
             self.flags = command_line.flags(sys.argv[1:])
-            compose(self._run_job)()
+            if not self.flags.completes or self.complete():
+                compose(self._run_job)()
         if self.flags.runs and not self.statuses:
             wanted = " ".join(self.flags.overrides)
             raise ValueError(f"a sweep must have at least one job; there is none in {wanted}")

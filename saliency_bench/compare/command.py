@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,8 +24,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names may have letters that stdout cannot encode
-        sys.stdout.reconfigure(errors="backslashreplace")
+    command.print_any_letter()
     if options.freeze:
         freeze(location(options.run), location(options.baseline))
         print(f"baseline: {printable(options.baseline)}")
@@ -51,7 +48,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _parser() -> command.Parser:
     parser = command.Parser(
-        "python -m saliency_bench.compare",
+        command.program("compare"),
         description="Do maps depend less on what the network learned than they did? "
         "The interval of the difference in `retained` decides, not the numbers alone.",
         epilog="Exit status: 0 same, 1 regressed, 2 the request is wrong.",

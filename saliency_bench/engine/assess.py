@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saliency_bench.engine.assessments import Assessment, Pair
 from saliency_bench.engine.background import Background
 from saliency_bench.engine.cores import Cores
 from saliency_bench.engine.explaining import Explaining
+from saliency_bench.engine.fine_tuning import in_force
 from saliency_bench.engine.locks import PATIENCE, Claims
+from saliency_bench.engine.measuring import measure, statuses, ties
 from saliency_bench.engine.outcome import LONGEST, Outcome
-from saliency_bench.engine.plan import shard_keys
 from saliency_bench.engine.references import Maps
 from saliency_bench.protocols import (
-    CONSTANT,
-    NAN,
-    OK,
     Bound,
+    FineTuned,
     Floats,
     Ints,
     NotApplicable,
@@ -40,16 +40,8 @@ from saliency_bench.protocols.metrics import (
     CURVE,
     VALUE,
     BoundMetric,
-    Detailed,
     Explain,
     Numbers,
-)
-from saliency_bench.storage.fingerprint import (
-    column,
-    content_key,
-    digest_of_array,
-    identity,
-    is_address,
 )
 from saliency_bench.storage.store import Store
 
@@ -58,58 +50,8 @@ STATUS, TIES, TARGET, KEY = "status", "ties", "target", "key"
 the share of each map's pixels that have the value of another one, the explained classes, and the
 keys of the images."""
 
-Pair = tuple[str, str]
-"""An explainer and a metric."""
-
-
-@dataclass(frozen=True, eq=False)
-class Assessment:
-    """Images whose maps are assessed together.
-
-    Attributes:
-        start: first image.
-        stop: one past the last.
-        keys: of the cells, one for each explainer and metric.
-    """
-
-    start: int
-    stop: int
-    keys: Mapping[Pair, str]
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    @property
-    def key(self) -> str:
-        """A hash that identifies the work: the key of its first cell."""
-        return next(iter(self.keys.values()))
-
-
-def make_assessments(study: Study) -> tuple[Assessment, ...]:
-    """The plan of a study's metrics, shard by shard; empty without metrics.
-
-    Raises:
-        ValueError: if a metric's repr is an address and not its settings.
-    """
-    metrics = {name: column(metric) for name, metric in study.metrics.items()}
-    for text in filter(is_address, metrics.values()):
-        raise ValueError(f"a metric's repr must show its settings, as a dataclass's does: {text}")
-    if not metrics:
-        return ()
-    explainers = {name: identity(explainer) for name, explainer in study.explainers.items()}
-    plan = []
-    for (start, stop), data in shard_keys(study).items():
-        regions = None if study.regions is None else digest_of_array(study.regions[start:stop])
-        common = {"data": data, "regions": regions}
-        keys = {
-            (name, metric): content_key(
-                {**common, "name": name, "explainer": asked, "metric": settings}
-            )
-            for name, asked in explainers.items()
-            for metric, settings in metrics.items()
-        }
-        plan.append(Assessment(start, stop, keys))
-    return tuple(plan)
+Call = Callable[[], Numbers | None]
+"""Computes a cell; None if the metric fails."""
 
 
 @dataclass
@@ -122,6 +64,7 @@ class Assessor:
         bound: the explainers that apply, bound to the model.
         progress: shows the steps.
         outcome: learns which explainers and metrics fail, and why.
+        tuned: the fine-tuned network of each metric that asks one.
     """
 
     study: Study
@@ -129,6 +72,7 @@ class Assessor:
     bound: Mapping[str, Bound]
     progress: Progress
     outcome: Outcome = field(default_factory=Outcome)
+    tuned: Mapping[str, FineTuned] = field(default_factory=dict)
 
     def run(self, plan: Sequence[Assessment]) -> Outcome:
         """Compute the missing cells, with explainers and metrics side by side.
@@ -182,6 +126,8 @@ class Assessor:
     def _bind(self) -> dict[str, BoundMetric]:
         bound: dict[str, BoundMetric] = {}
         for name, metric in self.study.metrics.items():
+            if name in self.outcome.metrics:  # it has no network to ask
+                continue
             try:
                 if metric.needs_regions and self.study.regions is None:
                     raise NotApplicable("it needs masks of the images, and there are none")
@@ -218,17 +164,24 @@ class Assessor:
         )
         names = dict.fromkeys(name for name, _ in pairs)
         maps = dict(explaining.maps(dict.fromkeys(names, scene)))
-        calls = [
-            (pair, partial(self._assess, pair, metrics[pair[1]], maps[pair[0]], scene))
-            for pair in pairs
-            if pair[0] in maps
-        ]
+        calls: dict[FineTuned | None, list[tuple[Pair, Call]]] = {None: []}
+        for pair in (pair for pair in pairs if pair[0] in maps):
+            call = partial(self._assess, pair, metrics[pair[1]], maps[pair[0]], scene)
+            calls.setdefault(self.tuned.get(pair[1]), []).append((pair, call))
+        for tuned, own in calls.items():
+            with in_force(self.study.network, tuned):
+                for pair, cell in self._called(own, cores):
+                    self.progress.step(f"{pair[1]} of {pair[0]}", pair[1])
+                    if cell is not None:
+                        yield pair, cell
+
+    def _called(
+        self, calls: Sequence[tuple[Pair, Call]], cores: Cores
+    ) -> Iterator[tuple[Pair, Numbers | None]]:
+        """The cells of calls, side by side where they may be."""
         together = (call for call in calls if self._may_run_beside(call[0]))
         alone = ((pair, call()) for pair, call in calls if not self._may_run_beside(pair))
-        for pair, cell in chain(cores.run(together), alone):
-            self.progress.step(f"{pair[1]} of {pair[0]}", pair[1])
-            if cell is not None:
-                yield pair, cell
+        return chain(cores.run(together), alone)
 
     def _may_run_beside(self, pair: Pair) -> bool:
         """Whether other calls may run meanwhile; a metric may call the explainer again."""
@@ -249,10 +202,10 @@ class Assessor:
                 "explain": self._explain(pair[0], scene.regions),
                 "keys": scene.keys,
             }
-            measured = _measure(metric, maps, scene, given)
+            measured = measure(metric, maps, scene, given)
             cell = {
                 **measured,
-                STATUS: _statuses(maps, measured[VALUE]),
+                STATUS: statuses(maps, measured[VALUE]),
                 TIES: ties(maps),
                 TARGET: scene.targets,
                 KEY: scene.keys,
@@ -264,7 +217,7 @@ class Assessor:
                     raise ValueError(
                         f"moved maps must keep their shape {maps.shape}; got {elsewhere.shape}"
                     )
-                knows_nothing = _measure(metric, elsewhere, scene, given)
+                knows_nothing = measure(metric, elsewhere, scene, given)
                 cell[CHANCE] = knows_nothing[VALUE]
                 if CURVE in knows_nothing:
                     cell[f"{CHANCE} {CURVE}"] = knows_nothing[CURVE]
@@ -284,43 +237,3 @@ class Assessor:
     def _save(self, key: str, cell: Mapping[str, NDArray[Any]]) -> None:
         self.store.save_cell(key, cell)
         self.outcome.computed += 1
-
-
-def ties(maps: Floats) -> NDArray[np.float64]:
-    """Share `[N]` of each map's pixels whose value, over the channels, is that of another one."""
-    shares = np.zeros(len(maps))
-    for place, plane in enumerate(maps.sum(axis=-1).reshape(len(maps), -1)):
-        _, counts = np.unique(plane, return_counts=True)
-        shares[place] = counts[counts > 1].sum() / plane.size
-    return shares
-
-
-def _measure(metric: BoundMetric, maps: Floats, scene: Scene, given: Mapping[str, Any]) -> Numbers:
-    """All that a metric finds, `[N, ...]` each.
-
-    Raises:
-        ValueError: if it does not return one number per image.
-    """
-    ask: Callable[..., Any] = metric.measure if isinstance(metric, Detailed) else metric
-    found = ask(maps.copy(), scene.images.copy(), scene.targets.copy(), **given)
-    numbers: Numbers = found if isinstance(found, Mapping) else {VALUE: found}
-    if VALUE not in numbers:
-        raise ValueError(f"a metric must return {VALUE!r}; got {', '.join(map(str, numbers))}")
-    values = np.asarray(numbers[VALUE])
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"a metric must return real numbers; got {values.dtype}")
-    for name in (VALUE, CHANCE):
-        if name in numbers and np.shape(numbers[name]) != (len(maps),):
-            raise ValueError(
-                f"a metric must return {len(maps)} numbers as {name}, one per image; got shape "
-                f"{np.shape(numbers[name])}"
-            )
-    return {**numbers, VALUE: values.astype(np.float64)}
-
-
-def _statuses(maps: Floats, values: NDArray[np.float64]) -> NDArray[np.int8]:
-    """`[N]` indices into `STATUSES`; an undefined value of a map that varies is NaN."""
-    flat = maps.sum(axis=-1).reshape(len(maps), -1)
-    constant = flat.min(axis=1) == flat.max(axis=1)
-    defined = np.isfinite(values)
-    return np.select([defined, constant], [OK, CONSTANT], NAN).astype(np.int8)

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 ARRAYS = ".npz"
 """Ending of a file of raw maps."""
 
-NO_EVIDENCE = (
-    "A picture is no evidence, however sensible it looks. The sanity check tests whether these "
-    "maps depend on what the network learned: python -m saliency_bench "
-    "+experiment=param_randomization model=saved model.path=..."
-)
-
 
 def main(arguments: Sequence[str]) -> int:
     """Explain pictures as a command line asks; return the exit status."""
     return command.run(
         "saliency_bench.explain", lambda: _parser().parse_args(arguments), _run, _describe
+    )
+
+
+def _no_evidence() -> str:
+    return (
+        "A picture is no evidence, however sensible it looks. The sanity check tests whether these "
+        f"maps depend on what the network learned: {command.program()} "
+        "+experiment=param_randomization model=saved model.path=..."
     )
 
 
@@ -39,8 +41,8 @@ def _describe(error: BaseException) -> str:
 
 def _parser() -> command.Parser:
     parser = command.Parser(
-        "python -m saliency_bench.explain",
-        description=f"Draw the maps of a saved Keras model on pictures. {NO_EVIDENCE}",
+        command.program("explain"),
+        description=f"Draw the maps of a saved Keras model on pictures. {_no_evidence()}",
         epilog="Pictures are fitted to the model's input: the short side is resized, the centre is "
         "cropped. Exit status: 0 written, 2 the request is wrong or an explainer failed.",
     )
@@ -104,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
         raise ValueError(f"an explainer must apply to the model; {reasons}")
     _write(out, options, look, subject, result)
     _tell(f"written: {out}")
-    _tell(NO_EVIDENCE)
+    _tell(_no_evidence())
     return Exit.REFUSED if result.failed else Exit.FINISHED
 
 

@@ -81,6 +81,7 @@ class AttentionRollout(_Attention):
         output: the output whose classes the targets are; it does not change the map.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("abnar2020",)
     class_specific: ClassVar[bool] = False
     uses_gradients: ClassVar[bool] = False
 
@@ -107,6 +108,8 @@ class GenericAttention(_Attention):
     first. The map is read from R as in `AttentionRollout`; attention that pools the tokens weighs
     the rows by its own A'. Settings as `AttentionRollout`'s.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("chefer2021",)
 
     def matrices(self, attentions: Sequence[network.Attention], score: Any) -> list[Any]:
         """The means over heads of the positive part of attention times gradient."""

@@ -35,6 +35,7 @@ class BlurIG(Compiled):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("xu2020",)
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 

@@ -64,6 +64,8 @@ class Activations(_Features):
     map.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ()
+
     def combine(self, features: Any) -> Any:
         """The mean over channels."""
         import tensorflow as tf
@@ -79,6 +81,8 @@ class EigenCAM(_Features):
     for which the sum of the map is at least 0. Features without negative values give a map without
     negative values. Settings as `Activations`'.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("muhammad2020",)
 
     def combine(self, features: Any) -> Any:
         """The projection; NaN for an image whose features are not finite."""
@@ -104,6 +108,8 @@ class FEM(_Features):
         deviations: distance above the channel's mean from which a feature is rare, in standard
             deviations.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("fuad2020",)
 
     deviations: float = 2.0
 
@@ -144,6 +150,7 @@ class ScoreCAM(Compiled):
     Settings as `GradCAM`'s; masks are always bilinear, as in the paper.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("wang2020",)
     uses_gradients: ClassVar[bool] = False
 
     layer: str | None = None

@@ -28,6 +28,7 @@ class DeepLIFT(Compiled):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("shrikumar2017",)
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity", "completeness"}
 

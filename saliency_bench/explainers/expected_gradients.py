@@ -35,6 +35,7 @@ class ExpectedGradients(Compiled):
         digest: hash of the references, part of the key of stored results.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("erion2021", "lundberg2017")
     stochastic: ClassVar[bool] = True
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ class ForGrad(Wrapper):
         sigma: half the side of that square, in cycles per map; half the map's side or more keeps
             every frequency. Default: 15 for maps of 224 pixels, in proportion for others.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("muzellec2023",)
 
     sigma: int | None = None
 

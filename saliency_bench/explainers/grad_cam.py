@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,8 @@ class GradCAM(_FeatureGradients):
             What is over are special tokens in front, such as a class token. None: the graph tells.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("selvaraju2017",)
+
     def weigh(self, features: Any, gradients: Any) -> Any:
         """`mean(g) A`, with the mean over all positions."""
         import tensorflow as tf
@@ -99,6 +101,8 @@ class GuidedGradCAM(Compiled):
         output: what is explained.
         grid: as in `GradCAM`.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("selvaraju2017",)
 
     layer: str | None = None
     output: Output = "logit"
@@ -133,6 +137,8 @@ class GradCAMPlusPlus(_FeatureGradients):
     assumes A >= 0; for negative A alpha has a pole. Settings as `GradCAM`'s.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("chattopadhay2018",)
+
     def weigh(self, features: Any, gradients: Any) -> Any:
         """`w_k A_k`."""
         import tensorflow as tf
@@ -150,6 +156,8 @@ class LayerCAM(_FeatureGradients):
     Settings as `GradCAM`'s.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("jiang2021",)
+
     def weigh(self, features: Any, gradients: Any) -> Any:
         """`ReLU(g) A`."""
         import tensorflow as tf
@@ -164,6 +172,8 @@ class HiResCAM(_FeatureGradients):
     As in the paper the map has no ReLU: in front of a single dense layer it sums to the logit
     without its bias. Settings as `GradCAM`'s.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("draelos2020",)
 
     relu: bool = False
 

@@ -18,6 +18,7 @@ from saliency_bench.protocols import Bound, Floats, Ints, Output
 class Gradient(Compiled):
     """Derivative of the target's score with respect to each input value (Simonyan et al., 2014)."""
 
+    papers: ClassVar[tuple[str, ...]] = ("simonyan2014",)
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 
     output: Output = "logit"
@@ -35,6 +36,7 @@ class Gradient(Compiled):
 class GradientInput(Compiled):
     """The gradient times the input (Shrikumar et al., 2016)."""
 
+    papers: ClassVar[tuple[str, ...]] = ("shrikumar2016",)
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from saliency_bench import network
 from saliency_bench.explainers.base import Compiled
@@ -14,6 +14,8 @@ from saliency_bench.protocols import Bound, Output
 @dataclass(frozen=True)
 class GuidedBackprop(Compiled):
     """The gradient, with negative signals set to 0 at every ReLU (Springenberg et al., 2015)."""
+
+    papers: ClassVar[tuple[str, ...]] = ("springenberg2015",)
 
     output: Output = "logit"
 
@@ -32,6 +34,8 @@ class Deconvnet(Compiled):
 
     Positive signals pass a ReLU whether its input was positive or not.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("zeiler2014",)
 
     output: Output = "logit"
 

@@ -35,6 +35,7 @@ class GuidedIG(Compiled):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("kapishnikov2021",)
     multiplies_input: ClassVar[bool] = True
 
     steps: int = 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,8 @@ class IntegratedGradients(Compiled):
         multiply_by_inputs: False returns the mean gradient alone (Kokhlikyan et al., 2021).
         output: what is explained.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("sundararajan2017",)
 
     steps: int = 50
     baseline: ArrayLike = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,12 +23,26 @@ COMPOSITES: Mapping[str, Mapping[str, str]] = {
     "epsilon_alpha_beta_flat": {"dense": "epsilon", "convolution": "alpha_beta", "input": "flat"},
     "epsilon_gamma_box": {"dense": "epsilon", "convolution": "gamma", "input": "z_box"},
     "deep_taylor": {"dense": "z_plus", "convolution": "z_plus", "input": "z_box"},
+    # AttnLRP (Achtibat et al., 2024): with other rules for products and the softmax, too.
+    "attention": {"dense": "epsilon", "convolution": "epsilon", "input": "epsilon"},
+    "attention_gamma": {"dense": "gamma", "convolution": "gamma", "input": "gamma"},
 }
 """Rules by place. Source of the `epsilon_plus` family: (Montavon et al., 2019)."""
+
+HALVING = frozenset({"attention", "attention_gamma"})
+"""Composites under which both factors of a product get half of its relevance (AttnLRP)."""
 
 PLACES = ("dense", "convolution", "input")
 UNSIGNED = {"z_plus", "w_square", "flat", "z_box"}
 """Rules that never change the sign of relevance."""
+
+_PAPERS = {
+    "z_plus": "montavon2017",
+    "deep_taylor": "montavon2017",
+    "attention": "achtibat2024",
+    "attention_gamma": "achtibat2024",
+}
+"""Those of rules with a paper of their own."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,15 @@ class LRP(Compiled):
 
     A convolution or dense layer is one linear map, with a BatchNorm next to it folded in. Sums,
     means and average pools are linear maps too. A max pool passes all relevance to the maximum, and
-    an activation passes it on unchanged. z includes the bias, which absorbs its part.
+    an activation passes it on unchanged, GELU and SiLU as well. z includes the bias, which absorbs
+    its part. The standard deviation of a LayerNorm or RMSNorm counts as a constant, so that the
+    rest is linear (Ali et al., 2022).
+
+    In a product of features and a gate (a sigmoid, attention weights) the gate counts as a constant
+    (Arras et al., 2017; Ali et al., 2022). Under the composites `attention` and `attention_gamma`
+    each factor of any product gets half, and relevance goes through the softmax as
+    `x_i (R_i - s_i sum_j R_j)`: AttnLRP (Achtibat et al., 2024). There the image, the added
+    parameters and the constants of the softmax together have the logit's relevance.
 
     Under the epsilon rule alone the map sums to the logit, up to what biases absorb. Under the
     other rules a logit of the other sign would only change the sign of the whole map. So they
@@ -64,9 +86,6 @@ class LRP(Compiled):
     output: Output = "logit"
 
     multiplies_input: ClassVar[bool] = True
-    axioms: ClassVar[frozenset[str]] = frozenset(
-        {"noise", "weights", "conservation", "confinement"}
-    )
 
     def __post_init__(self) -> None:
         for name, least in (("epsilon", 0), ("gamma", 0), ("alpha", 1)):
@@ -80,11 +99,24 @@ class LRP(Compiled):
             _check_box(self.low, self.high)
 
     @property
+    def papers(self) -> tuple[str, ...]:
+        """That of the method, and that of the rule: if rules differ by place, the overview."""
+        rule = self.rule if isinstance(self.rule, str) else ""
+        own = _PAPERS.get(rule, "" if rule in RULES else "montavon2019")
+        return ("bach2015", own) if own else ("bach2015",)
+
+    @property
     def by_place(self) -> Mapping[str, str]:
         """The rule of each place."""
         if not isinstance(self.rule, str):
             return self.rule
         return COMPOSITES.get(self.rule) or dict.fromkeys(PLACES, self.rule)
+
+    @property
+    def axioms(self) -> frozenset[str]:  # type: ignore[override]
+        """Conservation, too, unless a softmax may have a share of its own."""
+        always = frozenset({"noise", "weights", "confinement"})
+        return always if self._products == "halves" else always | {"conservation"}
 
     @property
     def signed(self) -> bool:  # type: ignore[override]
@@ -94,16 +126,24 @@ class LRP(Compiled):
     def compile(self, model: Any) -> Bound:
         """Compile for `model`; `NotApplicable` if a layer has no rule."""
         return network.relevance(
-            model, self._choose, self.output, magnitude=self._propagates_magnitude
+            model,
+            self._choose,
+            self.output,
+            products=self._products,
+            magnitude=self._propagates_magnitude,
         )
 
     def handing_back(self, model: Any) -> Bound:
         """Noise at the scores, handed back by the rules of the layers."""
-        return handing_back(model, self.output, network.Relevance(self._choose))
+        return handing_back(model, self.output, network.Relevance(self._choose, self._products))
 
     def conserved(self, scores: Floats) -> Floats:
         """What maps sum to in a network without biases: the scores or their magnitudes."""
         return np.abs(scores) if self._propagates_magnitude else scores
+
+    @property
+    def _products(self) -> Literal["signal", "halves"]:
+        return "halves" if isinstance(self.rule, str) and self.rule in HALVING else "signal"
 
     @property
     def _propagates_magnitude(self) -> bool:

@@ -27,6 +27,7 @@ class Occlusion(Masking):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("zeiler2014",)
     stochastic: ClassVar[bool] = False
     axioms: ClassVar[frozenset[str]] = USUAL | {"linearity"}
 

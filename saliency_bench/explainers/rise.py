@@ -31,6 +31,7 @@ class RISE(Masking):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("petsiuk2018",)
     axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights", "linearity"})
 
     samples: int = 1000

@@ -50,6 +50,7 @@ class Sobol(_Sensitivity):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("fel2021",)
     axioms: ClassVar[frozenset[str]] = USUAL
 
     def reach(self, height: int, width: int) -> float:
@@ -116,6 +117,8 @@ class HSIC(_Sensitivity):
         fill: value of hidden pixels, model units.
         output: what is explained.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("novello2022",)
 
     samples: int = 1000
     cells: int = 7

@@ -104,6 +104,8 @@ class SmoothGrad(_Noisy):
         seed: of the noise.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("smilkov2017",)
+
     def statistic(self, batches: Iterator[Sample], images: int) -> NDArray[np.float32]:
         """The mean."""
         totals = np.zeros(0)
@@ -122,6 +124,7 @@ class SquareGrad(_Noisy):
     divided by the largest one. Settings and noise as `SmoothGrad`'s.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("hooker2019",)
     signed: ClassVar[bool] = False
     axioms: ClassVar[frozenset[str]] = USUAL
 
@@ -140,6 +143,7 @@ class VarGrad(_Noisy):
     one. Settings and noise as `SmoothGrad`'s.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2018",)
     signed: ClassVar[bool] = False
     axioms: ClassVar[frozenset[str]] = USUAL
 

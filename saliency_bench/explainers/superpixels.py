@@ -98,6 +98,7 @@ class LIME(_Superpixels):
         ridge: factor of the squared coefficients that are added to the loss.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("ribeiro2016",)
     axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"} | {"linearity"}
 
     width: float = 0.25
@@ -155,6 +156,8 @@ class KernelSHAP(_Superpixels):
         fill: value of hidden pixels, model units.
         output: what is explained.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("lundberg2017",)
 
     # Not `noise`: with few superpixels all coalitions are evaluated, and keys have no effect.
     axioms: ClassVar[frozenset[str]] = USUAL - {"noise", "confinement"} | {

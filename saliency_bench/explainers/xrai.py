@@ -49,6 +49,7 @@ class XRAI(Wrapper):
             for others.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("kapishnikov2019",)
     axioms: ClassVar[frozenset[str]] = USUAL - {"confinement"}
 
     scales: tuple[float, ...] = (50, 100, 150, 250, 500, 1200)

@@ -2,6 +2,7 @@
 
 from saliency_bench.inference.evidence import Case, Evidence, cases
 from saliency_bench.inference.intervals import UNKNOWN, Components, Estimate, Interval, interval
+from saliency_bench.inference.metric_reliability import agreement, consistency, meta_consistency
 from saliency_bench.inference.pairs import difference
 from saliency_bench.inference.quality import QUALITY, Quality, assess
 from saliency_bench.inference.ranks import RANKS, front, ranks
@@ -25,14 +26,17 @@ __all__ = [
     "Quality",
     "RANKS",
     "UNKNOWN",
+    "agreement",
     "assess",
     "cases",
+    "consistency",
     "decide",
     "front",
     "difference",
     "false_verdicts",
     "interval",
     "judge",
+    "meta_consistency",
     "problems",
     "ranks",
     "reliability",

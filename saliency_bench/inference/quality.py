@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from saliency_bench.inference.intervals import UPPER
+from saliency_bench.inference.intervals import UNKNOWN, UPPER
+from saliency_bench.inference.metric_reliability import agreement
 from saliency_bench.inference.ranks import LEAST_IMAGES, ranks
 from saliency_bench.protocols import STATUSES
 from saliency_bench.protocols.metrics import MetricFacts
@@ -39,12 +40,15 @@ class Quality:
         ranks: one row per (metric, explainer that is no control), columns `RANKS`.
         problems: why metrics may not be used, a line per control.
         warnings: what weakens a metric, a line each.
+        agreement: by metric, Krippendorff's alpha of the images on the order of the explainers that
+            have ranks, with the bounds of its interval; only where it is defined.
     """
 
     table: pd.DataFrame
     ranks: pd.DataFrame
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    agreement: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def assess(
@@ -78,9 +82,18 @@ def assess(
             (problems if row["verdict"] == NOT_BETTER else warnings).append(line)
         if expected == NOT_BETTER and _mean(_gains(own, facts), SURELY)[1] > 0:
             problems.append(f"{metric}: {explainer} must not be better than chance; it is, surely")
-    ranked = ranks({metric: pd.DataFrame(columns) for metric, columns in gains.items()})
+    compared = {metric: pd.DataFrame(columns).dropna() for metric, columns in gains.items()}
     whole = pd.DataFrame(table, columns=list(QUALITY))
-    return Quality(whole, ranked, tuple(problems), tuple(warnings))
+    return Quality(
+        whole, ranks(compared), tuple(problems), tuple(warnings), dict(_agreements(compared))
+    )
+
+
+def _agreements(gains: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, tuple[float, ...]]]:
+    for metric, table in gains.items():
+        found = agreement(table.to_numpy(float)) if len(table) >= LEAST_IMAGES else UNKNOWN
+        if np.isfinite(found.value):
+            yield metric, tuple(map(float, found))
 
 
 def by_image(rows: pd.DataFrame, facts: MetricFacts) -> pd.Series:

@@ -6,8 +6,17 @@ scores.
 
 from saliency_bench.metrics.base import Metric
 from saliency_bench.metrics.complexity import Entropy, Gini
+from saliency_bench.metrics.f_fidelity import FFidelity
 from saliency_bench.metrics.faithfulness_correlation import FaithfulnessCorrelation
-from saliency_bench.metrics.imputers import Blur, Fill, Histogram, Imputer, Mean, Neighbours
+from saliency_bench.metrics.imputers import (
+    Blur,
+    Fill,
+    Histogram,
+    Imputer,
+    Mean,
+    Neighbours,
+    OtherImages,
+)
 from saliency_bench.metrics.infidelity import Infidelity
 from saliency_bench.metrics.localisation import (
     LocalizationAUC,
@@ -26,6 +35,7 @@ __all__ = [
     "Blur",
     "Deletion",
     "Entropy",
+    "FFidelity",
     "FaithfulnessCorrelation",
     "Fill",
     "Focus",
@@ -40,6 +50,7 @@ __all__ = [
     "Mean",
     "Metric",
     "Neighbours",
+    "OtherImages",
     "PointingGame",
     "ROAD",
     "RelativeStability",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.protocols import Floats, Ints
+from saliency_bench.metrics import imputers
+from saliency_bench.protocols import Floats, Ints, Rows
 from saliency_bench.protocols.metrics import VALUE, BoundMetric, Explain, Numbers
 from saliency_bench.randomize import image_keys, stream
 
@@ -55,6 +56,20 @@ class Metric(ABC):
             NotApplicable: if the metric cannot serve the model.
             ValueError: if the model has no output that can be explained.
         """
+
+    @property
+    def lacks_images(self) -> bool:
+        """Whether its imputer draws from other images, and has none yet."""
+        return imputers.lacking(self)
+
+    def among(self, images: Floats | Rows, name: str) -> Self:
+        """The same metric, with images `[M, H, W, C]` for its imputer to draw from.
+
+        Args:
+            images: in model units.
+            name: what they are, in the plural.
+        """
+        return imputers.with_images(self, images, name)
 
     def moved(self, maps: Floats, keys: Ints) -> NDArray[np.float32]:
         """The same maps at another place, so that they know nothing of their images.

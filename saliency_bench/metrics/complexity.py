@@ -53,6 +53,7 @@ class Gini(_Complexity):
     (n - 1) / n for one pixel. It does not depend on the scale of the map.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("chalasani2020",)
     direction: ClassVar[Literal["higher"]] = "higher"
     unit: ClassVar[str] = "Gini index"
     words: ClassVar[str] = (
@@ -73,6 +74,7 @@ class Entropy(_Complexity):
     1 for a constant map of n pixels, 0 for one pixel. A map of a single pixel is undefined.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("bhatt2020",)
     direction: ClassVar[Literal["lower"]] = "lower"
     unit: ClassVar[str] = "share of the largest entropy"
     words: ClassVar[str] = "the entropy of a map's magnitude over its pixels: 1 if it is even"

@@ -33,6 +33,7 @@ class FaithfulnessCorrelation(Metric):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("bhatt2020",)
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     unit: ClassVar[str] = "correlation"
     words: ClassVar[str] = (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.metrics.interpolation import interpolate
+from saliency_bench.protocols import Floats, Rows
+from saliency_bench.storage.fingerprint import digest_of_array
+
+T = TypeVar("T")
 
 Image = NDArray[np.float32]
 """`[H, W, C]`, model units."""
@@ -138,6 +142,7 @@ class Neighbours(Imputer):
         noise: standard deviation of what is added to each hidden value, model units.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("rong2022",)
     random: ClassVar[bool] = True
 
     noise: float = 0.01
@@ -156,3 +161,83 @@ class Neighbours(Imputer):
             return copies
 
         return hide
+
+
+@dataclass(frozen=True)
+class OtherImages(Canvas):
+    """The pixels of another image at the same place, drawn at random for each draw of an image.
+
+    (The train-set sample of Blücher et al., 2024.) A run gives the images: those to train on, or
+    all that are explained if there are none; so that an image's number depends on the whole data
+    set, and not on its batch.
+
+    Attributes:
+        source: what the images are, for the settings of a metric; follows from `of_images`.
+        images: `[M, H, W, C]` to draw from, model units; None until a run gives them.
+    """
+
+    random: ClassVar[bool] = True
+
+    source: str = ""
+    images: Floats | Rows | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of_images(cls, images: Floats | Rows, name: str = "images") -> Self:
+        """An imputer that draws from these images.
+
+        Args:
+            images: `[M, H, W, C]`, model units.
+            name: what they are, in the plural.
+
+        Raises:
+            ValueError: if there are fewer than two.
+        """
+        if len(images) < 2:
+            raise ValueError(f"images to draw from must be at least 2; got {len(images)}")
+        return cls(f"{len(images)} {name}, {digest_of_array(images)}", images)
+
+    def canvas(self, image: Image, draw: np.random.Generator) -> Image:
+        """Another image than this one.
+
+        Raises:
+            ValueError: if there are no images, they have another shape, or all are this one.
+        """
+        if self.images is None:
+            raise ValueError("OtherImages needs images to draw from: OtherImages.of_images(images)")
+        if self.images.shape[1:] != image.shape:
+            raise ValueError(
+                f"images to draw from must be {image.shape}; got shape {self.images.shape}"
+            )
+        for number in draw.permutation(len(self.images)):
+            other = self.images[int(number)]
+            if not np.array_equal(other, image):
+                return np.asarray(other, np.float32)
+        raise ValueError("images to draw from must not all be the image itself")
+
+
+def lacking(settings: object) -> bool:
+    """Whether an imputer within settings, at any depth, has no images to draw from yet."""
+    if isinstance(settings, OtherImages):
+        return not settings.source
+    if not is_dataclass(settings):
+        return False
+    return any(lacking(getattr(settings, own.name)) for own in fields(settings))
+
+
+def with_images(settings: T, images: Floats | Rows, name: str) -> T:
+    """Settings whose imputers without images to draw from, at any depth, draw from these.
+
+    Args:
+        settings: a dataclass, such as a metric; anything else comes back as it is.
+        images: `[M, H, W, C]`, model units.
+        name: what they are, in the plural.
+    """
+    if isinstance(settings, OtherImages):
+        # What has images keeps them.
+        return settings if settings.source else type(settings).of_images(images, name)
+    if not is_dataclass(settings) or isinstance(settings, type):
+        return settings
+    old: dict[str, Any] = {f.name: getattr(settings, f.name) for f in fields(settings) if f.init}
+    new = {key: with_images(value, images, name) for key, value in old.items()}
+    changed = {key: value for key, value in new.items() if value is not old[key]}
+    return replace(settings, **changed) if changed else settings

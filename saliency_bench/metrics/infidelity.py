@@ -42,6 +42,7 @@ class Infidelity(Metric):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("yeh2019",)
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     direction: ClassVar[Literal["higher", "lower"]] = "lower"
     unit: ClassVar[str] = "share of the change"

@@ -22,6 +22,7 @@ class RelevanceMass(Localisation):
     map without positive relevance is undefined.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("arras2022",)
     unit: ClassVar[str] = "share of the positive relevance"
     words: ClassVar[str] = "the share of a map's positive relevance that lies in the mask"
     remark: ClassVar[str] = "A constant map scores the share of the picture that the mask covers."
@@ -39,6 +40,7 @@ class RelevanceRank(Localisation):
     a constant map scores the share of the picture that the mask covers, on average.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("arras2022",)
     unit: ClassVar[str] = "share of the mask"
     words: ClassVar[str] = (
         "the share of the pixels of highest relevance, as many as the mask has, that lie in it"
@@ -65,6 +67,7 @@ class PointingGame(Localisation):
         tolerance: distance from the mask that is still a hit, in pixels; the authors take 15.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("zhang2018",)
     unit: ClassVar[str] = "share of hits"
     words: ClassVar[str] = "whether the pixel of highest relevance lies in the mask"
     remark: ClassVar[str] = (
@@ -102,6 +105,7 @@ class LocalizationAUC(Localisation):
     count half: 1 for the mask itself, .5 for a constant map.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ()
     unit: ClassVar[str] = "area under the curve"
     words: ClassVar[str] = (
         "how often a pixel of the mask has more relevance than a pixel outside of it"

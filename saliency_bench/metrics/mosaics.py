@@ -24,6 +24,7 @@ class GridPointing(Localisation):
     The regions must be those of `dataset=mosaic`: one cell each.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("boehle2021", "rao2022")
     unit: ClassVar[str] = "share of the positive relevance"
     words: ClassVar[str] = (
         "the share of a map's positive relevance that lies in the cell of its class"
@@ -54,6 +55,7 @@ class Focus(Localisation):
     The regions must be those of `dataset=mosaic dataset.focus=true`: two of the four quadrants.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("ariasduart2022",)
     unit: ClassVar[str] = "share of the positive relevance"
     words: ClassVar[str] = (
         "the share of a map's positive relevance that lies in the two images of its class"

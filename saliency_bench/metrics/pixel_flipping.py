@@ -85,6 +85,7 @@ class Deletion(PixelFlipping):
         output: what is explained; in the paper the probability.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("petsiuk2018",)
     direction: ClassVar[Literal["higher", "lower"]] = "lower"
     words: ClassVar[str] = "the mean score while the pixels of highest relevance are hidden"
     remark: ClassVar[str] = REMARK
@@ -107,6 +108,7 @@ class Insertion(PixelFlipping):
         output: what is explained; in the paper the probability.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("petsiuk2018",)
     words: ClassVar[str] = "the mean score while the pixels of highest relevance are shown"
     remark: ClassVar[str] = REMARK
 

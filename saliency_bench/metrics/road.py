@@ -44,6 +44,7 @@ class ROAD(Metric):
         output: what is explained.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("rong2022",)
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     unit: ClassVar[str] = "output"
     words: ClassVar[str] = (

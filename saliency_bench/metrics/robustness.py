@@ -111,6 +111,7 @@ class MaxSensitivity(_Robustness):
             whose logit does not change is undefined then.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("yeh2019",)
     unit: ClassVar[str] = "relative change of the map (matched: per logit)"
     words: ClassVar[str] = (
         "the largest relative change of a map around its image; matched: divided by the largest "
@@ -138,6 +139,7 @@ class RelativeStability(_Robustness):
         wrt: the change by which the map's is divided: of the input, or of the output.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("agarwal2022",)
     unit: ClassVar[str] = "relative change of the map per change of the input or the logits"
     words: ClassVar[str] = (
         "the largest relative change of a map around its image, per change of the input or of the "

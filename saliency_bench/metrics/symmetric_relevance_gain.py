@@ -52,6 +52,7 @@ class SymmetricRelevanceGain(Metric):
         output: what is explained; in the paper the probability.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("bluecher2024",)
     family: ClassVar[Literal["faithfulness"]] = "faithfulness"
     unit: ClassVar[str] = "output"
     words: ClassVar[str] = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saliency_bench.metrics import base as shared
 from saliency_bench.metrics.base import Bound, Regions
-from saliency_bench.protocols import Floats, Ints
+from saliency_bench.protocols import FineTuning, Floats, Ints
 from saliency_bench.protocols.metrics import (
     CURVE,
     VALUE,
@@ -20,6 +20,7 @@ from saliency_bench.protocols.metrics import (
     Explain,
     Metric,
     Numbers,
+    tuning_of,
 )
 
 
@@ -27,13 +28,14 @@ from saliency_bench.protocols.metrics import (
 class VersusInverse(shared.Metric):
     """What another metric gives a map more than the map with its sign turned.
 
-    (QGE; Hedström et al., 2025.) The difference is positive where the map is the better one,
+    (QGE; Eiras-Franco et al., 2025.) The difference is positive where the map is the better one,
     whichever side of the base is the better one. It takes twice the cost of the base.
 
     Attributes:
         base: the metric, evaluated twice.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("eirasfranco2025",)
     direction: ClassVar[Literal["higher", "lower"]] = "higher"
 
     base: Metric
@@ -85,6 +87,11 @@ class VersusInverse(shared.Metric):
     def controls(self) -> Mapping[str, str]:  # type: ignore[override]
         """As the base."""
         return self.base.controls
+
+    @property
+    def tuning(self) -> FineTuning | None:
+        """As the base."""
+        return tuning_of(self.base)
 
     @property
     def places(self) -> Any:

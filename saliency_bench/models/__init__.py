@@ -3,6 +3,7 @@
 from saliency_bench.models.adebayo2018 import CNN, MLP
 from saliency_bench.models.application import Application
 from saliency_bench.models.base import LoadedModel, Model, as_loaded
+from saliency_bench.models.fine_tuner import FineTuner
 from saliency_bench.models.function import Function
 from saliency_bench.models.keras_hub import KerasHub
 from saliency_bench.models.others import with_others
@@ -15,6 +16,7 @@ from saliency_bench.models.vit import VisionTransformer
 __all__ = [
     "Application",
     "CNN",
+    "FineTuner",
     "Function",
     "KerasHub",
     "LoadedModel",

@@ -9,32 +9,32 @@ from typing import Any
 
 import tensorflow as tf
 
+from saliency_bench.network.activations import silu_as_product
 from saliency_bench.network.batches import Kernel
+from saliency_bench.network.deep_lift_rules import SLOPE_RULES, is_linear
 from saliency_bench.network.forward import Traced
 from saliency_bench.network.gradients import derivative
-from saliency_bench.network.operations import CORES, MOVES, POOLS, SHIFTS, SUMS
+from saliency_bench.network.operations import (
+    CORES,
+    MATRICES,
+    MOVES,
+    POOLS,
+    SHIFTS,
+    SUMS,
+    UNARY,
+)
 from saliency_bench.network.overrides import (
     Backward,
     Rule,
     no_rule,
     ordinary_gradient,
     require_known,
-    rerun,
 )
 from saliency_bench.network.path import Path
 from saliency_bench.protocols import Output
 
-UNARY = frozenset({
-    "Abs", "Elu", "Erf", "Erfc", "Exp", "LeakyRelu", "Log", "Maximum", "Minimum", "Relu", "Relu6",
-    "Rsqrt", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Square", "Tanh",
-})  # fmt: skip
-"""Nonlinear operations that act on each value alone."""
-
-STRAIGHT = frozenset({"Abs", "LeakyRelu", "Maximum", "Minimum", "Relu", "Relu6"})
-"""Piecewise linear ones, whose slope is exact even for a small change."""
-
-NEAR = 1e-4
-"""Below this relative difference from the baseline's value, the gradient replaces the slope."""
+_SINGLE = UNARY | (CORES.keys() - MATRICES)
+"""Operations that have a rule for one input that depends on the images, not for two."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,21 @@ class Rescale(Rule):
     returns multipliers: times the image minus the baseline, they sum to the difference of the
     scores. A max pool sends an increase to the position of the image's maximum, and a decrease to
     that of the baseline's. A product of two tensors, as in a gate, uses the mean of each factor's
-    two values.
+    two values; a normalisation and a softmax are made of such steps.
 
     Attributes:
         baseline: from images `[B, H, W, C]` to the baseline `[1, H, W, C]`, inside the graph.
     """
 
-    types = UNARY | {"MaxPool", "Mul"}
+    types = frozenset(SLOPE_RULES)
 
     baseline: Callable[[Any], Any]
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
-        """As for every rule; SiLU is the product that it is, without a gradient of its own."""
-        before = tf.nn.silu, tf.nn.swish
-        tf.nn.silu = tf.nn.swish = _silu
-        try:
-            with super().tracing():
-                yield
-        finally:
-            tf.nn.silu, tf.nn.swish = before
+        """As for every rule; SiLU is the product that it is."""
+        with silu_as_product(), super().tracing():
+            yield
 
     def forward(self, images: Any) -> Any:
         """Append the baseline to the images."""
@@ -73,74 +68,27 @@ class Rescale(Rule):
     def backward(self, path: Path) -> Backward:
         """Send a signal back through an operation by its slope, or unchanged if it is linear."""
         require_known(path, self.types | CORES.keys() | MOVES | POOLS | SHIFTS | SUMS)
-        single = UNARY | CORES.keys() | {"RealDiv"}
         for op in path.operations:
-            divides = op.type == "RealDiv" and path.data(op) != [0]
-            if op.type in single and (len(path.data(op)) > 1 or divides):
+            if op.type in _SINGLE and len(path.data(op)) > 1:
                 raise no_rule(path, op, f"{op.type} of two tensors that depend on the image")
         rows = tf.shape(path.images)[0] + 1
 
         def back(op: Any, signal: Any) -> list[Any]:
             indices = path.data(op)
-            if len(indices) > 1:
-                return _product(op, indices, signal)
-            (index,) = indices
-            values = op.inputs[index]
+            if is_linear(op, indices):
+                (index,) = indices
+                own = ordinary_gradient(op, index, signal)
+                return [own if i == index else None for i in range(len(op.inputs))]
             tf.debugging.assert_equal(
-                tf.shape(values)[0], rows, f"{path.layer(op)} must keep one image per row"
+                [tf.shape(op.inputs[index])[0] for index in indices],
+                rows,
+                f"{path.layer(op)} must keep one image per row",
             )
-            send = {"Mul": ordinary_gradient, "MaxPool": _send_to_maxima}.get(op.type, _slopes)
-            own = send(op, index, signal)
-            return [own if i in indices else None for i in range(len(op.inputs))]
+            parts = SLOPE_RULES[op.type](op, indices, signal)
+            by_input = dict(zip(indices, parts, strict=True))
+            return [by_input.get(index) for index in range(len(op.inputs))]
 
         return back
-
-
-def _silu(features: Any, beta: float = 1.0) -> Any:
-    features = tf.convert_to_tensor(features)
-    return features * tf.sigmoid(tf.cast(beta, features.dtype) * features)
-
-
-def _slopes(op: Any, index: int, signal: Any) -> Any:
-    """The signal times the slope between each row and the baseline, which is the last row."""
-    values, outputs = op.inputs[index], op.outputs[0]
-    change = values - values[-1:]
-    slope = tf.math.divide_no_nan(outputs - outputs[-1:], change)
-    if op.type in STRAIGHT:
-        return signal * slope
-    near = tf.abs(change) <= NEAR * tf.abs(values[-1:])
-    return tf.where(near, ordinary_gradient(op, index, signal), signal * slope)
-
-
-def _send_to_maxima(op: Any, index: int, signal: Any) -> Any:
-    """Send increases to the image's maxima and decreases to the baseline's."""
-    values, outputs = op.inputs[index], op.outputs[0]
-    rise = outputs - outputs[-1:]
-    increases = _route(op, values, outputs, signal * tf.nn.relu(rise))
-    baseline, maxima = (tf.zeros_like(tensor) + tensor[-1:] for tensor in (values, outputs))
-    decreases = _route(op, baseline, maxima, signal * tf.minimum(rise, 0))
-    return tf.math.divide_no_nan(increases + decreases, values - values[-1:])
-
-
-def _route(op: Any, values: Any, maxima: Any, signal: Any) -> Any:
-    """Send a signal to the positions of a max pool's maxima.
-
-    Args:
-        op: the max pool.
-        values: its inputs.
-        maxima: its outputs for these inputs.
-        signal: the signal at its outputs.
-    """
-    names = ("ksize", "strides", "padding", "explicit_paddings", "data_format")
-    settings = {name: op.get_attr(name) for name in names}
-    return tf.raw_ops.MaxPoolGrad(orig_input=values, orig_output=maxima, grad=signal, **settings)
-
-
-def _product(op: Any, indices: list[int], signal: Any) -> list[Any]:
-    """The signal of each factor of a product: times the mean of the other factor's two values."""
-    middles = {i: (op.inputs[i] + op.inputs[i][-1:]) / 2 for i in indices}
-    gradients = tf.gradients(rerun(op, middles), list(middles.values()), signal)
-    return list(gradients)
 
 
 def rescale(baseline: Callable[[tuple[int, ...]], Any]) -> Rescale:

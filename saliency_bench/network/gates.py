@@ -1,12 +1,44 @@
-"""ReLUs that gate: the clip of a hard sigmoid is no activation of features."""
+"""Gates: factors between 0 and 1 that let features pass, as a sigmoid or softmax makes them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import tensorflow as tf
 
+from saliency_bench.network.operations import MOVES, PRODUCTS, SHIFTS
 from saliency_bench.network.path import Path
+
+
+def gates(path: Path, besides: Collection[str] = ()) -> frozenset[str]:
+    """Names of the operations that return the gate of a product: attention weights, for example.
+
+    The gate is the one of two factors that comes from a sigmoid, a softmax or a hard sigmoid.
+
+    Args:
+        path: the path from images to scores.
+        besides: names of products that are left alone.
+    """
+    found = set()
+    for op in path.operations:
+        if op.type in PRODUCTS and op.name not in besides:
+            factors = [op.inputs[index].op for index in path.data(op)]
+            gating = [factor.name for factor in factors if _is_squashed(path, factor)]
+            if len(factors) == 2 and len(gating) == 1:
+                found.update(gating)
+    return frozenset(found)
+
+
+def _is_squashed(path: Path, op: Any) -> bool:
+    """Whether the values of an operation lie between 0 and 1, as those of a sigmoid."""
+    while op.type in MOVES and path.data(op):
+        op = _input(path, op).op
+    if op.type in {"Sigmoid", "Softmax"}:
+        return True
+    while op.type in SHIFTS | {"Minimum"} and path.data(op):
+        op = _input(path, op).op
+    return op.type in {"Relu", "Relu6", "Maximum"} and is_gate(path, op)
 
 
 def is_gate(path: Path, relu: Any) -> bool:

@@ -2,230 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
-import tensorflow as tf
-
-from saliency_bench.network.operations import ALONGSIDE, CORES, PADS, POOLS, SHIFTS, SUMS
-from saliency_bench.network.overrides import no_rule, rerun
+from saliency_bench.network.linear import Blend, Chain, Linear
+from saliency_bench.network.operations import (
+    ALONGSIDE,
+    CORES,
+    MATRICES,
+    PADS,
+    POOLS,
+    PRODUCTS,
+    SHIFTS,
+    SUMS,
+)
+from saliency_bench.network.overrides import no_rule
 from saliency_bench.network.path import Path
 
 
-@dataclass(frozen=True)
-class Chain:
-    """Consecutive operations that form one affine map `z = W a + b`, with at most one kernel.
-
-    Scales and shifts before and behind the kernel, such as BatchNorm's, are folded into it.
-
-    Attributes:
-        path: the path from images to scores that they lie on.
-        operations: in execution order; each is the only consumer of the one before.
-    """
-
-    path: Path
-    operations: tuple[Any, ...]
-
-    @cached_property
-    def core(self) -> Any:
-        """The operation with the kernel; None if there is only a scale or shift."""
-        return next((op for op in self.operations if op.type in CORES), None)
-
-    @property
-    def kind(self) -> str:
-        """`kernel`, or `shift` if it has no kernel."""
-        return "shift" if self.core is None else "kernel"
-
-    @property
-    def is_rectified(self) -> bool:
-        """Whether only ReLUs read the output."""
-        return _is_rectified(self.path, self.operations[-1])
-
-    @property
-    def entry(self) -> Any:
-        """The operation at which the signal of the whole chain is sent back."""
-        return self.operations[0] if self.core is None else self.core
-
-    @cached_property
-    def output(self) -> Any:
-        """`z`, in the shape of the kernel's output."""
-        top = self.operations[-1].outputs[0]
-        if self.core is None or not any(op.type in ALONGSIDE for op in self._behind):
-            return top
-        raw = self.core.outputs[0]
-        return tf.reshape(self._run(self._shifts, raw), tf.shape(raw))
-
-    @cached_property
-    def data(self) -> list[Any]:
-        """`[a]`, with the zero padding that the kernel reads."""
-        return [self._pad(self._input)]
-
-    def like(self, value: float) -> list[Any]:
-        """Constant data of this value, with the zero padding of `data`."""
-        return [self._pad(tf.fill(tf.shape(self._input), tf.cast(value, self._input.dtype)))]
-
-    @cached_property
-    def weights(self) -> Any:
-        """The kernel with scales folded into it; without a kernel the scale itself."""
-        into, out = _scale(self.path, self._before), _scale(self.path, self._behind)
-        if self.core is None:
-            return self._one if out is None else out
-        return _fold(self.core, self.core.inputs[1], into, out)
-
-    @cached_property
-    def bias(self) -> Any:
-        """`b`: the output of the chain for zeros."""
-        if any(op.type in SHIFTS for op in self._before):
-            before = self._run(self._before, tf.zeros_like(self._input))
-            raw = rerun(self.core, {CORES[self.core.type]: before})
-            return tf.reshape(self._run(self._shifts, raw), tf.shape(raw))
-        return tf.reshape(self._run(self._shifts, tf.zeros_like(self._one)), self._one.shape)
-
-    def __call__(self, data: Sequence[Any], weights: Any) -> Any:
-        """`W a` for other data `[a]` and other weights."""
-        (values,) = data
-        if self.core is None:
-            return values * weights
-        return rerun(self.core, {CORES[self.core.type]: values, 1: weights})
-
-    @property
-    def _before(self) -> tuple[Any, ...]:
-        return () if self.core is None else self.operations[: self.operations.index(self.core)]
-
-    @property
-    def _behind(self) -> tuple[Any, ...]:
-        if self.core is None:
-            return self.operations
-        return self.operations[self.operations.index(self.core) + 1 :]
-
-    @property
-    def _shifts(self) -> list[Any]:
-        return [op for op in self._behind if op.type in SHIFTS]
-
-    @property
-    def _input(self) -> Any:
-        first = self.operations[0]
-        return first.inputs[self.path.data(first)[0]]
-
-    @property
-    def _one(self) -> Any:
-        """Ones `[1, ..., channels]`, one for each channel of the output."""
-        raw = self.entry.outputs[0]
-        return tf.ones([1] * (len(raw.shape) - 1) + [raw.shape[-1]], raw.dtype)
-
-    def _pad(self, values: Any) -> Any:
-        return self._run([op for op in self._before if op.type in PADS], values)
-
-    def _run(self, operations: Sequence[Any], values: Any) -> Any:
-        for op in operations:
-            values = rerun(op, {self.path.data(op)[0]: values})
-        return values
-
-
-def _scale(path: Path, operations: Sequence[Any]) -> Any:
-    """The product of the operations' scales; None if they only shift."""
-    scale = None
-    for op in operations:
-        (index,) = path.data(op)
-        if op.type in {"Mul", "RealDiv"}:
-            scale = rerun(
-                op, {index: tf.ones([], op.inputs[index].dtype) if scale is None else scale}
-            )
-        elif op.type == "Neg" or (op.type == "Sub" and index == 1):
-            scale = -tf.ones([], op.inputs[index].dtype) if scale is None else -scale
-    return scale
-
-
-def _fold(core: Any, kernel: Any, into: Any, out: Any) -> Any:
-    """Multiply a kernel with scales of its channels.
+def linear_maps(
+    path: Path, *, products: bool = False, besides: Collection[str] = ()
+) -> Iterator[Linear]:
+    """Find the linear maps of a graph; together they hold all its `CORES`, `SHIFTS` and `POOLS`.
 
     Args:
-        core: the operation with the kernel.
-        kernel: its kernel.
-        into: scale of the input channels; None: 1.
-        out: scale of the output channels; None: 1.
-    """
-    transposed = core.type == "Conv2DBackpropInput" or (
-        core.type == "MatMul" and core.get_attr("transpose_b")
-    )
-    if into is not None:
-        flat = tf.reshape(into, [-1])
-        kernel *= flat if transposed else flat[:, None]
-    if out is None:
-        return kernel
-    flat = tf.reshape(out, [-1])
-    if core.type == "DepthwiseConv2dNative":
-        outputs = kernel.shape[2] * kernel.shape[3]
-        return kernel * tf.reshape(tf.broadcast_to(flat, [outputs]), kernel.shape[2:])
-    return kernel * (flat[:, None] if transposed else flat)
-
-
-@dataclass(frozen=True)
-class Blend:
-    """An operation without a kernel that adds up values with constant weights: a sum, a mean.
-
-    Attributes:
-        path: the path from images to scores that it lies on.
-        entry: the operation.
-    """
-
-    path: Path
-    entry: Any
-    kind: ClassVar[str] = "blend"
-
-    @property
-    def output(self) -> Any:
-        """The output of the operation."""
-        return self.entry.outputs[0]
-
-    @property
-    def is_rectified(self) -> bool:
-        """Whether only ReLUs read the output."""
-        return _is_rectified(self.path, self.entry)
-
-    @cached_property
-    def data(self) -> list[Any]:
-        """The inputs that depend on the images; those that it subtracts are negated."""
-        inputs = [self.entry.inputs[index] for index in self.path.data(self.entry)]
-        return [inputs[0], *map(self._sign, inputs[1:])]
-
-    def like(self, value: float) -> list[Any]:
-        """Constant data of this value."""
-        return [tf.fill(tf.shape(tensor), tf.cast(value, tensor.dtype)) for tensor in self.data]
-
-    @property
-    def weights(self) -> Any:
-        """1, a factor: the operation's own weights are constants."""
-        return tf.constant(1.0, self.output.dtype)
-
-    @property
-    def bias(self) -> Any:
-        """0: there is no bias."""
-        return tf.constant(0.0, self.output.dtype)
-
-    def __call__(self, data: Sequence[Any], weights: Any) -> Any:
-        """The operation on other data, times the factor `weights`."""
-        first, *others = data
-        indices = self.path.data(self.entry)
-        inputs = dict(zip(indices, [first, *map(self._sign, others)], strict=True))
-        return weights * rerun(self.entry, inputs)
-
-    def _sign(self, tensor: Any) -> Any:
-        return -tensor if self.entry.type == "Sub" else tensor
-
-
-Linear = Chain | Blend
-
-
-def _is_rectified(path: Path, op: Any) -> bool:
-    consumers = path.consumers(op.outputs[0])
-    return bool(consumers) and all(other.type in {"Relu", "Relu6"} for other in consumers)
-
-
-def linear_maps(path: Path) -> Iterator[Linear]:
-    """Find the linear maps of a graph; together they hold all its `CORES`, `SHIFTS` and `POOLS`.
+        path: the path from images to scores.
+        products: whether products of two tensors of data count; they are linear in each.
+        besides: names of operations that do not belong to a linear map.
 
     Raises:
         NotApplicable: if an operation of `CORES` or `SHIFTS` is not one of data and a constant.
@@ -234,7 +37,11 @@ def linear_maps(path: Path) -> Iterator[Linear]:
     """By the name of the last operation so far."""
     for op in path.operations:
         data = path.data(op)
-        if op.type in POOLS or (op.type in SUMS and len(data) > 1):
+        if op.name in besides:
+            continue
+        if products and op.type in PRODUCTS and len(data) > 1:
+            yield Blend(path, op, "product")
+        elif op.type in POOLS or (op.type in SUMS and len(data) > 1):
             yield Blend(path, op)
         elif op.type in CORES or op.type in SHIFTS:
             _require_constant(path, op, data)
@@ -245,11 +52,10 @@ def linear_maps(path: Path) -> Iterator[Linear]:
 
 def _require_constant(path: Path, op: Any, data: Sequence[int]) -> None:
     expected = [CORES[op.type]] if op.type in CORES else [0] if op.type == "RealDiv" else data[:1]
+    if op.type in MATRICES - {"MatMul"}:  # the kernel may come first
+        expected = data[:1]
     if list(data) != expected:
         raise no_rule(path, op, f"{op.type} of two tensors that depend on the image")
-    (index,) = data
-    if op.type in SHIFTS and op.outputs[0].shape[1:] != op.inputs[index].shape[1:]:
-        raise no_rule(path, op, f"{op.type} that broadcasts")
     if "data_format" in op.node_def.attr and op.get_attr("data_format") == b"NCHW":
         raise no_rule(path, op, "channels first")
 
@@ -274,7 +80,7 @@ def _join(path: Path, op: Any, chains: dict[str, list[Any]]) -> list[Any]:
 
 def _continues(path: Path, op: Any, before: Sequence[Any]) -> bool:
     if op.type not in CORES:
-        return _is_per_channel(path, op)
+        return _is_per_channel(path, op) and not any(_has_many_kernels(path, o) for o in before)
     scaled = all(other.type in SHIFTS and _is_per_channel(path, other) for other in before)
     return scaled and _has_full_kernel(op)
 
@@ -286,6 +92,13 @@ def _is_per_channel(path: Path, op: Any) -> bool:
     return op.outputs[0].shape.rank == op.inputs[index].shape.rank and all(
         shape.rank is not None and all(size == 1 for size in shape[:-1]) for shape in others
     )
+
+
+def _has_many_kernels(path: Path, op: Any) -> bool:
+    """Whether an operation has no kernel `[in, out]` or `[out, in]` behind its data."""
+    if op.type not in MATRICES - {"MatMul"}:
+        return False
+    return bool(op.type != "BatchMatMulV2" or path.data(op) != [0] or op.inputs[1].shape.rank != 2)
 
 
 def _has_full_kernel(op: Any) -> bool:

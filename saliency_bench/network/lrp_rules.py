@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.linear_maps import Linear
+from saliency_bench.network.linear import Linear
 
 Terms = Sequence[tuple[Sequence[Any], Any]]
 """Pairs of data and the weights they are multiplied with."""
@@ -74,11 +74,20 @@ class LayerRule(ABC):
 
     def shift(self, linear: Linear) -> list[Split]:
         """How a map without a kernel sends relevance back: all of it to the one input."""
-        return [Split([(linear.like(1.0), tf.constant(1.0, linear.output.dtype))])]
+        return [Split([(linear.like(1.0), linear.evenly)])]
+
+    def product(self, linear: Linear) -> list[Split]:
+        """How a product of two tensors sends relevance back: half along each factor."""
+        return [Split([(linear.data, linear.weights)], share=0.5, total=linear.output)]
 
     def __call__(self, linear: Linear, relevance: Any) -> list[Any]:
         """The relevance of each of a linear map's inputs."""
-        kinds = {"kernel": self.splits, "blend": self.blend, "shift": self.shift}
+        kinds = {
+            "kernel": self.splits,
+            "blend": self.blend,
+            "shift": self.shift,
+            "product": self.product,
+        }
         splits = kinds[linear.kind](linear)
         parts = [split(linear, relevance) for split in splits]
         return [_sum(each) for each in zip(*parts, strict=True)]
@@ -102,6 +111,10 @@ class Epsilon(LayerRule):
     def shift(self, linear: Linear) -> list[Split]:
         """Along the map itself."""
         return self.splits(linear)
+
+    def product(self, linear: Linear) -> list[Split]:
+        """Half along each factor."""
+        return [replace(split, share=0.5) for split in self.splits(linear)]
 
 
 @dataclass(frozen=True)

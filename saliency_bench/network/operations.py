@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-CORES = {"Conv2D": 0, "DepthwiseConv2dNative": 0, "MatMul": 0, "Conv2DBackpropInput": 2}
+MATRICES = frozenset({"BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "MatMul"})
+"""Products of matrices: of data and a kernel, or of two tensors, as in attention."""
+
+CORES = {
+    "Conv2D": 0, "DepthwiseConv2dNative": 0, "Conv2DBackpropInput": 2, **dict.fromkeys(MATRICES, 0),
+}  # fmt: skip
 """Operations with a kernel, which is input 1; the value is the index of the data input."""
 
 SHIFTS = frozenset({"AddV2", "Add", "BiasAdd", "Sub", "Mul", "RealDiv", "Neg"})
@@ -10,6 +15,16 @@ SHIFTS = frozenset({"AddV2", "Add", "BiasAdd", "Sub", "Mul", "RealDiv", "Neg"})
 
 SUMS = frozenset({"AddV2", "Add", "AddN", "Sub"})
 """Operations that add or subtract tensors, if several inputs are data."""
+
+PRODUCTS = MATRICES | {"Mul"}
+"""Operations that multiply two tensors, if both are data."""
+
+UNARY = frozenset({
+    "Abs", "Elu", "Erf", "Erfc", "Exp", "LeakyRelu", "Log", "Maximum", "Minimum", "Pow",
+    "Reciprocal", "Relu", "Relu6", "Rsqrt", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt",
+    "Square", "Tanh",
+})  # fmt: skip
+"""Nonlinear operations that act on each value alone, if one input is data."""
 
 POOLS = frozenset({"AvgPool", "Mean", "Sum", "ResizeBilinear", "ResizeNearestNeighbor"})
 """Operations that add up values of one tensor with constant weights."""

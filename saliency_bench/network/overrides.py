@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
@@ -116,9 +116,17 @@ _BY_OUTPUT: Mapping[str, Callable[[Any, Any], Any]] = {
 """Gradients that need only the operation's output."""
 
 
-def require_known(path: Path, types: Iterable[str]) -> None:
-    """Raise `NotApplicable`, naming the layer, if an operation on the path has no known type."""
+def require_known(path: Path, types: Iterable[str], besides: Collection[str] = ()) -> None:
+    """Raise `NotApplicable`, naming the layer, if an operation on the path has no known type.
+
+    Args:
+        path: the path from images to scores.
+        types: the known types.
+        besides: names of operations that may have another type.
+    """
     for op in path.operations:
+        if op.name in besides:
+            continue
         attribute = op.node_def.attr.get("_gradient_op_type")
         own = attribute is not None and attribute.s.startswith(b"CustomGradient")
         if own or op.type not in types:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,11 +20,17 @@ class Path:
         images: the input tensor.
         scores: the explained tensor.
         calls: every layer execution.
+        constant: names of operations whose outputs count as constants: no way leads through them.
     """
 
     images: Any
     scores: Any
     calls: Sequence[Call]
+    constant: frozenset[str] = frozenset()
+
+    def holding(self, names: Iterable[str]) -> Path:
+        """The path on which the outputs of these operations count as constants, too."""
+        return replace(self, constant=self.constant.union(names))
 
     @cached_property
     def dependent(self) -> list[Any]:
@@ -79,6 +85,8 @@ class Path:
         reached = {self.images.ref()}
         operations = []
         for op in self.scores.graph.get_operations():
+            if op.name in self.constant:
+                continue
             if any(tensor.ref() in reached for tensor in op.inputs):
                 reached.update(tensor.ref() for tensor in op.outputs if _carries(tensor))
                 operations.append(op)

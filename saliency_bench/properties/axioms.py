@@ -180,12 +180,16 @@ def completeness(subject: TestedExplainer) -> Finding:
     return Finding(float(off), 0.05, reason)
 
 
+ADDED = frozenset({"bias", "beta", "moving_mean", "token", "vectors"})
+"""Names of variables that are added: biases, and the tokens and positions of transformers."""
+
+
 def conservation(subject: TestedExplainer) -> Finding:
-    """Without biases the map sums to the relevance that the explainer starts from."""
+    """Without biases and learned tokens the map sums to the relevance that it starts from."""
     zeros = {
         position: np.zeros(variable.shape, np.float32)
         for position, variable in enumerate(subject.model.variables)
-        if variable.path.rpartition("/")[2] in {"bias", "beta", "moving_mean"}
+        if variable.path.rpartition("/")[2] in ADDED
     }
     with subject.change(zeros):
         scores = network.target_score(subject.model, subject.output)(

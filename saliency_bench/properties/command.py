@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-HELP = """Test the axioms of every explainer, and those that the named explainers claim.
+_HELP = """Test the axioms of every explainer, and those that the named explainers claim.
 
-    python -m saliency_bench.properties explainer=[grad_cam,smoothgrad]
-    python -m saliency_bench.properties --config-dir my_conf explainer=[brightness] \\
+    {own} explainer=[grad_cam,smoothgrad]
+    {own} --config-dir my_conf explainer=[brightness] \\
         model=saved model.path=my.keras dataset=npz dataset.path=my.npz n_images=4
 
-Explainers, model and images are chosen as for `python -m saliency_bench`; without a model and
+Explainers, model and images are chosen as for `{run}`; without a model and
 a dataset, a small network explains noise. The last lines say of each explainer whether all
 properties that could be tested hold, or which are broken. Exit status: 0 all hold, 1 one is broken
 or an explainer failed, 2 the request is wrong.
@@ -36,7 +36,8 @@ IMAGES = 4
 def main(arguments: Sequence[str]) -> int:
     """Test the explainers that a command line names; return the exit status."""
     if {"-h", "--help"} & set(arguments):
-        print(HELP, end="")
+        own, run = command.program("properties"), command.program()
+        print(_HELP.format(own=own, run=run), end="")
         return Exit.FINISHED
     return command.run(
         "saliency_bench.properties",

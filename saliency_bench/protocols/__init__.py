@@ -13,6 +13,7 @@ from saliency_bench.protocols.errors import (
     with_class,
 )
 from saliency_bench.protocols.expectations import AREA, Ceiling, Expectation, Number, Trend, Words
+from saliency_bench.protocols.fine_tuning import FineTuned, FineTuner, FineTuning, NotTuned
 from saliency_bench.protocols.lazy_images import Made, Rows, parts
 from saliency_bench.protocols.methods import (
     Bound,
@@ -24,7 +25,7 @@ from saliency_bench.protocols.methods import (
     Similarity,
 )
 from saliency_bench.protocols.metrics import Metric, MetricFacts
-from saliency_bench.protocols.progress import Progress, Silent, duration
+from saliency_bench.protocols.progress import Progress, Silent, clock, duration
 from saliency_bench.protocols.scenes import (
     BLOCK,
     Dataset,
@@ -35,6 +36,7 @@ from saliency_bench.protocols.scenes import (
     Scene,
     TargetMode,
     TargetOutput,
+    first_rows,
 )
 from saliency_bench.protocols.statuses import (
     CONSTANT,
@@ -58,6 +60,7 @@ from saliency_bench.protocols.studies import (
     Study,
     Values,
 )
+from saliency_bench.protocols.swapping import swapped_in
 from saliency_bench.protocols.trained_networks import (
     Epoch,
     LabelStream,
@@ -84,6 +87,9 @@ __all__ = [
     "Expectation",
     "Explainer",
     "FAILURES",
+    "FineTuned",
+    "FineTuner",
+    "FineTuning",
     "Floats",
     "Ints",
     "LabelStream",
@@ -100,6 +106,7 @@ __all__ = [
     "ModelChanged",
     "Networks",
     "NotApplicable",
+    "NotTuned",
     "OK",
     "Output",
     "Outstanding",
@@ -126,13 +133,16 @@ __all__ = [
     "VERDICTS",
     "Values",
     "Words",
+    "clock",
     "command",
     "duration",
+    "first_rows",
     "interrupts",
     "known_names",
     "nearest",
     "printable",
     "one_line",
     "parts",
+    "swapped_in",
     "with_class",
 ]

@@ -1,10 +1,12 @@
-"""What the commands share: flags refused in one line, exit statuses, lines for people."""
+"""What the commands share: how they are called, flags refused in one line, exit statuses."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from saliency_bench.protocols import interrupts
@@ -15,6 +17,26 @@ Options = TypeVar("Options")
 
 _LINE = 296
 """Most characters of a line, the name of the program included."""
+
+
+SCRIPT = "saliency-bench"
+"""The console script."""
+
+_MODULE = "python -m saliency_bench"
+
+
+def program(command: str = "") -> str:
+    """What to type for this program, or for one of its commands, as this process was started.
+
+    Args:
+        command: such as report; empty: the program itself.
+    """
+    path = Path(sys.argv[0])
+    if path.name.removesuffix(".exe") == SCRIPT:
+        return f"{SCRIPT} {command}".rstrip()
+    if (path.parent.name, path.name) == (command, "__main__.py"):
+        return f"{_MODULE}.{command}"
+    return f"{_MODULE} {command}".rstrip()
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,6 +54,12 @@ class Parser(argparse.ArgumentParser):
 def tell(program: str, line: str) -> None:
     """Print a line on standard error, after the name of the program."""
     print(f"{program}: {printable(line)}", file=sys.stderr, flush=True)
+
+
+def print_any_letter() -> None:
+    """Let standard output escape letters that it cannot encode: names may have such."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def run(

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from saliency_bench.protocols.fine_tuning import FineTuning
+from saliency_bench.protocols.lazy_images import Rows
 from saliency_bench.protocols.scenes import Floats, Ints
 
 Explain = Callable[[Floats, Ints, Ints | None], Floats]
@@ -126,6 +128,25 @@ class MetricFacts:
 
 
 @runtime_checkable
+class Sampling(Protocol):
+    """A metric that may hide pixels behind those of other images, which a run gives it."""
+
+    @property
+    def lacks_images(self) -> bool:
+        """Whether it asks for images to draw from."""
+        ...
+
+    def among(self, images: Floats | Rows, name: str) -> Metric:
+        """The same metric, with images `[M, H, W, C]` to draw from, in model units.
+
+        Args:
+            images: those of the whole data set, whatever part of it a process explains.
+            name: what they are, in the plural.
+        """
+        ...
+
+
+@runtime_checkable
 class Metric(Protocol):
     """A number per image of one map, asked of the model, of a mask, or of the map itself."""
 
@@ -168,3 +189,19 @@ class Metric(Protocol):
     def moved(self, maps: Floats, keys: Ints) -> NDArray[np.float32]:
         """Maps `[N, h, w, C']` of the same values that know nothing of the images of the keys."""
         ...
+
+
+def tuning_of(metric: object) -> FineTuning | None:
+    """What the network must learn before a metric is asked: its `tuning`; None if it has none.
+
+    While such a metric is called, the network has the weights of the fine-tuned one. The maps are
+    those of the network under test.
+    """
+    tuning: FineTuning | None = getattr(metric, "tuning", None)
+    return tuning
+
+
+def learns(metric: object) -> bool:
+    """Whether a metric asks for images to train on, to fine-tune the network or to draw from."""
+    samples = isinstance(metric, Sampling) and metric.lacks_images
+    return samples or tuning_of(metric) is not None

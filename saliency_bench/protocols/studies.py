@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.protocols.expectations import Expectation
+from saliency_bench.protocols.fine_tuning import FineTuner, NotTuned
 from saliency_bench.protocols.methods import Bound, Explainer, Measure, Similarity
 from saliency_bench.protocols.metrics import Metric
 from saliency_bench.protocols.scenes import BLOCK, Floats, Scene, TargetMode
@@ -191,6 +192,7 @@ class Study:
         full: whether fewer are filled up.
         cores: explanations made at once; no number depends on it.
         weights: trains or finds networks by name, before the loop.
+        tuner: fine-tunes the network under test for metrics that ask, before the loop.
         settings: what else affects the numbers (threads, versions); part of the key of each cell.
         remarks: what weakens the study, a line each.
         misfit: the input or the labels with which the network is far better, in one line; empty if
@@ -213,6 +215,7 @@ class Study:
     full: bool = True
     cores: int = 1
     weights: Networks = field(default_factory=Untrainable)
+    tuner: FineTuner = field(default_factory=NotTuned)
     settings: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     misfit: str = ""

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> command.Parser:
     parser = command.Parser(
-        "python -m saliency_bench.report",
+        command.program("report"),
         description="One report over finished runs. Runs of one study (the same model, images and "
         "seed) become one table; where they overlap they must agree. Other studies stand beside.",
         epilog="Exit status: 0 finished, 1 a run is not valid, 2 the request was wrong.",

@@ -16,6 +16,7 @@ from saliency_bench.report import page, view
 from saliency_bench.report.figures import style
 from saliency_bench.report.figures.planned import PlannedFigure, plan_figures, stem
 from saliency_bench.report.text import latex, markdown
+from saliency_bench.report.text.sentences import REFERENCES
 from saliency_bench.results import Results, files
 from saliency_bench.storage.store import write_atomic
 
@@ -37,6 +38,8 @@ def write(results: Results, folder: Path, *, processes: int = 1) -> Path:
         path = folder / f"tables/{stem(check)}"
         write_atomic(path.with_name(f"{path.name}.tex"), latex.latex(results, check).encode())
         write_atomic(path.with_name(f"{path.name}.md"), latex.text(results, check).encode())
+    if references := latex.references(results):
+        write_atomic(folder / REFERENCES, references.encode())
     plans = list(plan_figures(results))
     with _beside(results, folder / "figures", plans if processes > 1 else []) as begun:
         write_atomic(folder / "report.html", page.html(results).encode())

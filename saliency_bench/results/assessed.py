@@ -11,7 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from saliency_bench.engine import Outcome
-from saliency_bench.engine.assess import KEY, STATUS, TARGET, TIES, Assessment
+from saliency_bench.engine.assess import KEY, STATUS, TARGET, TIES
+from saliency_bench.engine.assessments import Assessment
 from saliency_bench.protocols import NOT_APPLICABLE, STATUSES, Study
 from saliency_bench.protocols.metrics import CHANCE, CURVE, VALUE
 from saliency_bench.storage.longtable import Key, LongTable, open_writer

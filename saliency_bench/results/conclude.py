@@ -46,6 +46,7 @@ def conclude(
     values, curves = assessed or (None, None)
     quality = _quality(values, facts)
     facts["warnings"] = [*facts.get("warnings", ()), *quality.warnings]
+    facts["metric_agreement"] = {name: list(own) for name, own in quality.agreement.items()}
     no_trainings = pd.DataFrame(columns=list(TRAININGS))
     return Results(
         evidence.scores, evidence.floors, evidence.networks, summary, verdicts, facts,

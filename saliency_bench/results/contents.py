@@ -105,6 +105,14 @@ _METRIC = _declared(
         "beside": mapping_of(text),
     },
 )
+_TUNED = record(
+    {
+        "images": whole,
+        "accuracy": tuple_of(share, share),
+        "accuracy_changed": tuple_of(share, share),
+    },
+    {"chance": share, "weights_hash": text},
+)
 _LISTS = ("commands", "guards", "notes", "warnings")
 
 FACTS = record(
@@ -119,10 +127,13 @@ FACTS = record(
         "beside": mapping_of(mapping_of(mapping_of(number))),
         "chance": optional(share),
         "doses": mapping_of(share),
+        "fine_tuned": mapping_of(_TUNED),
         "metrics": mapping_of(_METRIC),
+        "metric_agreement": mapping_of(list_of(number)),
         "expectations": mapping_of(EXPECTATION),
         "signed": mapping_of(flag),
         "tested": record({}, {"chance": optional(share)}),
+        "papers": mapping_of(list_of(text)),
         "thresholds": mapping_of(optional(number)),
     },
 )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ import pandas as pd
 from saliency_bench.engine.outcome import Outcome
 from saliency_bench.explainers import Mixture
 from saliency_bench.inference import Evidence
-from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork
+from saliency_bench.protocols import SCHEMA_VERSION, Expectation, Study, TrainedNetwork, papers
+from saliency_bench.protocols.command import program
 from saliency_bench.protocols.labels import of_one_class
-from saliency_bench.protocols.metrics import MetricFacts
+from saliency_bench.protocols.metrics import MetricFacts, tuning_of
 from saliency_bench.storage.fingerprint import digest_of_array
 
 
@@ -50,6 +52,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "git": git_commit(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **study.settings,
         "seed": study.seed,
         "draws": study.draws,
@@ -62,6 +65,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "schema": SCHEMA_VERSION,
         "doses": {n: e.share for n, e in study.explainers.items() if isinstance(e, Mixture)},
         "tested": tested(study.weights.trained.values()),
+        "fine_tuned": fine_tuned(study),
         "notes": notes(study),
         "warnings": warnings(study),
         "explainers": {name: repr(e) for name, e in study.explainers.items()},
@@ -69,7 +73,20 @@ def of_study(study: Study) -> dict[str, Any]:
         "checks": {name: repr(c) for name, c in study.checks.items()},
         "metrics": {name: asdict(MetricFacts.of(m)) for name, m in study.metrics.items()},
         "metric_settings": {name: repr(m) for name, m in study.metrics.items()},
+        "papers": cited(study),
     }
+
+
+def cited(study: Study) -> dict[str, list[str]]:
+    """Keys of the papers behind each part of a study that has some, by group and name."""
+    groups = {
+        "explainer": study.explainers,
+        "similarity": study.all_measures,
+        "check": study.checks,
+        "metric": study.metrics,
+    }
+    parts = {f"{group}.{name}": p for group, named in groups.items() for name, p in named.items()}
+    return {name: list(keys) for name, part in parts.items() if (keys := papers.keys_of(part))}
 
 
 def tested(networks: Iterable[TrainedNetwork]) -> dict[str, float]:
@@ -80,6 +97,20 @@ def tested(networks: Iterable[TrainedNetwork]) -> dict[str, float]:
     """
     chances = [network.chance for network in networks if not np.isnan(network.chance)]
     return {"chance": chances[0]} if chances else {}
+
+
+def fine_tuned(study: Study) -> dict[str, Any]:
+    """What the network lost and won by the fine-tuning that a metric asks for, by metric."""
+    asked = {name: tuning_of(metric) for name, metric in study.metrics.items()}
+    known = {name: study.tuner.tuned.get(own) for name, own in asked.items() if own is not None}
+    return {
+        name: {
+            "weights_hash": own.network.fingerprint, "images": own.tested, "chance": own.chance,
+            "accuracy": list(own.plain), "accuracy_changed": list(own.changed),
+        }
+        for name, own in known.items()
+        if own is not None
+    }  # fmt: skip
 
 
 def notes(study: Study) -> list[str]:
@@ -133,8 +164,8 @@ def guards(expectations: Mapping[str, Expectation]) -> tuple[str, ...]:
 
 def command() -> str:
     """How this process was started, without the path of its program."""
-    program, *arguments = sys.argv
-    name = "python -m saliency_bench" if program.endswith("__main__.py") else Path(program).name
+    path, *arguments = sys.argv
+    name = program() if path.endswith("__main__.py") else Path(path).name
     return " ".join([name, *map(shlex.quote, arguments)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class Closeness:
         threshold: largest `retained` that passes; None: no verdict. A check that asks whether maps
             are kept takes its verdict on the score itself.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("kindermans2017",)
 
     threshold: float | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class Cosine:
         absolute: whether `|m|` is summed over the channels instead of `m`.
         threshold: largest `retained` that passes; None: no verdict.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ()
 
     absolute: bool = False
     threshold: float | None = None

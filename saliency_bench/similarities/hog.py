@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -37,6 +37,8 @@ class HOGCorrelation:
         absolute: whether `|m|` is summed over the channels instead of `m`.
         threshold: largest `retained` that passes; None: no verdict.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2018", "dalal2005")
 
     cell: int | None = None
     correlation: Literal["pearson", "spearman"] = "pearson"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,8 @@ class SpearmanOffBaseline:
         threshold: largest `retained` that passes; None: no verdict, as those of `Spearman` are
             calibrated with all pixels.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("sundararajan2018",)
 
     absolute: bool = True
     least: int = LEAST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,8 @@ class SignAgreement:
     Attributes:
         threshold: largest `retained` that passes; None: no verdict.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ()
 
     threshold: float | None = None
 

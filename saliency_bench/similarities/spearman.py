@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ class Spearman:
         threshold: largest `retained` that passes; None: the calibrated one, 0.25 with absolute
             values and 0.15 without.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2018",)
 
     absolute: bool = True
     threshold: float | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class SSIM:
         absolute: whether `|m|` is summed over the channels instead of `m`.
         threshold: largest `retained` that passes; None: no verdict.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("wang2004", "binder2023")
 
     window: int = 7
     normalize: Literal["second_moment"] | None = "second_moment"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ class TopKIntersection:
         absolute: whether `|m|` is summed over the channels instead of `m`.
         threshold: largest `retained` that passes; None: no verdict.
     """
+
+    papers: ClassVar[tuple[str, ...]] = ("ghorbani2019",)
 
     k: float = 0.1
     absolute: bool = False

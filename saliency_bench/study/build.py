@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -17,12 +17,14 @@ from saliency_bench.explainers import Control
 from saliency_bench.protocols import (
     BLOCK,
     Check,
+    FineTuner,
     Floats,
     Ints,
     Metric,
     MetricFacts,
     Networks,
     NotApplicable,
+    NotTuned,
     Output,
     Preprocessing,
     Rows,
@@ -34,6 +36,7 @@ from saliency_bench.protocols import (
     parts,
 )
 from saliency_bench.protocols.inputs import as_images, as_masks, as_targets
+from saliency_bench.protocols.metrics import Sampling
 from saliency_bench.protocols.processors import available
 from saliency_bench.storage import source
 from saliency_bench.storage.fingerprint import identity
@@ -52,6 +55,8 @@ class Options:
         draws: redraws per stage.
         target: `label` explains the given targets, `predicted` the class the untouched model
             predicts, `repredict` what each changed model predicts (the code of 2018).
+        n_images: most images that `evaluate` explains, the first ones, as on the command line;
+            None: all of an array, 64 of batches, which are read no further.
         batch_size: images, or image-sample pairs, evaluated at once; fewer are filled up. None: at
             most as many as suit the network, and none are filled up.
         cores: explanations made at once; None: as many as this process has cores. No number depends
@@ -61,25 +66,34 @@ class Options:
         save_maps: whether the raw maps are kept too.
         preprocessing: pixels in [0, 1] to model units, for the figures.
         weights: trains the networks that a check needs, e.g. a `models.Trainer`.
+        tuner: fine-tunes the network for metrics that ask, e.g. a `models.FineTuner`; imputers that
+            sample take its images.
         regions: `[N, H, W]` bool: where in the images the evidence lies, for metrics that ask.
         mixed: whether each image shows several classes, as mosaics do. Its target is one of them,
             and says nothing about the accuracy of the network.
         output: the output under test, as the explainers' `output`. It must change with the
             weights, and it has an accuracy if it classifies.
+        classes: the names of the classes, for the figures; empty if unknown.
+        progress: None: `evaluate` shows a bar in a terminal and under a notebook's cell, and
+            elsewhere logs lines of level INFO. True: lines on standard error there. False: nothing.
     """
 
     seed: int = 0
     draws: int = 5
     target: TargetMode = "label"
+    n_images: int | None = None
     batch_size: int | None = None
     cores: int | None = None
     run_dir: str | Path | None = None
     save_maps: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: Networks = field(default_factory=Untrainable)
+    tuner: FineTuner = field(default_factory=NotTuned)
     regions: NDArray[np.bool_] | None = None
     mixed: bool = False
     output: Output = "logit"
+    classes: Sequence[str] = ()
+    progress: bool | None = None
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
         """Refuse a name that is no option, before Python does in its own words."""
@@ -130,6 +144,7 @@ def build(
     explained, known = _classes(outputs, labels, options)
     weak = weakness(net.outputs, rows, known, outputs, options.preprocessing)
     all_explainers = with_controls(explainers, checks.values(), metrics.values())
+    metrics = {name: _sampling(metric, rows, options) for name, metric in metrics.items()}
     study = Study(
         network=net,
         scene=Scene(rows, explained, randomize.image_keys(rows), labels=known),
@@ -147,6 +162,7 @@ def build(
         full=net.full,
         cores=available() if options.cores is None else options.cores,
         weights=options.weights,
+        tuner=options.tuner,
         settings=source.numerics() | _own_output(options.output),
         remarks=() if weak is None else (weak.line,),
         misfit=weak.line if weak is not None and weak.cause else "",
@@ -208,6 +224,16 @@ def _classes(
     if used.min() < 0 or used.max() >= classes:
         raise ValueError(f"targets must lie in 0..{classes - 1}; got {used.min()} to {used.max()}")
     return explained, None if options.mixed else true
+
+
+def _sampling(metric: Metric, images: NDArray[np.float32], options: Options) -> Metric:
+    """A metric with images to draw from, if it asks: those to train on, else all explained ones."""
+    if not (isinstance(metric, Sampling) and metric.lacks_images):
+        return metric
+    learned = options.tuner.images
+    if learned is not None and learned.shape[1:] == images.shape[1:]:
+        return metric.among(learned, "images to train on")
+    return metric.among(images, "explained images")
 
 
 def _without_verdict(study: Study) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from saliency_bench import engine, network
 from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
-from saliency_bench.protocols import Progress, Study
+from saliency_bench.protocols import FineTuned, Progress, Study
 from saliency_bench.storage.store import Store, write_json
 from saliency_bench.study.meter import Meter
 
@@ -23,11 +24,15 @@ class Plan:
         steps: of its checks.
         assessments: of its metrics.
         refused: why checks do not apply, by name.
+        tuned: the fine-tuned network of each metric that asks one.
+        untuned: why metrics that ask one have none, by name.
     """
 
     steps: tuple[engine.Step, ...]
     assessments: tuple[engine.Assessment, ...]
     refused: dict[str, str]
+    tuned: Mapping[str, FineTuned] = field(default_factory=dict)
+    untuned: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_plan(study: Study) -> Plan:
@@ -41,7 +46,8 @@ def make_plan(study: Study) -> Plan:
         reasons = "; ".join(f"{check}: {reason}" for check, reason in refused.items())
         raise ValueError(f"a check must apply to this study; {reasons}")
     steps = engine.make_steps(study, conditions)
-    return Plan(steps, engine.make_assessments(study), refused)
+    tuned, untuned = engine.tune(study)
+    return Plan(steps, engine.make_assessments(study, tuned), refused, tuned, untuned)
 
 
 def compute(
@@ -81,7 +87,9 @@ def compute(
         outcome.add(lost)
     if plan.assessments:
         with network.evaluating(study.batch_size, full=study.full):
-            engine.Assessor(study, store, bound, progress, outcome).run(plan.assessments)
+            outcome.metrics.update(plan.untuned)
+            assessor = engine.Assessor(study, store, bound, progress, outcome, plan.tuned)
+            assessor.run(plan.assessments)
         _require_metrics(study, plan, outcome)
     _require_explainers(study, outcome)
     return outcome

@@ -66,6 +66,7 @@ class Forecast:
         cores: how many explanations a process makes at once.
         compiling: seconds in which each process compiles the explainers.
         outstanding: trainings to be done first; None if there are none.
+        tuning: the fine-tuning to be done after them; None if there is none.
     """
 
     cells: int
@@ -80,6 +81,7 @@ class Forecast:
     cores: int = 1
     compiling: float = 0.0
     outstanding: Outstanding | None = None
+    tuning: Outstanding | None = None
 
     @property
     def seconds(self) -> float:
@@ -127,6 +129,7 @@ def forecast(study: Study, store: Store, steps: Sequence[Step], *, workers: int 
         cores=study.cores,
         compiling=binding + sum(compiling for _, compiling in timed),
         outstanding=study.weights.outstanding,
+        tuning=study.tuner.outstanding,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,16 @@ from saliency_bench.datasets import Source
 from saliency_bench.models import LoadedModel
 from saliency_bench.models.seeding import fresh_keras
 from saliency_bench.models.trainable import Trainable
-from saliency_bench.protocols import Dataset, Networks, Output, Progress, TargetMode, Untrainable
+from saliency_bench.protocols import (
+    Dataset,
+    FineTuner,
+    Networks,
+    NotTuned,
+    Output,
+    Progress,
+    TargetMode,
+    Untrainable,
+)
 from saliency_bench.study.fit import fit_input
 
 
@@ -32,6 +41,7 @@ class InputRequest:
         output: what is explained.
         rehearsal: train nothing: this folder keeps the untrained networks of a plan.
         processes: most processes that train further networks at the same time.
+        learns: whether a metric asks for images to train on.
     """
 
     dataset: Source
@@ -45,6 +55,7 @@ class InputRequest:
     output: Output = "logit"
     rehearsal: Path | None = None
     processes: int = 1
+    learns: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class Inputs:
         dataset: the images to explain, in the order of the data set.
         model: the model under test.
         weights: trains further networks, if that is possible.
+        tuner: fine-tunes the model, if that is possible.
         remarks: notes for the user, a line each.
         fit: a line on the range of the input, if it is remarkable.
     """
@@ -62,6 +74,7 @@ class Inputs:
     dataset: Dataset
     model: LoadedModel
     weights: Networks
+    tuner: FineTuner = field(default_factory=NotTuned)
     remarks: tuple[str, ...] = ()
     fit: str = ""
 
@@ -77,7 +90,7 @@ def load_inputs(asked: InputRequest, progress: Progress | None = None) -> Inputs
         ValueError: if images or model cannot be loaded, or do not fit each other; or if pictures of
             several images are too large for a network that takes single ones.
     """
-    dataset = asked.dataset.load(train=asked.trains)
+    dataset = asked.dataset.load(train=asked.trains or asked.learns)
     single = dataset.single or dataset
     model = asked.model(asked.trains and single.train_labels is not None)
     if dataset.labels is None and asked.target == "label":
@@ -89,13 +102,30 @@ def load_inputs(asked: InputRequest, progress: Progress | None = None) -> Inputs
         rehearsal=asked.rehearsal, processes=asked.processes,
     )  # fmt: skip
     remarks = tuple(_remarks(asked, dataset, weights))
-    dataset, units = dataset.first(asked.n_images), loaded.preprocessing or dataset.preprocessing
-    line = ""
+    whole, units = dataset, loaded.preprocessing or dataset.preprocessing
+    dataset, line = dataset.first(asked.n_images), ""
     if isinstance(weights, Untrainable):
         units, line = fit_input(loaded, single.first(asked.n_images), asked.output)
+    tuner = _tuner(asked, replace(whole, preprocessing=units), progress)
     if dataset.single is not None:
         loaded = replace(loaded, model=network.resized(loaded.model, dataset.pixels.shape[1:]))
-    return Inputs(replace(dataset, preprocessing=units), loaded, weights, remarks, line)
+    return Inputs(replace(dataset, preprocessing=units), loaded, weights, tuner, remarks, line)
+
+
+def _tuner(asked: InputRequest, dataset: Dataset, progress: Progress | None) -> FineTuner:
+    if dataset.single is not None:
+        return NotTuned(
+            "it fine-tunes the network on single images, and explains them; these show several"
+        )
+    if dataset.train_pixels is None or dataset.train_labels is None:
+        return NotTuned(
+            f"it fine-tunes the network on labelled images to train on, and dataset {dataset.name} "
+            "has none: give dataset.train_path"
+        )
+    folder = None if asked.rehearsal is None else asked.rehearsal / "fine-tuned"
+    return models.FineTuner(
+        dataset, seed=asked.seed, cache=asked.cache, progress=progress, rehearsal=folder
+    )
 
 
 def _require_resizable(model: Trainable, dataset: Dataset, single: Dataset) -> None:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from omegaconf import OmegaConf
 
-from saliency_bench.protocols import nearest
+from saliency_bench.protocols import Output, nearest
 
-if TYPE_CHECKING:
-    from saliency_bench.study.build import Options
+
+class Referred(Protocol):
+    """Options of a study to which a file of conf/ may refer."""
+
+    @property
+    def draws(self) -> int:
+        """Redraws per stage."""
+        ...
+
+    @property
+    def output(self) -> Output:
+        """The output under test."""
+        ...
+
 
 _OUTPUT = "output of the options"
 """Stands for an output that is no text, which a configuration cannot hold."""
@@ -24,7 +36,7 @@ def config_dir() -> str:
     return str(inside if inside.is_dir() else package.parent / "conf")
 
 
-def from_name(group: str, name: str, options: Options) -> Any:
+def from_name(group: str, name: str, options: Referred) -> Any:
     """The object that a file of conf/ describes, as the command line makes it.
 
     Args:
@@ -40,12 +52,17 @@ def from_name(group: str, name: str, options: Options) -> Any:
     if name not in known:
         near = nearest(name.lower(), known)
         raise ValueError(f"{group} must be a name of conf/{group} ({near}); got {name[:80]!r}")
+    return from_file(path, options)
+
+
+def from_file(path: Path, options: Referred) -> Any:
+    """The object that a file describes under its own name; `options` as in `from_name`."""
     referred = {"draws": options.draws, "output": _OUTPUT}
     config = OmegaConf.to_container(OmegaConf.merge(referred, OmegaConf.load(path)), resolve=True)
-    return _built(cast(dict[str, Any], config)[name], options)
+    return _built(cast(dict[str, Any], config)[path.stem], options)
 
 
-def _built(node: Any, options: Options) -> Any:
+def _built(node: Any, options: Referred) -> Any:
     """The object that a node's `_target_` describes; any other node with its objects built."""
     if isinstance(node, list):
         return [_built(part, options) for part in node]

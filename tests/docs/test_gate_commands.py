@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 
 import pytest
-from helpers import pages
+from helpers import guides as pages
 from helpers.small_files import write_images
 
 from saliency_bench.cli import main

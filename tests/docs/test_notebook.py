@@ -5,7 +5,7 @@ import json
 import os
 
 import pytest
-from helpers.pages import ROOT
+from helpers.guides import ROOT
 
 PATH = ROOT / "docs" / "from-model-to-gate.ipynb"
 MOST = 40_000

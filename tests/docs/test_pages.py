@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from helpers import pages
-from helpers.pages import PAGES, ROOT, named
+from helpers import guides as pages
+from helpers.guides import PAGES, ROOT, named
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
@@ -19,6 +19,7 @@ ELSEWHERE = {
     "README.md": "tests/test_readme.py",
     "docs/callbacks.md": "tests/callbacks/test_callbacks_docs.py",
     "docs/gate.md": "tests/pytest_plugin/test_gate_docs.py",
+    "docs/python.md": "tests/test_docs_python.py",
     "docs/metrics.md": "tests/metrics/test_metric_docs.py",
 }
 """Pages whose Python is run by a test of their own, which asks for its results as well."""

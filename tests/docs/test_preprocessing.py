@@ -5,7 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from helpers.pages import ROOT
+from helpers.guides import ROOT
 
 from saliency_bench.models.application import RANGES
 from saliency_bench.protocols import Preprocessing

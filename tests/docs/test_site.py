@@ -4,7 +4,7 @@ import importlib.util
 import re
 
 import pytest
-from helpers.pages import PAGES, ROOT, named
+from helpers.guides import PAGES, ROOT, named
 
 import saliency_bench as sb
 

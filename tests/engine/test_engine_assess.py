@@ -10,7 +10,7 @@ from helpers.numpy_study import Counter, Gradient, Image, Method, require_same, 
 
 from saliency_bench import engine
 from saliency_bench.engine import plan as planning
-from saliency_bench.engine.assess import ties
+from saliency_bench.engine.measuring import ties
 from saliency_bench.metrics.base import Bound, Metric
 from saliency_bench.protocols import NotApplicable
 from saliency_bench.results import assessed

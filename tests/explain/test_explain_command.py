@@ -321,7 +321,7 @@ def test_a_picture_has_the_pixels_that_a_folder_of_a_run_gives(explain, photogra
     ("options", "words"),
     [
         ("--explainer gradcam", "got gradcam; nearest: grad_cam, guided_grad_cam"),
-        ("--explainer zzz", "got zzz; there are 48, such as activations, attention_rollout,"),
+        ("--explainer zzz", "got zzz; there are 49, such as activations, attention_rollout,"),
         ("--explainer ../gradient", "got ../gradient; nearest: gradient"),
         ("--foo", "unrecognized arguments: --foo"),
         ("--out grid.gif", "--out must be a file .png, .pdf, .svg or .npz; got grid.gif"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import plain_transformer as transformers
 from helpers.lazily import keras, layers
 
 from saliency_bench import explainers as ex
@@ -35,9 +36,30 @@ def gate(hidden):
     return hidden * keras.ops.sigmoid(keras.ops.mean(hidden, axis=(1, 2), keepdims=True))
 
 
+def approximate_gelu(hidden):
+    return keras.ops.gelu(hidden, approximate=True)
+
+
+def response_norm(hidden):
+    """That of ConvNeXtV2 (Woo et al., 2023)."""
+    norm = keras.ops.sqrt(keras.ops.sum(keras.ops.square(hidden), axis=(1, 2), keepdims=True))
+    scaled = hidden * norm / (keras.ops.mean(norm, axis=-1, keepdims=True) + 1e-6)
+    return hidden + 1.3 * scaled + 0.2
+
+
+def norm_by_hand(hidden):
+    deviation = keras.ops.std(hidden, axis=-1, keepdims=True)
+    return (hidden - keras.ops.mean(hidden, axis=-1, keepdims=True)) / (deviation + 0.1)
+
+
+def softmax_by_hand(hidden):
+    powers = keras.ops.exp(hidden)
+    return powers / keras.ops.sum(powers, axis=-1, keepdims=True)
+
+
 ACTIVATIONS = [
     *("relu6", "elu", "selu", "softplus", "tanh", "sigmoid", "gelu", "exponential"),
-    *("silu", "mish", "hard_silu", "hard_sigmoid"),
+    *("silu", "mish", "hard_silu", "hard_sigmoid", "softmax"),
 ]
 WAYS = {
     **{name: lambda name=name: [layers.Activation(name)] for name in ACTIVATIONS},
@@ -53,6 +75,17 @@ WAYS = {
     "gate": lambda: [layers.Lambda(gate, name="gate")],
     "unrolled": lambda: [layers.Reshape((6, 24)), layers.LSTM(5, unroll=True)],
     "power": lambda: [layers.Lambda(lambda hidden: keras.ops.square(hidden))],
+    "approximate gelu": lambda: [layers.Lambda(approximate_gelu)],
+    "layer norm": lambda: [layers.LayerNormalization()],
+    "norm by hand": lambda: [layers.Lambda(norm_by_hand)],
+    "rms norm": lambda: [layers.RMSNormalization()],
+    "group norm": lambda: [layers.GroupNormalization(2)],
+    "unit norm": lambda: [layers.UnitNormalization()],
+    "response norm": lambda: [layers.Lambda(response_norm)],
+    "softmax by hand": lambda: [layers.Lambda(softmax_by_hand)],
+    "sharp softmax": lambda: [layers.Lambda(lambda hidden: keras.ops.softmax(50 * hidden))],
+    "quotient": lambda: [layers.Lambda(lambda hidden: 2 / (1 + keras.ops.square(hidden)))],
+    "dense over tokens": lambda: [layers.Reshape((36, 4)), layers.Dense(5, activation="gelu")],
 }
 
 
@@ -63,6 +96,69 @@ def test_it_sums_to_the_difference_from_the_baseline(way):
     difference = score(images(), TARGETS) - score(np.full_like(images(), 0.4), TARGETS)
     sums = ex.DeepLIFT(0.4)(model, images(), TARGETS).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(sums, difference, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", transformers.KINDS)
+def test_it_sums_to_the_difference_of_a_transformer(kind):
+    model = transformers.transformer(kind, transformers.drawn())
+    score = network.target_score(model)
+    difference = score(images(), TARGETS) - score(np.full_like(images(), 0.4), TARGETS)
+    sums = ex.DeepLIFT(0.4)(model, images(), TARGETS).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(sums, difference, 0, 1e-4 * np.abs(difference).max())
+
+
+def excited(hidden, gate):
+    own = layers.GlobalAveragePooling2D(keepdims=True)(hidden)
+    own = layers.Conv2D(2, 1, activation="silu" if gate == "sigmoid" else "relu")(own)
+    return layers.Multiply()([hidden, layers.Conv2D(hidden.shape[-1], 1, activation=gate)(own)])
+
+
+def inverted(hidden, activation, gate):
+    """A block of EfficientNet, or of MobileNetV3."""
+    own = layers.BatchNormalization()(layers.Conv2D(8, 1, use_bias=False)(hidden))
+    own = layers.DepthwiseConv2D(3, padding="same")(layers.Activation(activation)(own))
+    own = excited(layers.Activation(activation)(layers.BatchNormalization()(own)), gate)
+    return layers.Add()([hidden, layers.Conv2D(hidden.shape[-1], 1)(own)])
+
+
+def convnext(hidden, *norms):
+    """A block of ConvNeXt, or of ConvNeXtV2."""
+    own = layers.LayerNormalization()(layers.DepthwiseConv2D(3, padding="same")(hidden))
+    own = layers.Dense(12, activation="gelu")(own)
+    for norm in norms:
+        own = layers.Lambda(norm)(own)
+    return layers.Add()([hidden, layers.Dense(hidden.shape[-1])(own)])
+
+
+BLOCKS = {
+    "EfficientNet": lambda hidden: inverted(hidden, "silu", "sigmoid"),
+    "MobileNetV3": lambda hidden: inverted(hidden, "hard_silu", "hard_sigmoid"),
+    "ConvNeXt": convnext,
+    "ConvNeXtV2": lambda hidden: convnext(hidden, response_norm),
+}
+
+
+@pytest.mark.parametrize("family", BLOCKS)
+def test_it_sums_to_the_difference_of_small_members_of_families(family):
+    from keras import Input, Model
+
+    first = Input((8, 8, 2))
+    hidden = layers.Conv2D(6, 3)(first)
+    for _ in range(2):
+        hidden = BLOCKS[family](hidden)
+    model = Model(first, layers.Dense(3)(layers.GlobalAveragePooling2D()(hidden)))
+    score = network.target_score(model)
+    difference = score(images(), TARGETS) - score(np.full_like(images(), 0.4), TARGETS)
+    sums = ex.DeepLIFT(0.4)(model, images(), TARGETS).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(sums, difference, 0, 1e-4 * np.abs(difference).max())
+
+
+def test_near_the_baseline_a_softmax_has_its_gradient():
+    model = network_with(layers.Softmax())
+    step = np.float32(1e-3) * images()
+    found = ex.DeepLIFT(0.4)(model, 0.4 + step, TARGETS)
+    expected = ex.Gradient()(model, 0.4 + step / 2, TARGETS) * step
+    np.testing.assert_allclose(found, expected, 0, 1e-3 * np.abs(expected).max())
 
 
 def test_kinds_of_models_have_the_same_map(model, functional, images, targets):
@@ -165,13 +261,13 @@ def test_an_image_that_is_the_baseline_has_a_map_of_zeros():
     np.testing.assert_array_equal(maps, np.zeros((1, 8, 8, 2)))
 
 
-@pytest.mark.parametrize("kind", ["LayerNormalization", "Lambda", "Activation"])
+@pytest.mark.parametrize("kind", ["GlobalMaxPooling2D", "Lambda", "Activation"])
 def test_the_class_of_a_layer_without_a_rule_is_named(kind):
     import keras
 
     layers = keras.layers
     odd, what = {
-        "LayerNormalization": (layers.LayerNormalization(name="odd"), ""),
+        "GlobalMaxPooling2D": (layers.GlobalMaxPooling2D(name="odd"), ""),
         "Lambda": (layers.Lambda(keras.ops.sin, name="odd"), ""),
         "Activation": (layers.Activation("log_softmax", name="odd"), " with log_softmax"),
     }[kind]

@@ -186,3 +186,21 @@ def test_where_lower_is_better_the_lowest_is_first():
 def test_the_front_holds_what_nothing_beats():
     table = pd.DataFrame({"x": [1, 2, 0, 2, 5], "y": [2, 1, 0, 1, np.nan]}, index=list("abcde"))
     assert front(table).tolist() == [True, True, False, True, False]
+
+
+# ---------------------------------------------------------------- agreement of images
+
+
+def test_images_that_order_the_explainers_alike_agree_and_controls_do_not_count():
+    levels = {"low": 0.0, "high": 1.0, "random_fresh": 5.0}
+    own = [((name, "m"), rows(level + np.arange(6.0))) for name, level in levels.items()]
+    found = assess(own, {"m": HIGHER}, {"random_fresh": "RandomFresh"})
+    assert found.agreement == {"m": (1, 1, 1)}
+    # The lower value is the better one: the order is turned for all images alike.
+    assert assess(own, {"m": LOWER}, {}).agreement == {"m": (1, 1, 1)}
+
+
+def test_agreement_needs_two_explainers_and_as_many_images_as_ranks():
+    one = assess([(("low", "m"), rows(np.arange(6.0)))], {"m": HIGHER}, {})
+    few = [((name, "m"), rows([1.0, 2, 3, 4])) for name in ("low", "high")]
+    assert one.agreement == assess(few, {"m": HIGHER}, {}).agreement == {}

@@ -12,6 +12,7 @@ from saliency_bench.protocols.metrics import CURVE, VALUE, Detailed, MetricFacts
 ALL = [
     metrics.Deletion(steps=10),
     metrics.FaithfulnessCorrelation(subsets=20),
+    metrics.FFidelity(samples=3),
     metrics.Infidelity(samples=20),
     metrics.Insertion(steps=10),
     metrics.Deletion(metrics.Histogram(), steps=7),

@@ -3,11 +3,21 @@
 import numpy as np
 import pytest
 
-from saliency_bench.metrics import Blur, Fill, Histogram, Mean, Neighbours
+from saliency_bench.metrics import (
+    Blur,
+    Deletion,
+    Fill,
+    Histogram,
+    Mean,
+    Neighbours,
+    OtherImages,
+    VersusInverse,
+)
 
 IMAGE = np.random.default_rng(11).uniform(-2, 3, (9, 11, 3)).astype(np.float32)
 MASKS = np.random.default_rng(12).random((4, 9, 11)) < 0.5
-ALL = [Fill(0.25), Mean(), Blur(), Histogram(), Neighbours()]
+POOL = np.random.default_rng(13).uniform(-2, 3, (6, 9, 11, 3)).astype(np.float32)
+ALL = [Fill(0.25), Mean(), Blur(), Histogram(), Neighbours(), OtherImages.of_images(POOL)]
 
 
 def copies(imputer, seed=0, masks=MASKS):
@@ -59,3 +69,49 @@ def test_noise_is_added_to_interpolated_pixels_alone():
     difference = (loud - quiet)[MASKS]
     assert difference.std() == pytest.approx(0.5, rel=0.15)
     np.testing.assert_array_equal(loud[~MASKS], quiet[~MASKS])
+
+
+def test_hidden_pixels_are_those_of_one_other_image_at_the_same_place():
+    pool = np.concatenate([IMAGE[None], POOL])
+    taken = set()
+    for seed in range(60):
+        made = copies(OtherImages.of_images(pool), seed)
+        same = [
+            i for i, other in enumerate(pool) if (made[MASKS] == other[None][[0] * 4][MASKS]).all()
+        ]
+        assert len(same) == 1
+        taken |= set(same)
+    assert taken == set(range(1, 7)), "every other image, and never the image itself"
+
+
+def test_the_images_are_part_of_the_settings():
+    one, same, other = (OtherImages.of_images(part) for part in (POOL, POOL.copy(), POOL[:5]))
+    assert repr(one) == repr(same) != repr(other)
+    assert one == same != other
+    assert repr(one).startswith("OtherImages(source='6 images, ")
+
+
+def test_a_metric_hands_images_on_at_any_depth():
+    metric = VersusInverse(Deletion(OtherImages()))
+    assert metric.lacks_images
+    full = metric.among(POOL, "images")
+    assert not full.lacks_images
+    assert full.base.imputer == OtherImages.of_images(POOL)
+    assert full.among(POOL[:3], "others") is full, "what has images keeps them"
+    plain = VersusInverse(Deletion())
+    assert not plain.lacks_images
+    assert plain.among(POOL, "images") is plain
+
+
+@pytest.mark.parametrize(
+    ("imputer", "message"),
+    [
+        (lambda: OtherImages(), r"OtherImages needs images to draw from: .*of_images\(images\)"),
+        (lambda: OtherImages.of_images(POOL[:1]), "images to draw from must be at least 2; got 1"),
+        (lambda: OtherImages.of_images(POOL[:, 1:]), r"images to draw from must be \(9, 11, 3\).*"),
+        (lambda: OtherImages.of_images(np.stack([IMAGE] * 3)), "images .* must not all be the .*"),
+    ],
+)
+def test_images_that_cannot_be_drawn_from_are_refused(imputer, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        copies(imputer())

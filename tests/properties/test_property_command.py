@@ -96,4 +96,4 @@ def test_help_is_quick_and_says_how():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0
-    assert "python -m saliency_bench.properties" in done.stdout
+    assert "python -m saliency_bench properties explainer=" in done.stdout

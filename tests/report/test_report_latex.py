@@ -1,9 +1,12 @@
 """Tables for papers: every row and number of the verdict table, names escaped."""
 
+from dataclasses import replace
+
 import pytest
 
-from saliency_bench.report import view
-from saliency_bench.report.text import latex
+from saliency_bench.protocols.papers import papers
+from saliency_bench.report import sections, view
+from saliency_bench.report.text import latex, sentences
 
 CHECK = "parameter_randomization"
 
@@ -40,3 +43,53 @@ def test_latex_has_rules_and_escapes(make_results):
     assert r"a\_b \& 100 \%\$" in found
     body = found.split("\\midrule")[1].split("\\bottomrule")[0]
     assert {line.count("&") - line.count(r"\&") for line in body.strip().splitlines()} == {2}
+
+
+def test_the_number_of_a_verdict_is_marked_and_the_caption_says_so(small):
+    (check,) = view.ran(small)
+    lines = latex.latex(small, check).splitlines()
+    marked = {
+        row.explainer: lines[n].count(r"\textbf{")
+        for n, row in enumerate(
+            sorted(view.verdict_rows(small, check), key=lambda row: row.control),
+            start=lines.index(r"\midrule") + 1,
+        )
+    }
+    assert marked.pop("constant") == 0, "an undefined number decides nothing"
+    assert set(marked.values()) == {1}
+    (gradient,) = [line for line in lines if line.startswith("gradient")]
+    assert gradient.split(" & ")[2].startswith(r"\textbf{"), "spearman_signed is primary"
+    assert r"Bold: the number that the verdict is taken on, with its 95 \% interval." in lines[2]
+    markdown = latex.text(small, check).splitlines()
+    (gradient,) = [line for line in markdown if line.startswith("| gradient")]
+    assert [cell.endswith(r"\*") for cell in gradient.strip("| ").split(" | ")] == [
+        False, False, True, False
+    ]  # fmt: skip
+
+
+def test_latex_is_balanced(small):
+    (check,) = view.ran(small)
+    found = latex.latex(small, check)
+    assert found.count("{") == found.count("}")
+    begun = [line[7:-1] for line in found.splitlines() if line.startswith(r"\begin{")]
+    ended = [line[5:-1] for line in found.splitlines() if line.startswith(r"\end{")]
+    assert [name.partition("}")[0] for name in begun] == ended[::-1] == ["table", "tabular"]
+
+
+USED = {"explainer.gradient": ["simonyan2014"], "check.redraw": ["adebayo2018"]}
+
+
+def test_the_papers_behind_a_run_are_its_bibliography(small):
+    known = replace(small, provenance={**small.provenance, "papers": USED})
+    found = latex.references(known)
+    for key in ("adebayo2018", "simonyan2014"):
+        assert papers()[key].bibtex in found
+    assert found.count("@") == 2
+    assert any(sentences.REFERENCES in line for line in sentences.reading(known))
+    (how,) = [section for section in sections.SECTIONS if section.anchor == "how"]
+    assert "explainer.gradient" not in str(list(how.content(known))), "the file has them"
+
+
+def test_a_run_that_names_no_papers_has_no_bibliography(small):
+    assert latex.references(small) == ""
+    assert not any(sentences.REFERENCES in line for line in sentences.reading(small))

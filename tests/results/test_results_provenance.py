@@ -1,14 +1,17 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import numpy_study
 
-from saliency_bench.results import provenance
+from saliency_bench.results import contents, provenance
+from saliency_bench.similarities import SSIM
 from saliency_bench.storage import source
 
 
@@ -48,6 +51,30 @@ def test_everything_that_decided_the_numbers_is_named():
     assert facts["n_images"] == 40
     assert facts["explainers"].keys() == a_study.explainers.keys()
     assert {"numpy", "tensorflow", "saliency-bench"} <= facts["versions"].keys()
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A part of a study that names a paper, perhaps with another one inside."""
+
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2018",)
+
+    base: object = None
+
+
+def test_the_papers_behind_each_part_are_named():
+    a_study = numpy_study.study(settings=source.numerics())
+    parts = replace(
+        a_study,
+        explainers={**a_study.explainers, "cited": Cited(), "wrapped": Cited(SSIM())},
+        similarities={"ssim": SSIM()},
+    )
+    facts = provenance.of_study(parts)["papers"]
+    assert facts["explainer.cited"] == ["adebayo2018"]
+    assert facts["explainer.wrapped"] == ["adebayo2018", "wang2004", "binder2023"]
+    assert facts["similarity.ssim"] == ["wang2004", "binder2023"]
+    assert set(facts) == {"explainer.cited", "explainer.wrapped", "similarity.ssim"}
+    contents.FACTS("provenance.json", {"problems": [], "papers": facts})
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ def test_results_are_read_back_as_they_were(model, tmp_path):
     for name in ("quality", "ranks", "metrics", "curves"):
         pd.testing.assert_frame_equal(getattr(results, name), getattr(back, name))
     assert back.provenance["metrics"]["centre"]["words"] == Centre.words
+    assert back.provenance["metric_agreement"] == results.provenance["metric_agreement"]
 
 
 def test_a_damaged_table_of_metrics_is_refused(model, tmp_path):
@@ -114,6 +115,27 @@ def test_a_damaged_table_of_metrics_is_refused(model, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"metrics\.parquet"):
         Results.load(tmp_path)
+
+
+def marking(row):
+    def explain(model, images, targets):
+        maps = np.zeros_like(images)
+        maps[:, row] = 1
+        return maps
+
+    return explain
+
+
+def test_the_report_says_whether_images_agree_on_the_order(model, tmp_path):
+    """Of one explainer there is no order; of two, each image says which is better."""
+    question = "Do the images put the explainers in the same order?"
+    one = run(model, explainers={"middle": marking(4)})
+    assert question not in one.report(tmp_path / "one").read_text()
+    two = run(model, explainers={"middle": marking(4), "first": marking(0)})
+    assert two.provenance["metric_agreement"] == {"centre": [1, 1, 1]}
+    text = two.report(tmp_path / "two").read_text()
+    line = next(line for line in text.splitlines() if question in line)
+    assert line.replace("\\", "").endswith("over images: centre 1.00 [1.00, 1.00].")
 
 
 @pytest.mark.parametrize("fixture", ["alone", "beside"])

@@ -38,6 +38,10 @@ ONCE = {("score_cam", family) for family in ("Xception", "InceptionV3", "Incepti
 INEXACT = {("integrated_gradients", "completeness"), ("blur_ig", "completeness")}
 """A few steps are not complete; the first is compared with plain TensorFlow."""
 
+SHIFTED = {name for name, family in zoo.FAMILIES.items() if family.scale == zoo.BYTES}
+"""Families that subtract a constant from their images: it has relevance of its own, so that the map
+does not sum to the score. MobileNetV3 without that step misses the score by .00001 of it."""
+
 MISSED = {("mixed_float16", "MobileNetV2", "lrp_epsilon")}
 """Half precision rounds relevance of both signs, 1600 times the score in all: its sum misses the
 score by .11 where .05 is allowed. In float32 the same map misses it by .00003."""
@@ -117,6 +121,8 @@ def test_an_explainer_is_right_or_refused_for_a_true_reason(variant, family, nam
     assert subject.maps.dtype == np.float32
     assert subject.maps.shape[:3] == own.images.shape[:3]
     for axiom in AXIOMS[:2] if (name, family) in ONCE else AXIOMS:
+        if axiom is axioms.conservation and family in SHIFTED:
+            continue
         claimed = axiom in axioms.UNIVERSAL or axiom.__name__ in subject.axioms
         if claimed and (name, axiom.__name__) not in INEXACT:
             finding = axiom(subject)

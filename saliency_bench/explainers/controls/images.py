@@ -37,6 +37,8 @@ class _ImageOnly(Control):
 class EdgeDetector(_ImageOnly):
     """Sobel gradient magnitude of each channel (Adebayo et al., 2018, figure 1)."""
 
+    papers: ClassVar[tuple[str, ...]] = ("adebayo2018",)
+
     def of(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Edge strength `[N, H, W, C]`."""
         return np.hypot(_sobel(images, along=1, across=2), _sobel(images, along=2, across=1))

@@ -34,6 +34,7 @@ class Mixture(Method):
         seed: of both noises.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ()
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = False

@@ -87,6 +87,7 @@ class RandomFrozen(_Noise):
 class RandomFresh(_Noise):
     """Noise keyed by seed, image, target and weights: any change of these gives other noise."""
 
+    papers: ClassVar[tuple[str, ...]] = ("binder2023",)
     class_specific: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = frozenset({"noise", "weights"})
@@ -143,6 +144,7 @@ class InputNoise(_Noise):
     multiplies by the input depends on the network as far as less is left of it.
     """
 
+    papers: ClassVar[tuple[str, ...]] = ("kokhlikyan2021",)
     multiplies_input: ClassVar[bool] = True
     axioms: ClassVar[frozenset[str]] = frozenset({"weights"})
 

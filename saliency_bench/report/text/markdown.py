@@ -8,13 +8,13 @@ from typing import Any
 
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report import view
-from saliency_bench.report.blocks import Block, Bullets, Grid, Paragraph
+from saliency_bench.report.blocks import Block, Bullets, Facts, Grid, Paragraph
 from saliency_bench.report.figures.planned import PlannedFigure
 from saliency_bench.report.sections import SECTIONS, Section
 from saliency_bench.report.text.markup import escape, table
 from saliency_bench.results import Results
 
-_LOUD = ("strong", "alarm")
+_LOUD = ("strong", "alarm", "answer")
 
 
 def text(results: Results, drawn: Iterable[PlannedFigure]) -> str:
@@ -41,6 +41,10 @@ def _paragraph(block: Paragraph, results: Results) -> str:
     return f"**{escape(block.text)}**" if block.weight in _LOUD else escape(block.text)
 
 
+def _facts(block: Facts, results: Results) -> str:
+    return " · ".join(f"{escape(name)}: {escape(said)}" for name, said in block.pairs)
+
+
 def _bullets(block: Bullets, results: Results) -> str:
     return "\n".join(f"- {escape(line)}" for line in block.lines)
 
@@ -63,6 +67,7 @@ def _nothing(block: Block, results: Results) -> str:
 
 _DRAWN: Mapping[str, Callable[[Any, Results], str]] = {
     "paragraph": _paragraph,
+    "facts": _facts,
     "bullets": _bullets,
     "grid": _grid,
     "verdicts": _verdicts,

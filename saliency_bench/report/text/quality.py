@@ -172,11 +172,36 @@ def _notes(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[Block]
     for explainer, rows in lost.groupby("explainer", sort=False):
         shares = [f"{row['undefined']:.0%} by {row['metric']}" for _, row in rows.iterrows()]
         lines.append(f"undefined maps of {explainer}: {', '.join(shares)}.")
-    yield Bullets([*_beside(results, metrics), *_blind(results), *lines, *_ties(results)], "quiet")
+    told = [*_tuned(results), *_beside(results, metrics), *_blind(results), *lines, *_ties(results)]
+    yield Bullets(told, "quiet")
     ranked = [row for _, row in results.ranks.iterrows()]
     if ranked:
         yield Paragraph("Ranks by each metric; the interval says which could swap on other images.")
         yield Grid(["explainer", *dict.fromkeys(results.ranks["metric"])], _ranks(results))
+    yield from _agreement(results)
+
+
+def _agreement(results: Results) -> Iterator[Block]:
+    """Whether the images give the same order, metric by metric."""
+    found = results.provenance.get("metric_agreement", {})
+    each = [f"{metric} {view.interval(*numbers)}" for metric, numbers in found.items()]
+    if each:
+        yield Paragraph(
+            "Do the images put the explainers in the same order? Krippendorff's alpha, 1: each "
+            "image gives the same order, 0: no more than chance would; with a 95 % interval over "
+            f"images: {', '.join(each)}."
+        )
+
+
+def _tuned(results: Results) -> Iterator[str]:
+    """What the fine-tuned network of each metric lost and won."""
+    for metric, facts in results.provenance.get("fine_tuned", {}).items():
+        (plain, tuned), (changed, better) = facts["accuracy"], facts["accuracy_changed"]
+        yield (
+            f"{metric} asks a fine-tuned network: its accuracy on {facts['images']} images is "
+            f"{view.number(tuned)}, that of the network itself {view.number(plain)}; on images "
+            f"changed as in its training {view.number(better)} and {view.number(changed)}."
+        )
 
 
 def _beside(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Which of our metrics can be believed, on which network?"""

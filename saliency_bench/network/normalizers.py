@@ -1,0 +1,61 @@
+"""Standard deviations that features are divided by, as in LayerNorm, GroupNorm and RMSNorm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from saliency_bench.network.path import Path
+
+_STEPS = frozenset({
+    "Add", "AddV2", "Cast", "Identity", "Maximum", "Mul", "RealDiv", "Reshape", "Sub",
+})  # fmt: skip
+"""Operations between a mean of squares, its root, and the division by it."""
+
+_REDUCTIONS = frozenset({"Mean", "Sum"})
+
+
+def normalizers(path: Path) -> frozenset[str]:
+    """Names of the operations that return a standard deviation, or its reciprocal, of features.
+
+    It is a root of a mean or a sum, and features are divided by it: `rsqrt(v)`, `v ** -0.5`, or
+    `sqrt(v)` in a denominator.
+
+    Args:
+        path: the path from images to scores.
+    """
+    roots = (_root(path, op) for op in path.operations)
+    return frozenset(root.name for root in roots if root is not None and _is_mean(path, root))
+
+
+def _root(path: Path, op: Any) -> Any:
+    if op.type == "Rsqrt" or _exponent(op) == -0.5:
+        return op
+    if op.type != "Reciprocal" and not (op.type == "RealDiv" and 1 in path.data(op)):
+        return None
+    behind = _behind(path, op, len(op.inputs) - 1)
+    return next((each for each in behind if each.type == "Sqrt" or _exponent(each) == 0.5), None)
+
+
+def _is_mean(path: Path, root: Any) -> bool:
+    return any(op.type in _REDUCTIONS for op in _behind(path, root, path.data(root)[0]))
+
+
+def _behind(path: Path, op: Any, index: int) -> Iterator[Any]:
+    """The operations that lead to an input of an operation, up to one that is no step."""
+    while True:
+        op = op.inputs[index].op
+        yield op
+        data = path.data(op)
+        if op.type not in _STEPS or not data:
+            return
+        index = data[0]
+
+
+def _exponent(op: Any) -> float | None:
+    if op.type != "Pow":
+        return None
+    value = tf.get_static_value(op.inputs[1])
+    return None if value is None or value.size != 1 else float(value.reshape(()))
