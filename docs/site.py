@@ -33,7 +33,10 @@ def main() -> int:
     gather()
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(CONFIG)]
     advertising = {"NO_MKDOCS_2_WARNING": "1"}
-    return subprocess.run(command, cwd=ROOT, env=os.environ | advertising).returncode
+    status = subprocess.run(command, cwd=ROOT, env=os.environ | advertising).returncode
+    if status == 0:
+        print("the site is in site/; with search: python -m http.server -d site 8000")
+    return status
 
 
 def gather() -> None:

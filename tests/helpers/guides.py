@@ -22,6 +22,7 @@ PROGRAMS = ("python", "saliency-bench", "make", "pip", "pytest", "export", "eval
 
 _FENCE = re.compile(r"^```(\w+)?(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"(?:^|\n\n)((?:    .*\n|\n(?=    ))+)")
+_OVERRIDE = re.compile(r"[+\w./@]+=\S")
 _COMMENT = re.compile(r"\s{2,}# .*$", re.MULTILINE)
 
 
@@ -30,7 +31,8 @@ class Block:
     """A block of a page.
 
     Attributes:
-        kind: `python`, `yaml`, `sh`, ...; of indented lines `command`, `code` or `output`.
+        kind: `python`, `yaml`, `sh`, ...; of indented lines `command`, `override` (of a run),
+            `code` or `output`.
         title: path of the file whose content it is; empty if none.
         text: its lines, without indentation.
         line: of the page, from 1.
@@ -69,6 +71,8 @@ def commands(page: Path) -> list[list[str]]:
     for block in blocks(page):
         if block.kind in ("command", "sh", "bash"):
             found += words(block.text)
+        elif block.kind == "override":
+            found += [["python", "-m", "saliency_bench", *line] for line in words(block.text)]
         elif block.kind == "yaml":
             found += [line for step in _steps(block.text) for line in words(step)]
     return found
@@ -113,6 +117,8 @@ def _kind(text: str) -> str:
     first = text.split(maxsplit=1)[0]
     if first in PROGRAMS:
         return "command"
+    if _OVERRIDE.match(text):
+        return "override"
     try:
         ast.parse(text)
     except SyntaxError:
