@@ -52,4 +52,4 @@ def test_a_notebook_becomes_a_page():
 
 
 def test_it_asks_no_other_host():
-    assert "http" not in site.CONFIG.read_text(encoding="utf-8")
+    assert "://" not in site.CONFIG.read_text(encoding="utf-8")
