@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import jinja2
 from markupsafe import Markup, escape
 
-from saliency_bench.protocols import printable
+from saliency_bench.protocols import SCHEMA_VERSION, printable
+from saliency_bench.report.board import Part
 from saliency_bench.report.page.content import Content
 from saliency_bench.results import Results
+
+LOOK = "style.css"
 
 
 def html(results: Results) -> str:
     """The page. Names from users are escaped, and only the page's own script may run."""
-    script, look = (_part(name) for name in ("script.js", "style.css"))
-    policy = f"default-src 'none'; img-src data:; style-src '{_hash(look)}'; "
+    script = _part("script.js")
+    policy = f"{_policy()}; script-src '{_hash(script)}'"
     return template("page.html.jinja").render(
-        content=Content(results),
-        policy=f"{policy}script-src '{_hash(script)}'",
-        script=script,
-        look=look,
+        content=Content(results), policy=policy, script=script, look=_part(LOOK)
     )
+
+
+def board(parts: Sequence[Part], reports: Mapping[str, str]) -> str:
+    """The page of several networks, without a script.
+
+    Args:
+        parts: of the board; the title of the first one is that of the page.
+        reports: the address of each study's own report, by its name.
+    """
+    return template("board.html.jinja").render(
+        title=parts[0].title,
+        parts=parts,
+        reports=list(reports.items()),
+        policy=_policy(),
+        look=_part(LOOK),
+        schema=SCHEMA_VERSION,
+    )
+
+
+def _policy() -> str:
+    return f"default-src 'none'; img-src data:; style-src '{_hash(_part(LOOK))}'"
 
 
 def template(name: str) -> jinja2.Template:
