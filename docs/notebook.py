@@ -26,16 +26,20 @@ def executed(folder: str | Path) -> nbformat.NotebookNode:
 
 
 def kept(book: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The same with plain text alone: no standard error, tables in HTML, colours or addresses."""
+    """The same with plain text alone: no progress, standard error, HTML, colours or addresses."""
     for cell in book.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = [output for output in cell.outputs if _is_kept(output)]
             for output in cell.outputs:
                 if "data" in output:
                     output.data = {"text/plain": plain(output.data["text/plain"])}
                 else:
                     output.text = plain(output.text)
     return book
+
+
+def _is_kept(output: nbformat.NotebookNode) -> bool:
+    return output.output_type != "display_data" and output.get("name") != "stderr"
 
 
 def plain(text: str) -> str:
