@@ -11,7 +11,7 @@ LAUNCHERS := .venv-launchers
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: docs help demo test test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-gpu bench-launchers gallery pictures zoo-table studies wheel clean
+.PHONY: docs notebook help demo test test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-gpu bench-launchers gallery pictures zoo-table studies wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,9 +65,12 @@ pictures: $(VENV)/.dev demo  ## photograph the report of the demo for README.md 
 zoo-table: $(VENV)/.dev  ## write the table of docs/networks.md: what runs on which network
 	$(BIN)/python docs/zoo.py
 
-docs: $(VENV)/.dev  ## write the reference of all public names to site/
+docs: $(VENV)/.dev  ## write the site to site/: all pages, with search, and the reference of public names
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[docs]'
-	$(BIN)/python -m pdoc --docformat google -o site saliency_bench
+	$(BIN)/python docs/site.py
+
+notebook: $(VENV)/.dev  ## run docs/from-model-to-gate.ipynb and keep what it prints
+	$(BIN)/python docs/notebook.py
 
 studies: $(VENV)/.runtime  ## repeat the studies of experiments/ (hours)
 	$(BIN)/python -m experiments
@@ -100,7 +103,7 @@ $(ADAPTERS)/.peers: $(ADAPTERS)/.ready benchmarks/requirements.txt
 
 $(LAUNCHERS)/.ready: $(SOURCES)
 	$(MAKE) VENV=$(LAUNCHERS) $(LAUNCHERS)/.dev
-	$(LAUNCHERS)/bin/python -m pip install -c constraints.txt --no-build-isolation -e '.[dev,joblib,submitit,ray,s3]' 'moto[server]'
+	$(LAUNCHERS)/bin/python -m pip install -c constraints.txt --no-build-isolation -e '.[dev,docs,joblib,submitit,ray,s3]' 'moto[server]'
 	touch $@
 
 define install

@@ -9,16 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from helpers.guides import blocks
 from hydra.utils import instantiate
 
+import saliency_bench as sb
 from saliency_bench.properties import command as properties
+from saliency_bench.protocols import Dataset
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def fenced(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}[^\n]*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
 def test_python_example(tmp_path, monkeypatch, without_figures):
@@ -33,6 +36,44 @@ def test_python_example(tmp_path, monkeypatch, without_figures):
     assert Path("results/mine/report.md").exists()
     exec(compile(fenced("python")[1], "README.md", "exec"), names)
     assert names["results"].scores.equals(results.scores)
+
+
+def indented(word: str) -> str:
+    (code,) = (b.text for b in blocks(ROOT / "README.md") if b.kind == "code" and word in b.text)
+    return code
+
+
+def test_the_example_of_random_labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    pixels = random.random((48, 6, 6, 1), np.float32) / 2
+    pixels[np.arange(48), labels] += 0.5  # a bright row tells the class
+    names = {
+        "sb": sb, "models": sb.models, "checks": sb.checks, "both": ["gradient"],
+        "dataset": Dataset("rows", pixels[:12], labels[:12], pixels[12:], labels[12:]),
+        "images": pixels[:12], "targets": labels[:12], "build": small_network,
+    }  # fmt: skip
+    exec(compile(indented("Trainer"), "README.md", "exec"), names)
+    assert {path.name for path in Path("results").iterdir()} == {"cache"}
+    assert names["networks"].load().facts
+
+
+def small_network():
+    import keras
+
+    layers = [keras.layers.Flatten(), keras.layers.Dense(64, activation="relu")]
+    return keras.Sequential([keras.Input((6, 6, 1)), *layers, keras.layers.Dense(3)])
+
+
+def test_the_example_of_figures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = np.random.default_rng(0).random((2, 8, 8, 3))
+    names = {"image": images[0], "images": images, "maps": images - 0.5}
+    exec(compile(indented("plot.grid"), "README.md", "exec"), names)
+    assert names["picture"].shape == (8, 8, 3)
+    assert 0 <= names["picture"].min() <= names["picture"].max() <= 1
+    assert Path("grid.pdf").read_bytes().startswith(b"%PDF")
 
 
 @pytest.fixture

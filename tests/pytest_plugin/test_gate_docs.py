@@ -14,7 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-
 
 
 def fenced(language: str) -> str:
-    (block,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    (block,) = re.findall(rf"^```{language}[^\n]*\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     return block
 
 
