@@ -14,7 +14,7 @@ from scipy import stats
 from saliency_bench.inference.intervals import UNKNOWN, UPPER
 from saliency_bench.inference.metric_reliability import agreement
 from saliency_bench.inference.ranks import LEAST_IMAGES, ranks
-from saliency_bench.protocols import STATUSES
+from saliency_bench.protocols import FAILURES, STATUSES
 from saliency_bench.protocols.metrics import MetricFacts
 
 QUALITY = (
@@ -69,7 +69,7 @@ def assess(
     """
     table: list[dict[str, Any]] = []
     problems: list[str] = []
-    warnings: list[str] = []
+    warnings: list[tuple[str, str]] = []
     gains: dict[str, dict[str, pd.Series]] = {metric: {} for metric in metrics}
     for (explainer, metric), all_rows in rows:
         facts, kind, own = metrics[metric], controls.get(explainer, ""), _distinct(all_rows)
@@ -81,15 +81,20 @@ def assess(
         table.append({"explainer": explainer, "metric": metric, **row})
         expected = facts.controls.get(kind, "")
         if expected == BETTER and row["verdict"] not in ("", BETTER):
-            line = f"{metric}: {explainer} must be better than chance; it is {row['verdict']}"
-            (problems if row["verdict"] == NOT_BETTER else warnings).append(line)
+            found = row["verdict"].replace("_", " ")
+            line = f"{metric}: {explainer} must be better than chance; it is {found}"
+            if found == NOT_BETTER:
+                problems.append(line)
+            else:
+                warnings.append((metric, line))
         if expected == NOT_BETTER and _gain(own, facts, SURELY)[1] > 0:
             problems.append(f"{metric}: {explainer} must not be better than chance; it is, surely")
     compared = {metric: pd.DataFrame(columns).dropna() for metric, columns in gains.items()}
     whole = pd.DataFrame(table, columns=list(QUALITY))
-    return Quality(
-        whole, ranks(compared), tuple(problems), tuple(warnings), dict(_agreements(compared))
-    )
+    # Of a metric that was not measured at all, a control says nothing.
+    measured = set(whole["metric"][~whole["verdict"].isin(FAILURES)])
+    lines = tuple(line for metric, line in warnings if metric in measured)
+    return Quality(whole, ranks(compared), tuple(problems), lines, dict(_agreements(compared)))
 
 
 def _agreements(gains: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, tuple[float, ...]]]:

@@ -102,6 +102,19 @@ def test_what_was_not_measured_is_a_row(status):
     assert (row["n_images"], row["verdict"]) == (0, status)
 
 
+def test_an_oracle_without_a_value_is_a_warning_only_where_the_metric_was_measured():
+    facts = MetricFacts(
+        "faithfulness", "higher", "logit", "the drop", True, {"PatchOracle": "better"}
+    )
+    oracle = (("oracle", "m"), rows([np.nan], [np.nan], "not_applicable"))
+    other = (("gradient", "m"), rows([1.0, 1.1, 0.9, 1.0, 1.05]))
+    found = [
+        assess(own, {"m": facts}, {"oracle": "PatchOracle"}) for own in ([oracle, other], [oracle])
+    ]
+    line = "m: oracle must be better than chance; it is not applicable"
+    assert [one.warnings for one in found] == [(line,), ()]
+
+
 def test_equal_images_count_once():
     own = rows([0.1, 0.1, 0.1, 0.1, 0.1, 0.1]).assign(key=7)
     row = judged(own).table.iloc[0]
