@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 DIST ?= dist
+DEMO ?= results/demo
 VENV := .venv
 BIN := $(VENV)/bin
 ADAPTERS := .venv-adapters
@@ -10,13 +11,16 @@ LAUNCHERS := .venv-launchers
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: docs help demo test test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-gpu bench-launchers gallery zoo-table studies wheel clean
+.PHONY: docs help demo test test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-gpu bench-launchers gallery pictures zoo-table studies wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.runtime  ## install, then run the main check on a small network (a few minutes)
-	$(BIN)/python -m saliency_bench +experiment=param_randomization
+	$(BIN)/python -m saliency_bench +experiment=param_randomization run_dir=$(DEMO)
+	@echo "look:       open $(DEMO)/report.html in a browser (docs/reading.md says how to read it)"
+	@echo "next:       $(BIN)/python -m saliency_bench +experiment=sanity   # are labels needed, too?"
+	@echo "your model: $(BIN)/python -m saliency_bench +experiment=param_randomization model=saved model.path=my.keras dataset=npz dataset.path=my.npz"
 
 test: $(VENV)/.dev  ## install, then run the unit tests (minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -54,6 +58,9 @@ bench-launchers: $(LAUNCHERS)/.ready  ## measure two jobs at a time against one 
 
 gallery: $(VENV)/.runtime  ## draw the figures and tables of docs/explainers.md
 	$(BIN)/python docs/gallery.py
+
+pictures: $(VENV)/.dev demo  ## photograph the report of the demo for README.md and docs/
+	$(BIN)/python docs/pictures.py $(DEMO)
 
 zoo-table: $(VENV)/.dev  ## write the table of docs/networks.md: what runs on which network
 	$(BIN)/python docs/zoo.py

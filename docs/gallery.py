@@ -7,6 +7,7 @@ MobileNet, and on ResNet-20 for CIFAR-10.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import time
@@ -20,6 +21,7 @@ import keras
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 from skimage import data, transform
 
 from saliency_bench import models, network
@@ -27,7 +29,8 @@ from saliency_bench.cli import objects
 from saliency_bench.cli.request import compose
 from saliency_bench.explainers import Control, Mixture
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.report.figures import palette, style
+from saliency_bench.report.figures import colour_bars, palette, style
+from saliency_bench.report.figures.mapgrid import show_empty
 
 HERE = Path(__file__).parent
 CONF = Path(objects.config_dir())
@@ -36,6 +39,8 @@ PAGE = HERE / "explainers.md"
 COLUMNS = 6
 CELL = 1.18
 """Inches of a map in the figure."""
+FOOT = 0.6
+"""Inches below the maps, for the colour bars."""
 
 
 def explainers() -> dict[str, Any]:
@@ -113,27 +118,38 @@ def explained(model: Any, images: np.ndarray, target: int) -> Iterator[tuple[str
 
 
 @mpl.rc_context(style.STYLE)
-def grid(found: dict[str, Outcome], pixels: np.ndarray) -> Figure:
-    """The image and a map of each explainer, up to its own 99th percentile."""
+def grid(found: dict[str, Outcome], pixels: np.ndarray, signed: dict[str, bool]) -> Figure:
+    """The image and a map of each explainer, up to its own 99th percentile, and what colours mean.
+
+    Args:
+        found: maps by explainer.
+        pixels: `[H, W, C]` in [0, 1].
+        signed: by explainer, whether the sign of its maps means something.
+    """
     maps = {name: values for name, (values, _) in found.items() if values is not None}
     rows = -(-(len(maps) + 1) // COLUMNS)
-    figure = style.new_figure(COLUMNS * CELL, rows * (CELL + 0.2))
+    height = rows * (CELL + 0.2) + FOOT
+    figure = style.new_figure(COLUMNS * CELL, height)
     axes = figure.subplots(rows, COLUMNS).ravel()
-    figure.subplots_adjust(0.005, 0.005, 0.995, 0.975, wspace=0.05, hspace=0.2)
+    bottom, top = FOOT / height, 1 - 0.18 / height
+    figure.subplots_adjust(0.005, bottom, 0.995, top, wspace=0.05, hspace=0.2)
     for axis in axes:
         axis.set_axis_off()
     axes[0].imshow(pixels if pixels.shape[-1] == 3 else pixels[..., 0], cmap="gray")
     axes[0].set_title("image", pad=2)
     for axis, (name, values) in zip(axes[1:], maps.items(), strict=False):
-        plane = palette.plane(values)
-        colours = palette.palette(plane)
+        axis.set_title(name, pad=2)
+        plane, colours = palette.plane(values), palette.palette(signed=signed[name])
+        if why := palette.emptiness(plane):
+            show_empty(axis, (0, 1, 0, 1), why)
+            continue
         if colours is palette.UNSIGNED:  # a mean score is far from 0 everywhere
             plane = plane - plane.min()
         axis.imshow(
             palette.scaled(plane), cmap=colours.colours, vmin=colours.low, vmax=1,
             interpolation="nearest",
         )  # fmt: skip
-        axis.set_title(name, pad=2)
+    colour_bars.add(figure, [palette.SIGNED, palette.UNSIGNED])
     return figure
 
 
@@ -169,7 +185,10 @@ def draw(name: str, found: dict[str, Outcome], pixels: np.ndarray) -> None:
     """Write a figure."""
     path = HERE / "figures" / f"{name}.png"
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(style.encoded(grid(found, pixels), "png"))
+    signed = {name: explainer.signed for name, explainer in explainers().items()}
+    drawn = Image.open(io.BytesIO(style.encoded(grid(found, pixels, signed), "png")))
+    # The maps of a photo are noise to PNG: with this palette the file is a third as large.
+    drawn.convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def main() -> None:

@@ -31,12 +31,14 @@ def test_python_example(tmp_path, monkeypatch, without_figures):
     assert verdicts["gradient"] == "pass"
     assert verdicts["mine"] == "fail"
     assert Path("results/mine/report.md").exists()
+    exec(compile(fenced("python")[1], "README.md", "exec"), names)
+    assert names["results"].scores.equals(results.scores)
 
 
 @pytest.fixture
 def own_explainer(tmp_path, monkeypatch):
     """A working directory with the explainer that the README adds."""
-    (tmp_path / "my_maps.py").write_text(fenced("python")[1])
+    (tmp_path / "my_maps.py").write_text(fenced("python")[2])
     path = tmp_path / "my_conf" / "explainer" / "brightness.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(fenced("yaml")[0])

@@ -193,6 +193,13 @@ def least_accuracy(chance: float, accuracy: float) -> float:
     return max(accuracy, chance + (1 - chance) * LEARNED * accuracy)
 
 
+LONGER = "train it for more epochs (model.training.epochs), or with a smaller weight decay"
+"""What helps a network that did not learn the images it was trained on."""
+
+MORE = "check the units of its images and the labels, or train it for more epochs on more images"
+"""What helps a network that does not know the test images."""
+
+
 def untaught(
     trained: Mapping[NetworkName, TrainedNetwork],
     lessons: Collection[str],
@@ -211,7 +218,7 @@ def untaught(
     least = {name: least_accuracy(network.chance, accuracy) for name, network in own.items()}
     return tuple(
         f"the network of {name} has test accuracy {network.test_accuracy:.2f}; at least "
-        f"{least[name]:.2f} ({setting}) is asked for"
+        f"{least[name]:.2f} ({setting}) is asked for: {MORE}"
         for name, network in own.items()
         if not network.test_accuracy >= least[name]
     )

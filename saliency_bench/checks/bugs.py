@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import randomize
-from saliency_bench.checks.base import least_accuracy
+from saliency_bench.checks.base import LONGER, least_accuracy
 from saliency_bench.checks.composed import left_half
 from saliency_bench.protocols import (
     Condition,
@@ -210,13 +210,14 @@ def unplanted(
     own = {name: network for name, network in trained.items() if name.labels == lesson}
     unlearned = (
         f"the network of {name} learned {network.train_accuracy:.2f} of its labels; at least "
-        f"{asked:.2f} (min_train_accuracy) is asked for"
+        f"{asked:.2f} (min_train_accuracy) is asked for: {LONGER}"
         for name, network in own.items()
         if not network.train_accuracy >= (asked := least_accuracy(network.train_chance, least))
     )
     sound = (
         f"the network of {name} names {network.test_accuracy:.2f} of the images that its bug must "
-        f"spoil; at most {most:.2f} (max_test_accuracy) is expected, so the bug is not in it"
+        f"spoil; at most {most:.2f} (max_test_accuracy) is expected, so the bug is not in it: "
+        "train it for more epochs (model.training.epochs), or plant more of the bug"
         for name, network in own.items()
         if not network.test_accuracy <= most
     )

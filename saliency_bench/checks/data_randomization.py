@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
-from saliency_bench.checks.base import Repeated, Retrained, least_accuracy, require_one_of
+from saliency_bench.checks.base import (
+    LONGER,
+    MORE,
+    Repeated,
+    Retrained,
+    least_accuracy,
+    require_one_of,
+)
 from saliency_bench.protocols import (
     Ceiling,
     Condition,
@@ -179,14 +186,14 @@ class DataRandomization:
                 if not learned >= least:
                     yield (
                         f"the network of {name} learned {learned:.2f} of its labels; at least "
-                        f"{least:.2f} (min_train_accuracy) is asked for"
+                        f"{least:.2f} (min_train_accuracy) is asked for: {LONGER}"
                     )
             if name.labels == "true":
                 least = least_accuracy(network.chance, self.min_test_accuracy)
                 if not tested >= least:
                     yield (
                         f"the network of {name} has test accuracy {tested:.2f}; at "
-                        f"least {least:.2f} (min_test_accuracy) is asked for"
+                        f"least {least:.2f} (min_test_accuracy) is asked for: {MORE}"
                     )
             if name.fraction == 1:
                 highest = network.chance + self.chance_margin * (1 - network.chance)
@@ -194,10 +201,10 @@ class DataRandomization:
                     yield (
                         f"the network of {name} has test accuracy {tested:.2f}; at most "
                         f"{highest:.2f} (chance {network.chance:.2g} and chance_margin) is "
-                        "expected from guessing"
+                        "expected from guessing: look for images to explain that it was trained on"
                     )
         if network.seen > MOST_SEEN:
             yield (
                 f"{network.seen:.0%} of the images to explain are among those the networks were "
-                f"trained on; at most {MOST_SEEN:.0%} may be"
+                f"trained on; at most {MOST_SEEN:.0%} may be: explain other images"
             )

@@ -55,7 +55,12 @@ DECLARED = Expectation(
         "the same share between the map of one image and the changed maps of others.",
     ),
     statistic="last",
-    number=Number(name="rise of entropy", says="has a relative rise of entropy of", passes="above"),
+    number=Number(
+        name="rise of entropy",
+        says="has a relative rise of entropy of",
+        passes="above",
+        bounded=False,
+    ),
     no_verdict=NO_VERDICT,
 )
 

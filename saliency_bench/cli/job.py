@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -110,21 +109,21 @@ def _compute_results(request: Request) -> Results:
     job = load.load(request)
 
     from saliency_bench.cli import workers
-    from saliency_bench.cli.progress import Bar
     from saliency_bench.report.write import write
+    from saliency_bench.study import progress
     from saliency_bench.study.run import run_study
 
-    bar = Bar(load.progress_console())
     results = run_study(
         job.study,
         Store(request.folder),
         preprocessing=job.preprocessing,
+        classes=job.classes,
+        facts=job.facts,
         maps_to_save=_maps_to_save(request),
-        progress=bar,
+        progress=progress.on_console(progress.stderr_console()),
         beside=workers.helpers(partial(join, request), request.config.workers - 1),
         workers=request.config.workers,
     )
-    results = replace(results, provenance={**results.provenance, **job.facts})
     write(results, request.folder, processes=load.compute_cores(request.config))
     # The cause of a failed explainer may be removed: then the same command tries it again.
     _write_run_file(request, finished=not results.provenance["failed"])

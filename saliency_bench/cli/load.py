@@ -15,8 +15,6 @@ from saliency_bench.protocols import command
 from saliency_bench.protocols.processors import available
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from saliency_bench.protocols import Preprocessing, Study
     from saliency_bench.study.inputs import Inputs
 
@@ -28,11 +26,13 @@ class Job:
     Attributes:
         study: the study to run.
         preprocessing: from pixels in [0, 1] to model units.
+        classes: the names of the classes; empty if unknown.
         facts: entries of the provenance on dataset and model.
     """
 
     study: Study
     preprocessing: Preprocessing
+    classes: tuple[str, ...]
     facts: Mapping[str, Any]
 
 
@@ -92,7 +92,7 @@ def load(request: Request, rehearsal: Path | None = None) -> Job:
         "model_facts": dict(model.facts),
         "preprocessing": asdict(dataset.preprocessing),
     }
-    return Job(study, dataset.preprocessing, facts)
+    return Job(study, dataset.preprocessing, dataset.classes, facts)
 
 
 def load_inputs(request: Request, rehearsal: Path | None = None) -> Inputs:
@@ -102,9 +102,9 @@ def load_inputs(request: Request, rehearsal: Path | None = None) -> Inputs:
         request: the request.
         rehearsal: see `load`.
     """
-    from saliency_bench.cli.progress import Bar
     from saliency_bench.protocols.metrics import learns
     from saliency_bench.study import inputs as study_inputs
+    from saliency_bench.study import progress
 
     config = request.config
     retrains = any(check.trains for check in request.parts["check"].values())
@@ -122,7 +122,7 @@ def load_inputs(request: Request, rehearsal: Path | None = None) -> Inputs:
         processes=compute_cores(config),
         learns=any(learns(metric) for metric in request.parts["metric"].values()),
     )
-    inputs = study_inputs.load_inputs(wanted, Bar(progress_console()))
+    inputs = study_inputs.load_inputs(wanted, progress.on_console(progress.stderr_console()))
     for line in filter(None, (*inputs.remarks, inputs.fit)):
         tell(line)
     return inputs
@@ -133,9 +133,9 @@ def _function(config: DictConfig, *, trains: bool) -> Any:
     from saliency_bench import models
     from saliency_bench.models.seeding import fresh_keras
 
-    build, training = objects.function(config.model, "model")
+    build, settings = objects.function(config.model, "model", models.Function)
     if trains:
-        return models.Function(build, training or models.Training())
+        return models.Function(build, **settings)
     with fresh_keras(config.seed):  # unnamed layers get the same names in every job of a sweep
         return objects.call(build, "model")
 
@@ -155,10 +155,3 @@ def compute_cores(config: DictConfig) -> int:
 def tell(line: str) -> None:
     """Print a line on standard error."""
     command.tell("saliency_bench", line)
-
-
-def progress_console() -> Console:
-    """The console on standard error that shows a run's progress."""
-    from rich.console import Console
-
-    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

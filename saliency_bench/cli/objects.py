@@ -16,7 +16,9 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from saliency_bench import datasets
 from saliency_bench.cli.plain_types import fits, type_name
+from saliency_bench.datasets import Source
 from saliency_bench.datasets.content import as_value_error
 from saliency_bench.protocols import Output, errors
 from saliency_bench.study.vocabulary import config_dir as config_dir
@@ -77,22 +79,44 @@ def output(value: Any, where: str) -> Output:
     return chosen
 
 
-def function(node: Any, where: str) -> tuple[Callable[[], Any], Any]:
-    """The function that a node's `_target_` names, with its arguments; and the node's `training`.
+def function(node: Any, where: str, kind: type) -> tuple[Callable[[], Any], dict[str, Any]]:
+    """The function that a node's `_target_` names, with its arguments; and the settings beside it.
+
+    Args:
+        node: of the configuration.
+        where: its key, for messages.
+        kind: a dataclass that takes the function as `build`; what has the name of another of its
+            fields is a setting, and no argument.
 
     Raises:
-        ValueError: in one line that starts with `where`, if there is no such function.
+        ValueError: in one line that starts with `where`, if there is no such function, or a setting
+            is of a wrong type.
     """
+    own = {field.name for field in dataclasses.fields(kind)} - {"build"}
     with _name_key(where):
         plain = _plain(node)
+        settings = {key: plain.pop(key) for key in list(plain) if key in own}
         _check_types(plain, where)
-        training = plain.pop("training", None)
+        _check_types({"_target_": f"{kind.__module__}.{kind.__qualname__}", **settings}, where)
         name = plain.pop("_target_")
         target = _import_object(name)
         if not callable(target):
             raise ValueError(f"_target_ must name a function or class; got {name}")
-        arguments = instantiate(plain, _convert_="all")
-        return partial(target, **arguments), training and instantiate(training, _convert_="all")
+        arguments, built = (instantiate(part, _convert_="all") for part in (plain, settings))
+        return partial(target, **arguments), dict(built)
+
+
+def dataset(node: Any) -> Any:
+    """The source of images that a node describes: its object, or what its function returns.
+
+    Raises:
+        ValueError: in one line, if there is none.
+    """
+    if not names_function(node, "dataset", Source):
+        return build(node, "dataset")
+    own, settings = function(node, "dataset", datasets.Function)
+    with _name_key("dataset"):
+        return datasets.Function(own, **settings)
 
 
 def call(build: Callable[[], Any], where: str) -> Any:
@@ -103,6 +127,17 @@ def call(build: Callable[[], Any], where: str) -> Any:
     """
     with as_value_error(where, one_line):
         return build()
+
+
+def names_function(node: Any, where: str, kind: type) -> bool:
+    """Whether a node's `_target_` is a function, or a class that is not of this kind.
+
+    Raises:
+        ValueError: in one line that starts with `where`, if the `_target_` does not exist.
+    """
+    with _name_key(where):
+        target = _import_object(_plain(node)["_target_"])
+        return callable(target) and not (isinstance(target, type) and issubclass(target, kind))
 
 
 def holds_settings(node: Any, where: str) -> bool:

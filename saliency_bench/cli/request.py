@@ -18,7 +18,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from saliency_bench.cli import command_line, expected, objects
-from saliency_bench.datasets import Source
+from saliency_bench.datasets import Function, Source
 from saliency_bench.models import Model
 from saliency_bench.protocols import Output, TargetMode
 from saliency_bench.protocols.errors import known_names
@@ -96,7 +96,8 @@ class Request:
         output: the output to explain.
         model: the model's settings; None if its `_target_` builds the model itself.
         fingerprint: hash of everything that decides the numbers, files included; None if it is
-            unknown: the model is not built yet, or the source of a `_target_` is missing.
+            unknown: the model is not built yet, a function has not returned its images yet, or the
+            source of a `_target_` is missing.
     """
 
     config: DictConfig
@@ -153,7 +154,7 @@ def read_request(config: DictConfig, folder: Path) -> Request:
     parts = {group: objects.build_group(config, group) for group in objects.PICK_MANY}
     if not parts["check"] and not parts["metric"]:
         raise ValueError("check or metric must name at least one; got none")
-    dataset = objects.build(config.get("dataset"), "dataset")
+    dataset = objects.dataset(config.get("dataset"))
     if not isinstance(dataset, Source):
         raise ValueError(f"dataset must have load() and fingerprint(); got {dataset!r}")
     output = objects.output(config.output, "output")
@@ -162,6 +163,8 @@ def read_request(config: DictConfig, folder: Path) -> Request:
     model = objects.build(config.model, "model")
     if not isinstance(model, Model):
         raise ValueError(f"model must have trains, load() and fingerprint(); got {model!r}")
+    if isinstance(dataset, Function):  # the images may be others although its source is the same
+        return Request(config, folder, parts, dataset, output, model, None)
     sources = list(_sources(OmegaConf.to_container(config, resolve=True)))
     if None in sources:
         return Request(config, folder, parts, dataset, output, model, None)
@@ -203,4 +206,10 @@ def _check_top_level(config: DictConfig) -> None:
     if config.target not in get_args(TargetMode):
         modes = ", ".join(get_args(TargetMode))
         raise ValueError(f"target must be one of {modes}; got {config.target!r}")
+    if config.save_maps and not config.report.images:
+        raise ValueError(
+            "save_maps=true with report.images=false would write private images all the same: the "
+            "raw map of an edge detector is the image; set one of them the other way, or hand on a "
+            "copy: python -m saliency_bench.report RUN --no-images --out FOLDER"
+        )
     expected.check(config.expected, config.check.keys())

@@ -115,7 +115,8 @@ def _weak_network(case: Case) -> Verdict | None:
     return Verdict(
         "undefined",
         f"the network is right on {right} of {images} images, which is not better than chance "
-        f"({case.chance:.2f}; p = {p:.2f})",
+        f"({case.chance:.2f}; p = {p:.2f}): check the units of the images, the order of its "
+        "classes and the labels, or train it for more epochs",
     )
 
 
@@ -129,7 +130,7 @@ def _able_when_destroyed(case: Case) -> Verdict | None:
     return Verdict(
         "undefined",
         f"a {case.expectation.words.destroyed} is not at chance: accuracy {_numbers(accuracy)} "
-        f"against {case.chance:.2f}",
+        f"against {case.chance:.2f}: explain more images, of more classes, or break more of it",
     )
 
 

@@ -257,12 +257,21 @@ def variance_components(evidence: Evidence, check: str) -> dict[str, Components]
 
 
 def problems(verdicts: pd.DataFrame) -> tuple[str, ...]:
-    """Why the run is not valid: a line per control with another verdict than the expected one."""
+    """Why the run is not valid: a line per cause, with the controls that got another verdict."""
+    wrong = verdicts[~verdicts["ok"].astype(bool)]
+    causes = wrong.groupby(["check", "verdict", "reason"], sort=False, dropna=False)
     return tuple(
-        f"{row.check}: control {row.explainer} must be {row.control}, got {row.verdict} "
-        f"({row.reason})"
-        for row in verdicts[~verdicts["ok"].astype(bool)].itertuples()
+        f"{check}: {_due(rows)}, got {verdict} ({reason})"
+        for (check, verdict, reason), rows in causes
     )
+
+
+def _due(rows: pd.DataFrame) -> str:
+    """The verdicts that controls must get."""
+    names = rows.groupby("control", sort=False)["explainer"].agg(list)
+    several = "s" * (len(rows) > 1)
+    due = (f"{', '.join(map(str, own))} must be {control}" for control, own in names.items())
+    return f"control{several} {' and '.join(due)}"
 
 
 def false_verdicts(verdicts: pd.DataFrame, controls: Collection[str]) -> str:

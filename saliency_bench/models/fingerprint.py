@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
-import secrets
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from saliency_bench import network as networks
 from saliency_bench.protocols import interrupts
-from saliency_bench.storage.fingerprint import DIGEST, describe, digest, source_digest
-
-
-def of_function(build: Callable[..., Any]) -> Iterator[str]:
-    """Name and source of a function, and its bound arguments."""
-    while isinstance(build, functools.partial):
-        yield repr((build.args, sorted(build.keywords.items())))
-        build = build.func
-    named = build if inspect.isroutine(build) or inspect.isclass(build) else type(build)
-    yield f"{named.__module__}.{named.__qualname__}"
-    yield _source(named)
+from saliency_bench.storage.fingerprint import digest, source_or_code
 
 
 def of_network(model: Any) -> dict[str, Any]:
@@ -52,15 +39,7 @@ def of_first_weights(model: Any) -> Iterator[tuple[str, str]]:
 
 
 def _name_and_source(layer: type) -> tuple[str, str]:
-    return f"{layer.__module__}.{layer.__qualname__}", _source(layer)
-
-
-def _source(thing: Any) -> str:
-    """Hash of a source; without a file: of a function's code, else random."""
-    known = source_digest(thing)
-    if known is not None:
-        return known
-    return describe(thing) if inspect.isfunction(thing) else secrets.token_hex(DIGEST)
+    return f"{layer.__module__}.{layer.__qualname__}", source_or_code(layer)
 
 
 def _configuration(model: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -12,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from saliency_bench.datasets.content import as_value_error, digest
-from saliency_bench.models import fingerprint
 from saliency_bench.models.base import LoadedModel, outputs_of
 from saliency_bench.models.trainer import Trainer
 from saliency_bench.models.training import Training
 from saliency_bench.protocols import Dataset, one_line, with_class
+from saliency_bench.storage.fingerprint import function_content, function_name
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Function:
         return digest(
             {
                 "model": "function",
-                "build": list(fingerprint.of_function(self.build)),
+                "build": list(function_content(self.build)),
                 **asdict(self.training),
             }
         )
@@ -84,10 +83,7 @@ class Function:
     @property
     def name(self) -> str:
         """The function's name."""
-        build = self.build
-        while isinstance(build, functools.partial):
-            build = build.func
-        return str(getattr(build, "__name__", type(build).__name__))
+        return function_name(self.build)
 
     def _call(self, seed: int) -> Any:
         with as_value_error(f"{self.name} must return a Keras model", _raised):

@@ -67,7 +67,8 @@ class Trainer:
         if dataset.train_pixels is None or dataset.train_labels is None:
             raise ValueError(
                 f"training needs labelled images to train on, dataset {dataset.name} has none; "
-                "give dataset.train_path, or take model=saved or model=application"
+                "give dataset.train_path (a function returns them with the others), or take "
+                "model=saved or model=application"
             )
         self._settings = settings
         self._dataset = dataset

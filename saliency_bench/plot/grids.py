@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from saliency_bench.plot.canvas import Cell, Column, Key, draw
 from saliency_bench.plot.overlays import blend, overlay, to_display
-from saliency_bench.plot.scales import PERCENTILE, Array, Scale, emptiness, plane, scale
+from saliency_bench.plot.scales import PERCENTILE, Array, Scale, plane, scale
 from saliency_bench.report.figures import style
-from saliency_bench.report.figures.palette import SIGNED, Palette
+from saliency_bench.report.figures.palette import SIGNED, Palette, emptiness
 
 _MID_GREY = 0.75  # ground of the colour key, if maps lie over images
 _FAR = 0.5  # share of the scale: if all values lie above, the smallest one is written

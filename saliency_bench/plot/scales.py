@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.report.figures import palette
-from saliency_bench.report.figures.palette import SIGNED, Palette
+from saliency_bench.report.figures.palette import SIGNED, Palette, emptiness
 
 PERCENTILE = 99.0
 """Default percentile of a map's absolute values at which its colours end."""
 
 UNDEFINED = 160 / 255
 """Grey level of values that are not finite."""
-
-_ROUNDING = 1e-6  # relative to the largest value: a map with a smaller range is constant
 
 Array = NDArray[np.floating[Any]]
 
@@ -76,23 +74,15 @@ def scale(maps: Iterable[Array], *, percentile: float = PERCENTILE) -> Scale | N
     size = np.abs(values)
     end = float(np.percentile(size, percentile))
     # The percentile of a sparse map can be 0; then its largest value is the end.
-    return Scale(palette.palette(values), end or float(size.max()), sparse=not end)
+    return Scale(
+        palette.palette(signed=bool((values < 0).any())), end or float(size.max()), sparse=not end
+    )
 
 
 def check_percentile(percentile: float) -> None:
     """Raise `ValueError` unless the percentile is in (0, 100]."""
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must be above 0 and at most 100; got {percentile:g}")
-
-
-def emptiness(values: Array) -> str:
-    """Why a plane `[H, W]` shows nothing: constant or nowhere finite; otherwise empty."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return "nowhere finite"
-    if np.ptp(finite) <= _ROUNDING * np.abs(finite).max():
-        return f"constant: {finite.flat[0]:.3g} everywhere"
-    return ""
 
 
 def plane(attributions: Array) -> Array:

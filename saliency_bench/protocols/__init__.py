@@ -36,6 +36,7 @@ from saliency_bench.protocols.scenes import (
     Scene,
     TargetMode,
     TargetOutput,
+    first_rows,
 )
 from saliency_bench.protocols.statuses import (
     CONSTANT,
@@ -135,6 +136,7 @@ __all__ = [
     "clock",
     "command",
     "duration",
+    "first_rows",
     "interrupts",
     "known_names",
     "nearest",

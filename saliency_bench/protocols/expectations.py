@@ -71,6 +71,7 @@ class Number:
         line: its line under every similarity with a threshold; None: the threshold itself is it.
         near: whether scores are judged by how near they come to 1: the number is 1 minus the
             geometric mean of 1 - score, so that neither it nor its interval exceeds 1.
+        bounded: whether its largest value is 1.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Number:
     passes: Literal["below", "above"]
     line: float | None = None
     near: bool = False
+    bounded: bool = True
 
 
 @dataclass(frozen=True)

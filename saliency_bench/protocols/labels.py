@@ -1,6 +1,8 @@
-"""What labels alone tell: the accuracy of guessing."""
+"""What labels alone tell: the accuracy of guessing, and the names of classes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,3 +21,9 @@ def chance(labels: NDArray[np.int64] | None) -> float | None:
     if labels is None or of_one_class(labels):
         return None
     return float(np.bincount(labels).max() / len(labels))
+
+
+def class_name(target: int, classes: Sequence[str]) -> str:
+    """A class by its number and, where that says more, its name."""
+    name = classes[target] if target < len(classes) else ""
+    return f"class {target}" + (f" ({name})" if name not in ("", str(target)) else "")

@@ -110,17 +110,30 @@ class Dataset:
         If these are of one class although there are more, as in data that is sorted by class, `n`
         evenly spaced images are taken instead.
         """
-        total = len(self.pixels)
-        rows = np.arange(min(n, total))
         labels = self.labels
-        if labels is not None and len(set(labels[rows])) < 2 <= len(set(labels)):
-            rows = rows * total // len(rows)
+        rows = first_rows(len(self.pixels), n, labels)
         return replace(
             self,
             pixels=_taken(self.pixels, rows),
             labels=None if labels is None else labels[rows],
             masks=None if self.masks is None else _taken(self.masks, rows),
         )
+
+
+def first_rows(total: int, n: int, labels: Ints | None = None) -> NDArray[np.int64]:
+    """The places of the first `n` of `total` images.
+
+    If these are of one class although there are more, `n` evenly spaced places are taken instead.
+
+    Args:
+        total: number of images.
+        n: most images.
+        labels: `[total]` classes, if they are known.
+    """
+    rows = np.arange(min(n, total))
+    if labels is not None and len(set(labels[rows])) < 2 <= len(set(labels)):
+        rows = rows * total // len(rows)
+    return rows
 
 
 def _taken(images: NDArray[Any] | Rows, rows: Ints) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
-Weight = Literal["plain", "strong", "alarm", "quiet"]
+Weight = Literal["plain", "strong", "alarm", "quiet", "answer"]
 """How a text is emphasised; an alarm means that verdicts cannot be used."""
 
 
@@ -18,6 +18,15 @@ class Paragraph:
 
     text: str
     weight: Weight = "plain"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Short facts, each with its name, on as few lines as there is room for."""
+
+    kind: ClassVar[str] = "facts"
+
+    pairs: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -83,9 +92,7 @@ class Scatter:
     points: Sequence[tuple[str, Sequence[float]]]
 
 
-Block = Paragraph | Bullets | Grid | Verdicts | Cards | Controls | Figures | Scatter
+Block = Paragraph | Facts | Bullets | Grid | Verdicts | Cards | Controls | Figures | Scatter
 
-KINDS: tuple[str, ...] = tuple(
-    block.kind for block in (Paragraph, Bullets, Grid, Verdicts, Cards, Controls, Figures, Scatter)
-)
+KINDS: tuple[str, ...] = tuple(block.kind for block in get_args(Block))
 """The kinds that every renderer must be able to draw."""

@@ -176,7 +176,8 @@ def _failures(results: Results, check: str) -> str:
     judged = [row for row in rows if row.verdict in ("pass", "fail")]
     failed = [row.explainer for row in judged if row.verdict == "fail"]
     names = f": {', '.join(failed)}" if failed else ""
-    return f"{len(failed)} of {len(judged)} fail{names}"
+    left = sum(row.verdict != NOT_APPLICABLE for row in rows) - len(judged)
+    return f"{len(failed)} of {len(judged)} fail{names}" + (f"; {left} open" if left else "")
 
 
 def _verdicts(studies: Studies, check: str) -> dict[str, Column]:

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from saliency_bench.protocols import Exit, command
+from saliency_bench.report import board, page
 from saliency_bench.report.text.console import shown, stdout_console, tell
+from saliency_bench.report.text.markdown import board_text
 from saliency_bench.report.text.terminal import verdict_table
 from saliency_bench.report.write import write
 from saliency_bench.results import Results, files, merge
@@ -56,7 +59,17 @@ def _write(studies: Mapping[str, Results], out: Path) -> int:
         console.print(verdict_table(results, width=console.width))
         tell(console, f"report: {path.with_name('report.html')}")
     if several:
-        for name, table in merge.tables(studies).items():
-            write_atomic(out / f"{name}.csv", files.csv(table))
-        tell(console, f"all studies: {out / 'verdicts.csv'}")
+        tell(console, f"all networks side by side: {_write_board(studies, out)}")
     return Exit.FINISHED if all(results.valid for results in studies.values()) else Exit.FAILED
+
+
+def _write_board(studies: Mapping[str, Results], out: Path) -> Path:
+    """Tables and pages of several studies; returns the path of the page."""
+    for name, table in merge.tables(studies).items():
+        write_atomic(out / f"{name}.csv", files.csv(table))
+    parts = list(board.parts(board.titled(studies)))
+    write_atomic(out / "leaderboard.md", board_text(parts).encode())
+    path = out / "leaderboard.html"
+    reports = {study: f"{quote(study)}/report.html" for study in studies}
+    write_atomic(path, page.board(parts, reports).encode())
+    return path

@@ -20,17 +20,21 @@ from saliency_bench.report.blocks import (
     Bullets,
     Cards,
     Controls,
+    Facts,
     Figures,
     Grid,
     Paragraph,
     Verdicts,
 )
-from saliency_bench.report.text import quality, reliability, sentences
-from saliency_bench.report.text.calibration import dose_sentences
+from saliency_bench.report.text import answer, quality, reliability, sentences
+from saliency_bench.report.text.calibration import dose_sentences, dosed
 from saliency_bench.results import Results, files
 from saliency_bench.storage.longtable import KEYS
 
 Content = Callable[[Results], Iterable[Block]]
+
+_TOLD = ("warnings", "notes", "false_verdicts", "papers")
+"""Facts that have a section or a file of their own."""
 
 _LONGEST = 200
 """Most characters of a fact."""
@@ -64,20 +68,28 @@ def nothing(results: Results) -> Iterator[Block]:
 
 
 def _state(results: Results) -> Iterator[Block]:
-    """What makes verdicts unusable, or that nothing does."""
+    """What was run, whether it may be used, and the answer."""
+    yield Facts(list(answer.facts(results)))
     if results.guards:
         yield Paragraph("Guards that failed:", "alarm")
         yield Bullets(results.guards, "alarm")
     if results.problems:
         yield Paragraph("The run is NOT valid, use none of its verdicts:", "alarm")
-        yield Bullets(results.problems, "alarm")
-    else:
-        yield Paragraph(sentences.validity(results), "strong" if results.valid else "alarm")
+        yield Bullets([*results.problems, *sentences.warnings(results)], "alarm")
+    elif sentence := sentences.validity(results):
+        yield Paragraph(sentence, "strong" if results.valid else "alarm")
+    yield from _answer(results)
     if view.ran(results):
         line = f"A verdict is {sentences.necessary(results)}. Do not rank explainers by it."
     else:
         line = f"In this run {sentences.necessary(results)}."
-    yield Paragraph(line)
+    yield Paragraph(line, "quiet")
+
+
+def _answer(results: Results) -> Iterator[Block]:
+    line = answer.headline(results)
+    if line and not results.problems:
+        yield Paragraph(line, "answer")
 
 
 def _alarms(results: Results) -> Iterator[Block]:
@@ -85,7 +97,8 @@ def _alarms(results: Results) -> Iterator[Block]:
 
 
 def _remarks(results: Results) -> Iterator[Block]:
-    yield Bullets(sentences.remarks(results), "quiet")
+    told = sentences.warnings(results) if results.problems else []
+    yield Bullets([line for line in sentences.remarks(results) if line not in told], "quiet")
 
 
 def _verdicts(results: Results) -> Iterator[Block]:
@@ -113,7 +126,9 @@ def _open(results: Results) -> Iterator[Block]:
     guarded = sentences.guarded(results)
     yield from _reasons(
         results,
-        lambda row: not row.control and (row.disagrees or row.verdict not in ("pass", "fail")),
+        lambda row: (
+            not row.control and (bool(row.disagrees) or row.verdict not in ("pass", "fail"))
+        ),
         [check for check in view.ran(results) if check not in guarded],
     )
 
@@ -162,7 +177,7 @@ def _false_verdicts(results: Results) -> Iterator[Block]:
 
 
 def _calibration(results: Results) -> Iterator[Block]:
-    lines = (dose_sentences(results, check) for check in view.dosed(results))
+    lines = (dose_sentences(results, check) for check in dosed(results))
     yield Bullets(list(chain.from_iterable(lines)))
 
 
@@ -170,6 +185,7 @@ def _close(results: Results) -> Iterator[Block]:
     """The last lines on the terminal."""
     yield Paragraph(sentences.necessary(results))
     yield Paragraph(sentences.validity(results), "strong" if results.valid else "alarm")
+    yield from _answer(results)
 
 
 # ---------------------------------------------------------------- networks, settings and files
@@ -231,7 +247,7 @@ def _undefined(results: Results) -> Iterator[Block]:
 
 
 def _how(results: Results) -> Iterator[Block]:
-    facts = {name: fact for name, fact in results.provenance.items() if name != "papers"}
+    facts = {name: fact for name, fact in results.provenance.items() if name not in _TOLD}
     yield Grid(["what", "value"], list(flatten(files.plain(facts))))
 
 
@@ -263,14 +279,14 @@ SECTIONS: list[Section] = [
     Section("quality", "Quality of the maps", quality.blocks, quality.brief),
     Section("evidence", "All evidence", quality.evidence, nothing),
     Section("numbers", "Numbers without a verdict", _numbers),
+    Section("explainers", "Explainers", _of(Cards()), nothing),
+    Section("controls", "Controls", _of(Controls()), nothing),
     Section("false", "False verdicts to expect", _false_verdicts, nothing),
     Section("calibration", "Is retained calibrated?", _calibration, nothing),
     Section(
         "reliability", "How reliable are the scores?", reliability.blocks, nothing, folded=True
     ),
     Section("excluded", "Not applicable", _not_applicable, nothing),
-    Section("explainers", "Explainers", _of(Cards()), nothing),
-    Section("controls", "Controls", _of(Controls()), nothing),
     Section("figures", "Figures", _of(Figures()), nothing),
     Section("trainings", "The networks", _trainings, nothing, folded=True),
     Section("stages", "The network at each stage", _networks, nothing, folded=True),

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from saliency_bench.protocols import AREA, Expectation
+from saliency_bench.report import scale
+from saliency_bench.report.kept import kept
 from saliency_bench.results import Results
 
 _INTERVAL = ["value", "low", "high"]
@@ -26,11 +28,12 @@ class Row:
         expected: the verdict a control must get; empty if this check expects none.
         ok: whether a control got the expected verdict.
         retained: the share that decides the verdict, or the check's own number, with its interval.
-        value: the same as a number.
+        value: the same as a number; `low` and `high` are its bounds.
         others: the same by every similarity; `*` marks the primary one, `!` one whose verdict
             differs from the primary one's.
         reason: the sentence behind the verdict.
-        disagrees: whether the verdict of any similarity differs from the primary one's.
+        similarity: the primary one.
+        disagrees: the other verdict of each similarity that has one.
     """
 
     explainer: str
@@ -40,9 +43,12 @@ class Row:
     ok: bool
     retained: str
     value: float
+    low: float
+    high: float
     others: tuple[str, ...]
     reason: str
-    disagrees: bool
+    similarity: str
+    disagrees: dict[str, str]
 
     @property
     def outcome(self) -> str:
@@ -84,6 +90,7 @@ def ran(results: Results) -> list[str]:
     return [check for check in checks(results) if check not in refused(results)]
 
 
+@kept
 def expectation(results: Results, check: str) -> Expectation:
     """What a check declares about itself.
 
@@ -125,16 +132,6 @@ def ceiling_stage(results: Results, check: str) -> int | None:
     return expectation(results, check).ceiling.stage
 
 
-def dosed(results: Results) -> list[str]:
-    """The checks that ran on explainers whose `retained` is known in advance."""
-    has_thresholds = any(
-        line is not None for line in results.provenance.get("thresholds", {}).values()
-    )
-    has_doses = has_thresholds and results.provenance.get("doses")
-    # A measured ceiling itself holds only the share that surely survives: no dose stands out.
-    return [check for check in ran(results) if has_doses and ceiling_stage(results, check) is None]
-
-
 def chance(results: Results) -> float | None:
     """Accuracy of guessing on the explained images; None if it is unknown."""
     accuracy = results.provenance.get("chance")
@@ -156,11 +153,25 @@ def levels(results: Results, check: str) -> dict[int, float]:
     return {int(s): float(d) for s, d in zip(first["stage"], first["depth"], strict=True)}
 
 
+@kept
+def summary(results: Results, check: str) -> pd.DataFrame:
+    """The summary of a check, whose intervals end where its numbers do."""
+    rows = results.summary[results.summary["check"] == check]
+    return scale.bounded(expectation(results, check), rows)
+
+
+@kept
 def similarities(results: Results, check: str) -> list[str]:
     """The similarities that scored this check, in the run's order."""
     return _names(results.summary.loc[results.summary["check"] == check, "similarity"])
 
 
+def signed(results: Results, explainer: str) -> bool:
+    """Whether the sign of an explainer's maps means something; an old run may not know."""
+    return bool(results.provenance.get("signed", {}).get(explainer, True))
+
+
+@kept
 def controls(results: Results) -> set[str]:
     """The controls: explainers whose verdict is known in advance, under any check."""
     has_expected = results.verdicts["control"].map(given)
@@ -173,10 +184,11 @@ def controls_by_kind(results: Results) -> dict[str, str]:
     return {str(kind): name for name, kind in results.provenance.get("controls", {}).items()}
 
 
+@kept
 def stage_names(results: Results, check: str) -> dict[int, str]:
     """The name of every stage of this check; 0 is the untouched network."""
-    summary, networks = results.summary, results.networks
-    stages = np.unique(summary.loc[(summary["check"] == check) & (summary["stage"] > 0), "stage"])
+    networks, stages = results.networks, summary(results, check)["stage"].unique()
+    stages = np.sort(stages[stages > 0])
     first = networks[networks["check"] == check].drop_duplicates("stage")
     conditions = dict(zip(first["stage"], first["condition"].astype(str), strict=True))
     untouched = expectation(results, check).words.untouched
@@ -186,17 +198,9 @@ def stage_names(results: Results, check: str) -> dict[int, str]:
 
 
 def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFrame]:
-    """The summary of each explainer by stage, controls last.
-
-    Explainers that never ran are left out.
-
-    Args:
-        results: of the run.
-        check: name of the check.
-        similarity: name of the similarity.
-    """
-    summary = results.summary
-    rows = summary[(summary["check"] == check) & (summary["similarity"] == similarity)]
+    """The summary of each explainer by stage, controls last; without those that never ran."""
+    own = summary(results, check)
+    rows = own[own["similarity"] == similarity]
     ran = _names(rows.loc[rows["stage"] > 0, "explainer"])
     control_names = controls(results)
     return {
@@ -206,15 +210,9 @@ def curves(results: Results, check: str, similarity: str) -> dict[str, pd.DataFr
 
 
 def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.DataFrame]:
-    """The summary of one explainer by similarity with stages; empty if it never ran.
-
-    Args:
-        results: of the run.
-        check: name of the check.
-        explainer: name of the explainer.
-    """
-    summary = results.summary
-    rows = summary[(summary["check"] == check) & (summary["explainer"] == explainer)]
+    """The summary of one explainer by similarity with stages; empty if it never ran."""
+    own = summary(results, check)
+    rows = own[own["explainer"] == explainer]
     groups = rows.groupby("similarity", sort=False, observed=True)
     return {
         str(name): group.set_index("stage").sort_index()
@@ -223,11 +221,12 @@ def curves_of(results: Results, check: str, explainer: str) -> dict[str, pd.Data
     }
 
 
+@kept
 def verdict_rows(results: Results, check: str) -> list[Row]:
     """The verdict table of one check, in the order of the run, which is no ranking."""
     verdicts = results.verdicts[results.verdicts["check"] == check]
-    areas = results.summary[results.summary["stage"] == AREA]
-    area = areas[areas["check"] == check].set_index(["explainer", "similarity"])
+    own = summary(results, check)
+    area = own[own["stage"] == AREA].set_index(["explainer", "similarity"])
     area = area[[*deciding(results, check), "verdict"]].set_axis([*_INTERVAL, "verdict"], axis=1)
     names, control_names = similarities(results, check), controls(results)
     decimals = expectation(results, check).digits
@@ -264,7 +263,7 @@ def _row(
     own = {name: (verdict["explainer"], name) for name in names}
     areas = {name: area.loc[key] for name, key in own.items() if key in area.index}
     verdicts = {name: str(row["verdict"]) for name, row in areas.items() if given(row["verdict"])}
-    disagreeing = {name for name, its in verdicts.items() if its != overall}
+    disagreeing = [name for name, its in verdicts.items() if its != overall]
     others = tuple(
         number(areas[name]["value"], decimals)
         + ("*" if name == primary else "")
@@ -282,9 +281,12 @@ def _row(
         ok=bool(verdict["ok"]),
         retained=interval(*decided, digits=decimals),
         value=decided[0],
+        low=decided[1],
+        high=decided[2],
         others=others,
         reason=str(verdict["reason"]) if given(verdict["reason"]) else "",
-        disagrees=bool(disagreeing),
+        similarity=primary,
+        disagrees={name: verdicts[name] for name in disagreeing},
     )
 
 

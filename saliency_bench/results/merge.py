@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from saliency_bench.inference import Evidence
-from saliency_bench.results import Examples, Results
+from saliency_bench.results import Examples, Results, files
 from saliency_bench.results.conclude import conclude, evidence_of
 from saliency_bench.results.read import naming_run, read_measurements
 from saliency_bench.storage.longtable import Key, LongTable, open_writer
@@ -27,6 +28,9 @@ TOLD = ("seed", "dataset", "model", "target", "n_images", "weights_hash", "image
 """Facts that distinguish studies, the most informative first."""
 
 _PLACE = ["stage", "draw", "image"]
+
+_BRIEF = 12
+"""Letters of a fact in a message."""
 
 
 def merge_runs(folders: Sequence[Path], into: Path) -> dict[str, Results]:
@@ -49,6 +53,46 @@ def merge_runs(folders: Sequence[Path], into: Path) -> dict[str, Results]:
         name: _join(runs, into / name if several else into)
         for name, runs in zip(names, groups.values(), strict=True)
     }
+
+
+def concat(several: Iterable[Results]) -> Results:
+    """Join results of one study; see `Results.concat`.
+
+    Raises:
+        ValueError: in one line, if there are none, or they are no results of one study.
+    """
+    results = list(several)
+    for found in results:
+        if not isinstance(found, Results):
+            raise ValueError(f"concat must get Results; got a {type(found).__name__}")
+    if not results:
+        raise ValueError("concat must get at least one Results; got none")
+    facts = [files.plain(found.provenance) for found in results]
+    for place, others in enumerate(facts[1:], 2):
+        _require_one_study(facts[0], others, place)
+    # The places stand in for the folders of runs: they name them in messages.
+    runs = [
+        (Path(f"results {place}"), replace(found, provenance=its))
+        for place, (found, its) in enumerate(zip(results, facts, strict=True), 1)
+    ]
+    with TemporaryDirectory() as folder:
+        return _join(runs, Path(folder)).in_memory()
+
+
+def _require_one_study(facts: Mapping[str, Any], others: Mapping[str, Any], place: int) -> None:
+    differ = [name for name in SAME_TABLE if facts.get(name) != others.get(name)]
+    if differ:
+        pairs = (f"{name} ({_brief(facts, name)} and {_brief(others, name)})" for name in differ)
+        raise ValueError(
+            f"results must be of one study to be joined; results 1 and {place} differ in "
+            f"{', '.join(pairs)}: python -m saliency_bench.report RUN RUN sets studies side by side"
+        )
+
+
+def _brief(facts: Mapping[str, Any], name: str) -> str:
+    """The start of a fact; texts, such as hashes, are long."""
+    text = str(facts.get(name))
+    return text if len(text) <= _BRIEF else f"{text[:_BRIEF]}..."
 
 
 def tables(found: Mapping[str, Results]) -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "git": git_commit(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **study.settings,
         "seed": study.seed,
         "draws": study.draws,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from saliency_bench.storage.longtable import LongTable
 from saliency_bench.storage.store import location
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TRAININGS = (
     "network", "labels", "fraction", "draw", "epoch", "loss", "accuracy", "train_accuracy",
@@ -75,6 +78,7 @@ class Results:
         long_curves: `curves` in the same way.
         quality: one row per (explainer, metric): its mean beside that of moved maps.
         ranks: one row per (metric, explainer): its rank, with an interval over images.
+        reported: the folders that `report` wrote to, the last one last.
     """
 
     long_scores: LongTable
@@ -92,6 +96,7 @@ class Results:
     long_curves: LongTable | None = None
     quality: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reported: list[Path] = field(default_factory=list, init=False, compare=False)
 
     def __repr__(self) -> str:
         # The tables are too long to print.
@@ -126,6 +131,11 @@ class Results:
         """The curve behind each value: one row per (explainer, metric, image, place)."""
         return pd.DataFrame() if self.long_curves is None else self.long_curves.frame()
 
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What a report has derived from these tables already, by what was asked."""
+        return {}
+
     @property
     def valid(self) -> bool:
         """Whether every control got the expected verdict and no guard failed."""
@@ -149,4 +159,66 @@ class Results:
         """Write tables, figures, `report.html` and `report.md`; returns the path of `report.md`."""
         from saliency_bench.report.write import write
 
-        return write(self, location(folder) if isinstance(folder, str) else folder)
+        path = write(self, location(folder) if isinstance(folder, str) else folder)
+        self.reported.append(path.parent)
+        return path
+
+    @property
+    def page(self) -> Path | None:
+        """The path of `report.html`, if it was written by `report`, or lies in the run's folder."""
+        source = self.long_scores.source
+        folders = [*self.reported] if isinstance(source, bytes) else [source.parent, *self.reported]
+        pages = (folder / "report.html" for folder in reversed(folders))
+        return next((page for page in pages if page.is_file()), None)
+
+    def plot(
+        self,
+        explainer: str | None = None,
+        check: str | None = None,
+        similarity: str | None = None,
+    ) -> Figure:
+        """Draw curves along a check, with the line that decides; returns a matplotlib figure.
+
+        The curve of an explainer that passes lies below the threshold, on average over the stages.
+
+        Args:
+            explainer: its name, for all of its similarities; None: all explainers, by one of them.
+            check: its name; None: the first one that ran.
+            similarity: of all explainers; None: the one on which most verdicts are taken.
+
+        Raises:
+            ValueError: in one line with what there is, if a name is unknown, or no check ran.
+        """
+        from saliency_bench.report.figures.shown import figure
+
+        return figure(self, explainer, check, similarity)
+
+    def _repr_html_(self) -> str:
+        """The verdicts, as a notebook shows them."""
+        from saliency_bench.report.page.card import html
+
+        return html(self)
+
+    @staticmethod
+    def concat(several: Iterable[Results]) -> Results:
+        """Join runs of one study, say of other explainers, checks or draws, as if they were one.
+
+        Where they overlap they must agree; verdicts are taken anew on all rows.
+
+        Raises:
+            ValueError: in one line, if there is none, if they are of different studies (which
+                `python -m saliency_bench.report RUN...` sets side by side), or do not agree.
+        """
+        from saliency_bench.results.merge import concat
+
+        return concat(several)
+
+    def __add__(self, other: Results) -> Results:
+        return Results.concat([self, other]) if isinstance(other, Results) else NotImplemented
+
+    def in_memory(self) -> Results:
+        """The same results, independent of the files of their run."""
+        names = ("long_scores", "long_floors", "long_metrics", "long_curves")
+        long = {name: getattr(self, name) for name in names}
+        tables = {name: table.in_memory() for name, table in long.items() if table is not None}
+        return replace(self, **tables)

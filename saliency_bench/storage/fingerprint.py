@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 import json
@@ -122,6 +123,31 @@ def source_digest(thing: type | Callable[..., Any]) -> str | None:
     if file is None or not Path(file).is_file():
         return None
     return digest(Path(file).read_bytes()).hex()
+
+
+def function_content(build: Callable[..., Any]) -> Iterator[str]:
+    """Name and source of a function or class, and its bound arguments."""
+    while isinstance(build, functools.partial):
+        yield repr((build.args, sorted(build.keywords.items())))
+        build = build.func
+    named = build if inspect.isroutine(build) or inspect.isclass(build) else type(build)
+    yield f"{named.__module__}.{named.__qualname__}"
+    yield source_or_code(named)
+
+
+def function_name(build: Callable[..., Any]) -> str:
+    """The name of a function or class, without its bound arguments."""
+    while isinstance(build, functools.partial):
+        build = build.func
+    return str(getattr(build, "__name__", type(build).__name__))
+
+
+def source_or_code(thing: Any) -> str:
+    """Hash of a source; without a file: of a function's code, else random."""
+    known = source_digest(thing)
+    if known is not None:
+        return known
+    return describe(thing) if inspect.isfunction(thing) else secrets.token_hex(DIGEST)
 
 
 def _random_identity(kind: type) -> str:

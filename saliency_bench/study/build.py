@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -55,6 +55,8 @@ class Options:
         draws: redraws per stage.
         target: `label` explains the given targets, `predicted` the class the untouched model
             predicts, `repredict` what each changed model predicts (the code of 2018).
+        n_images: most images that `evaluate` explains, the first ones, as on the command line;
+            None: all of an array, 64 of batches, which are read no further.
         batch_size: images, or image-sample pairs, evaluated at once; fewer are filled up. None: at
             most as many as suit the network, and none are filled up.
         cores: explanations made at once; None: as many as this process has cores. No number depends
@@ -71,11 +73,15 @@ class Options:
             and says nothing about the accuracy of the network.
         output: the output under test, as the explainers' `output`. It must change with the
             weights, and it has an accuracy if it classifies.
+        classes: the names of the classes, for the figures; empty if unknown.
+        progress: None: `evaluate` shows a bar in a terminal and under a notebook's cell, and
+            elsewhere logs lines of level INFO. True: lines on standard error there. False: nothing.
     """
 
     seed: int = 0
     draws: int = 5
     target: TargetMode = "label"
+    n_images: int | None = None
     batch_size: int | None = None
     cores: int | None = None
     run_dir: str | Path | None = None
@@ -86,6 +92,8 @@ class Options:
     regions: NDArray[np.bool_] | None = None
     mixed: bool = False
     output: Output = "logit"
+    classes: Sequence[str] = ()
+    progress: bool | None = None
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
         """Refuse a name that is no option, before Python does in its own words."""

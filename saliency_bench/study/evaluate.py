@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,10 @@ from saliency_bench.engine import MapsToSave
 from saliency_bench.protocols import Check, Floats, Ints, Metric, Similarity, interrupts
 from saliency_bench.results import Results, files
 from saliency_bench.storage.store import Store
+from saliency_bench.study import progress
 from saliency_bench.study.build import Options, build
 from saliency_bench.study.defaults import AnyExplainer, default_similarities
+from saliency_bench.study.given import given
 from saliency_bench.study.names import by_name, shown
 from saliency_bench.study.run import run_study
 
@@ -34,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 def evaluate(
     model: Any,
-    images: Floats,
+    images: Floats | Iterable[Any],
     targets: Ints | None = None,
     *,
     explainers: Explainers = EXPLAINERS,
@@ -51,8 +53,12 @@ def evaluate(
 
     Args:
         model: any built Keras model.
-        images: `[N, H, W, C]` float, model units; 5 or more for a verdict.
-        targets: `[N]` int true classes, or None: explain what the model predicts.
+        images: `[N, H, W, C]` float, model units; 5 or more for a verdict. Or a `tf.data.Dataset`,
+            a Keras `PyDataset` or any iterable of batches: images, (images, labels) or (images,
+            labels, weights), with labels `[B]`, `[B, 1]` or one-hot `[B, K]`. Of batches the first
+            `n_images` of the options are read, 64 by default, and not more.
+        targets: `[N]` int true classes, or None: explain what the model predicts. Batches hold
+            their own.
         explainers: names of conf/explainer, objects, or both: one, several, or a mapping from the
             names they get in the results. Any callable `f(model, images, targets) -> maps` is one.
         checks: what is changed, likewise; default: parameter randomization. None are needed where
@@ -73,7 +79,7 @@ def evaluate(
 
 def _evaluate(
     model: Any,
-    images: Floats,
+    images: Floats | Iterable[Any],
     targets: Ints | None,
     explainers: Explainers,
     checks: Checks,
@@ -84,9 +90,11 @@ def _evaluate(
     options = Options() if options is None else options
     if not isinstance(options, Options):
         raise ValueError(f"options must be Options(...); got {shown(options)}")
+    taken = given(images, targets, options)
+    options = taken.options
     measures = default_similarities() if similarities is None else similarities
     study = build(
-        model, images, targets,
+        model, taken.images, taken.targets,
         explainers=by_name(explainers, "explainer", options),
         checks=by_name(checks, "check", options),
         similarities=by_name(measures, "similarity", options),
@@ -95,12 +103,16 @@ def _evaluate(
     )  # fmt: skip
     if not study.similarities:
         raise ValueError("similarities must name at least one; got none")
+    study = replace(study, remarks=(*taken.remarks, *study.remarks))
     for line in study.remarks:
         _LOG.warning(line)
     run = partial(
         run_study,
         study,
         preprocessing=options.preprocessing,
+        classes=options.classes,
+        facts={"model": str(model.name)},
+        progress=progress.for_python(options.progress),
         maps_to_save=MapsToSave(maps=options.save_maps),
     )
     if options.run_dir is not None:
@@ -108,8 +120,4 @@ def _evaluate(
         files.write(results, Path(options.run_dir))
         return results
     with tempfile.TemporaryDirectory() as folder:
-        results = run(Store(Path(folder)))
-        names = ("long_scores", "long_floors", "long_metrics", "long_curves")
-        long = {name: getattr(results, name) for name in names}
-        tables = {name: table.in_memory() for name, table in long.items() if table is not None}
-        return replace(results, **tables)
+        return run(Store(Path(folder))).in_memory()

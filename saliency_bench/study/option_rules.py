@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -46,14 +46,21 @@ def _is_output(value: Any) -> bool:
     return value in ("logit", "probability") if isinstance(value, str) else _is_function(value)
 
 
+def _is_names(value: Any) -> bool:
+    names = isinstance(value, Sequence) and not isinstance(value, str)
+    return names and all(isinstance(name, str) and name for name in value)
+
+
 RULES: tuple[Rule, ...] = (
     *((name, "an integer", _is_integer) for name in ("seed", "draws")),
     ("seed", "at least 0", lambda value: value >= 0),
     ("draws", "at least 1", lambda value: value >= 1),
-    *((n, "at least 1", _is_count_or_none) for n in ("batch_size", "cores")),
+    *((n, "at least 1", _is_count_or_none) for n in ("n_images", "batch_size", "cores")),
     *((n, "true or false", lambda v: isinstance(v, bool)) for n in ("save_maps", "mixed")),
     ("run_dir", "a folder or None", lambda v: v is None or isinstance(v, str | os.PathLike)),
     ("preprocessing", "a Preprocessing", lambda value: isinstance(value, Preprocessing)),
+    ("classes", "the names of the classes", _is_names),
+    ("progress", "true, false or None", lambda v: v is None or isinstance(v, bool)),
     ("weights", "what trains networks, e.g. a models.Trainer", _is_function),
     ("tuner", "what fine-tunes a network, e.g. a models.FineTuner", _is_function),
     ("output", "logit, probability or a function of the model's output", _is_output),

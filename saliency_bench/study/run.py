@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 from saliency_bench import engine, inference
 from saliency_bench.engine import EXAMPLES_ONLY, MapsToSave
 from saliency_bench.protocols import Preprocessing, Progress, Silent, Study
-from saliency_bench.protocols.labels import chance
+from saliency_bench.protocols.labels import chance, class_name
 from saliency_bench.results import Examples, Results, assessed, provenance, tables
 from saliency_bench.results.conclude import conclude
 from saliency_bench.storage.longtable import LongTable, release_arrow_memory
@@ -26,6 +26,8 @@ def run_study(
     store: Store,
     *,
     preprocessing: Preprocessing,
+    classes: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
     maps_to_save: MapsToSave = EXAMPLES_ONLY,
     progress: Progress | None = None,
     beside: AbstractContextManager[Any] | None = None,
@@ -37,6 +39,8 @@ def run_study(
         study: what is run.
         store: where cells are kept.
         preprocessing: pixels in [0, 1] to model units, for the figures.
+        classes: the names of the classes, for the figures; empty if unknown.
+        facts: further entries of the provenance, such as the name of the model.
         maps_to_save: which maps are saved; without examples the results have none.
         progress: is informed of every step.
         beside: a context that is open while cells are computed, e.g. further worker processes.
@@ -56,13 +60,13 @@ def run_study(
     outcome.checks.update(plan.refused)
     long = tables.scores(study, store, steps, outcome)
     evidence = _evidence(study, outcome, long, tables.networks(study, store, steps))
-    facts = {**provenance.of_study(study), **provenance.of_outcome(outcome)}
+    known = {**provenance.of_study(study), **provenance.of_outcome(outcome), **(facts or {})}
     if study.metrics:
-        facts["beside"] = assessed.beside(study, store, plan.assessments, outcome)
+        known["beside"] = assessed.beside(study, store, plan.assessments, outcome)
     return conclude(
         evidence,
-        facts,
-        examples=_examples(study, store, steps, outcome, preprocessing)
+        known,
+        examples=_examples(study, store, steps, outcome, preprocessing, classes)
         if maps_to_save.examples
         else None,
         trainings=tables.trainings(study.weights.trained),
@@ -112,7 +116,9 @@ def _examples(
     steps: Sequence[engine.Step],
     outcome: engine.Outcome,
     preprocessing: Preprocessing,
+    classes: Sequence[str],
 ) -> Examples:
     pixels = preprocessing.inverse(study.scene.images[: engine.EXAMPLES])
-    titles = [f"image {i}, class {t}" for i, t in enumerate(study.scene.targets[: len(pixels)])]
+    targets = study.scene.targets[: len(pixels)]
+    titles = [f"image {i}, {class_name(int(t), classes)}" for i, t in enumerate(targets)]
     return tables.examples(study, store, steps, outcome, pixels, titles, preprocessing)

@@ -121,9 +121,11 @@ def test_a_network_without_its_bug_is_told(tmp_path):
     known[NetworkName("sound")] = network_with(tmp_path, 0.0, 1.0)
     assert unplanted(known, "bug", least=0.95, most=0.5) == (
         "the network of bug labels 1 learned 0.94 of its labels; at least 0.95 "
-        "(min_train_accuracy) is asked for",
+        "(min_train_accuracy) is asked for: train it for more epochs (model.training.epochs), or "
+        "with a smaller weight decay",
         "the network of bug labels 2 names 0.51 of the images that its bug must spoil; at most "
-        "0.50 (max_test_accuracy) is expected, so the bug is not in it",
+        "0.50 (max_test_accuracy) is expected, so the bug is not in it: train it for more "
+        "epochs (model.training.epochs), or plant more of the bug",
     )
 
 

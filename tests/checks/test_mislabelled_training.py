@@ -158,7 +158,8 @@ def test_a_network_that_did_not_learn_its_labels_is_a_guard(study):
     assert len(guards) == 6
     assert guards[-1] == (
         "the network of wrong labels 2 has test accuracy 0.80; at least 0.90 "
-        "(min_test_accuracy) is asked for"
+        "(min_test_accuracy) is asked for: check the units of its images and the labels, or "
+        "train it for more epochs on more images"
     )
     MislabelledTraining().conditions(study)
     assert MislabelledTraining().expectation(study).guards == ()

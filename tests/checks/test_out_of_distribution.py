@@ -116,7 +116,8 @@ def test_a_network_that_knows_its_own_domain_too_little_is_a_guard(study):
     assert len(guards) == 3
     assert guards[0] == (
         "the network of true labels 0 has test accuracy 0.40; at least 0.75 "
-        "(min_test_accuracy) is asked for"
+        "(min_test_accuracy) is asked for: check the units of its images and the labels, or "
+        "train it for more epochs on more images"
     )
     CHECK.conditions(study)
     assert CHECK.expectation(study).guards == ()

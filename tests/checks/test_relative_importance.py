@@ -274,7 +274,8 @@ def test_a_network_that_did_not_learn_is_a_guard(study):
     assert len(guards) == 9
     assert guards[3] == (
         "the network of scene (objects on 34%) labels 0 has test accuracy 0.50; at least 0.69 "
-        "(min_scene_accuracy) is asked for"
+        "(min_scene_accuracy) is asked for: check the units of its images and the labels, or "
+        "train it for more epochs on more images"
     )
 
 

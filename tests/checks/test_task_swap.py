@@ -222,7 +222,8 @@ def test_a_network_that_did_not_learn_is_a_guard(study):
     assert len(guards) == 6
     assert guards[0] == (
         "the network of left object labels 0 has test accuracy 0.50; at least 0.81 "
-        "(min_test_accuracy) is asked for"
+        "(min_test_accuracy) is asked for: check the units of its images and the labels, or "
+        "train it for more epochs on more images"
     )
 
 

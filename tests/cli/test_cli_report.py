@@ -39,3 +39,12 @@ def test_a_run_has_a_page_and_tables_and_private_images_are_nowhere(command, sma
 
     assert command(*private).status == 0
     assert pictured() == {"cells"}  # what an earlier run kept is not this one's to remove
+
+
+def test_raw_maps_of_private_images_are_refused(command, small):
+    done = command(*small, "report.images=false", "save_maps=true")
+    assert done.status == 2
+    (line,) = done.err.splitlines()
+    assert "save_maps=true with report.images=false" in line
+    assert "the raw map of an edge detector is the image" in line
+    assert not RUN.exists()

@@ -85,7 +85,7 @@ WRONG = [
     ("dataset=npz dataset.path=.", "the folder .", "must be a file"),
     ("dataset=image_folder dataset.path=none", "none", "no such folder"),
     ("dataset=keras dataset.name=imagenet", "imagenet", "mnist"),
-    ("dataset._target_=collections.OrderedDict", "OrderedDict", "load()"),
+    ("dataset._target_=collections.OrderedDict", "OrderedDict", "(images, labels)"),
     ("run_dir=/dev/null", "/dev/null", "a folder that can be written"),
     ("run_dir=/dev/null/run", "/dev/null/run", "a folder that can be written"),
     ("+expected.gradient=passed", "'passed'", "not_applicable"),

@@ -43,6 +43,16 @@ def test_a_control_with_another_verdict_is_a_problem():
     assert line.startswith("redraw: control edge_detector must be fail, got pass (retained 0.02")
 
 
+def test_a_cause_that_controls_share_is_told_once():
+    found = verdicts(*PANEL, controls=KINDS)
+    found[["verdict", "reason", "ok"]] = ["undefined", "the network guesses", False]
+    assert problems(found) == (
+        "redraw: controls edge_detector, random_frozen, centre_prior must be fail and weight_hash "
+        "must be pass and constant, random_fresh must be undefined, got undefined (the network "
+        "guesses)",
+    )
+
+
 def test_a_control_must_get_what_the_check_says_and_nothing_where_it_says_nothing():
     table = scored("weight_hash", score=1.0)
     found = verdict(table, controls=KINDS)

@@ -9,9 +9,9 @@ from PIL import Image
 
 from saliency_bench import plot
 from saliency_bench.plot.grids import ordinal
-from saliency_bench.plot.scales import UNDEFINED, emptiness
+from saliency_bench.plot.scales import UNDEFINED
 from saliency_bench.report.figures import style
-from saliency_bench.report.figures.palette import SIGNED, UNSIGNED
+from saliency_bench.report.figures.palette import SIGNED, UNSIGNED, emptiness
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.random((6, 5, 3), np.float32)

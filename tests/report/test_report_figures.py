@@ -147,12 +147,16 @@ def test_grid_has_the_input_and_every_stage_of_every_explainer(make_results, sid
     results = make_results(explainers=("gradient",), side=side, channels=channels)
     axes = map_figure(results, CHECK, 0).axes[0]
     assert labels(axes) == ["input", "untouched", "dense", "conv_3", "conv_2", "conv_1"]
-    undefined = 4  # the later maps of the constant control
-    assert len(axes.images) == 5 * 6 - undefined
+    empty = 5  # the maps of the constant control, each with a word
+    assert len(axes.images) == 5 * 6 - empty
+    words = [text.get_text() for text in axes.texts]
+    assert words == [f"constant\n{channels}", *["nowhere\nfinite"] * 4]
 
 
 def test_signed_maps_are_symmetric_about_zero_and_unsigned_start_there(make_results):
     results = make_results(explainers=("gradient", "grad_cam"), controls=False)
+    facts = {"signed": {"gradient": True, "grad_cam": False}}
+    results = replace(results, provenance=results.provenance | facts)
     images = map_figure(results, CHECK, 0).axes[0].images
     assert [image.get_clim() for image in images[1:6]] == [(-1, 1)] * 5
     assert [image.get_clim() for image in images[7:12]] == [(0, 1)] * 5
@@ -172,9 +176,9 @@ def test_grid_without_examples_is_refused(small):
         map_figure(replace(small, examples=None), CHECK, 0)
 
 
-def test_palette_follows_the_untouched_map():
-    assert palette(np.array([0.0, 1.0])) is UNSIGNED
-    assert palette(np.array([-0.1, 1.0])) is SIGNED
+def test_palette_follows_the_explainer():
+    assert palette(signed=False) is UNSIGNED
+    assert palette(signed=True) is SIGNED
 
 
 def test_scale_is_the_99th_percentile_of_the_size():

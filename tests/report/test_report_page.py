@@ -1,47 +1,18 @@
-"""report.html: one file, everything escaped, and alive in a real browser."""
+"""report.html: one file, everything escaped, everything said."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
+from helpers.pages import HOSTILE, Page
 
 from saliency_bench.report import page, view
+from saliency_bench.report.page import charts
 from saliency_bench.report.text import plain_language
 
-HOSTILE = "a\"'><script>alert(1)</script><img src=x onerror=alert(2)>${7*7}{{7*7}}"
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text outside script and style."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.words, self._inside = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag in ("script", "style"):
-            self._inside.append(tag)
-
-    def handle_endtag(self, tag):
-        if self._inside and tag == self._inside[-1]:
-            self._inside.pop()
-
-    def handle_data(self, data):
-        if not self._inside:
-            self.words.append(data)
-
-    def of(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
+CHECK = "parameter_randomization"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +72,7 @@ def test_private_images_are_nowhere_in_it(small):
     assert "image/webp" in page.html(small)
     written = page.html(replace(small, examples=None))
     assert "image/webp" not in written
-    assert "image/svg+xml" in written
+    assert 'class="curves"' in written
 
 
 def test_checks_with_twins_have_a_page_too(both, twins):
@@ -111,121 +82,98 @@ def test_checks_with_twins_have_a_page_too(both, twins):
 
 
 def test_a_run_that_is_not_valid_says_so_first(small):
-    broken = replace(small, problems=("edge_detector passed",))
+    facts = small.provenance | {"warnings": ["it is right on 9 of 9 if it gets [-1, 1]"]}
+    broken = replace(small, problems=("edge_detector passed",), provenance=facts)
     text = Page(page.html(broken)).text
     assert text.index("NOT valid") < text.index("Verdicts")
-    assert "why the run is not valid" in text
+    for cause in ("edge_detector passed", "it is right on 9 of 9"):
+        assert text.count(cause) == 1
+    assert "2 fail" not in text
 
 
-# ---------------------------------------------------------------- in a browser
+def test_the_header_says_of_what_and_who_fails(small):
+    facts = {"model": "net", "dataset": "digits", "finished": "2026-02-03T04:05:06+00:00"}
+    written = page.html(replace(small, provenance=small.provenance | facts))
+    assert f"<title>net on digits, {CHECK}: saliency sanity report</title>" in written
+    header = Page(written.split("<header>")[1].split("</header>")[0]).text
+    for said in (
+        "net on digits", "model net", "data digits", f"checks {CHECK}",
+        "finished 3 February 2026, 04:05 UTC", "valid: 4 of 4 controls",
+        "1 of 2 fail: guided_backprop.",
+    ):  # fmt: skip
+        assert said in header
+    assert written.count("The run is valid") == 1
 
 
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("there is no Chromium here")
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with api.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=program, args=["--no-sandbox", *quiet])
-        yield started
-        started.close()
+def test_failures_come_first(small, written):
+    assert next(iter(view.verdict_rows(small, CHECK))).explainer == "gradient"
+    table = written.split('id="matrix"')[1].split("</table>")[0]
+    assert re.findall(r'<tr data-name="(\w+)"', table) == ["guided_backprop", "gradient"]
+    cards = re.findall(r'<section class="card" [^>]*data-name="(\w+)"', written)
+    assert cards[:2] == ["guided_backprop", "gradient"]
 
 
-@pytest.fixture
-def opened(browser, tmp_path):
-    """Opens a page from disk; what it asked for, complained of or put up for an answer."""
-    tab = browser.new_page()
-    seen = {"requests": [], "console": [], "errors": [], "dialogs": []}
-    tab.on("request", lambda request: seen["requests"].append(request.url[:60]))
-    tab.on("console", lambda message: seen["console"].append(message.text))
-    tab.on("pageerror", lambda error: seen["errors"].append(str(error)))
-    tab.on("dialog", lambda dialog: (seen["dialogs"].append(dialog.message), dialog.dismiss()))
-
-    def open_page(text):
-        path = tmp_path / "report.html"
-        path.write_text(text, encoding="utf-8")
-        tab.goto(path.as_uri())
-        return tab, seen
-
-    yield open_page
-    tab.close()
-
-
-def require_quiet(seen):
-    asked = [url for url in seen.pop("requests") if not url.startswith(("file:", "data:"))]
-    assert asked == []
-    assert seen == {"console": [], "errors": [], "dialogs": []}
-
-
-def test_the_slider_moves_through_the_stages(opened, written):
-    tab, seen = opened(written)
-    card = tab.locator(".maps").first
-    slider = card.locator("input[type=range]")
-    told, maps = card.locator("output"), card.locator(".stage.on").first
-    names, pictures = [told.inner_text()], [maps.get_attribute("src")]
-    last = int(slider.get_attribute("max"))
-    assert last > 0
-    slider.focus()
-    for _ in range(last):
-        tab.keyboard.press("ArrowRight")
-        names.append(told.inner_text())
-        pictures.append(maps.get_attribute("src"))
-    assert len(set(names)) == len(set(pictures)) == last + 1
-    assert slider.get_attribute("aria-valuetext") == names[-1]
-    assert card.locator(".stage.on").count() == card.locator(".strip").count()
-    require_quiet(seen)
-
-
-def test_the_table_is_sorted_and_filtered(opened, written, small):
-    tab, seen = opened(written)
-
-    def names():
-        rows = tab.locator("#matrix tbody tr:visible th")
-        return rows.all_inner_texts()
-
-    first = names()
-    head = tab.locator("#matrix thead th").first
-    head.locator("button").click()
-    assert names() == sorted(first, key=str.lower)
-    assert head.get_attribute("aria-sort") == "ascending"
-    head.locator("button").click()
-    assert names() == sorted(first, key=str.lower, reverse=True)
-    tab.locator("#matrix thead th").nth(1).locator("button").click()
-    values = [
-        float(v)
-        for v in tab.locator("#matrix tbody td").evaluate_all("c => c.map(x => x.dataset.value)")
-        if v
-    ]
-    assert values == sorted(values)
-    tab.fill("#filter input", first[0][:6])
-    assert first[0] in names()
-    assert tab.locator("#shown").inner_text() == f"{len(names())} of {len(first)} rows"
-    tab.fill("#filter input", "no such name")
-    assert names() == []
-    require_quiet(seen)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_hostile_names_do_not_run(opened, hostile, scheme):
-    tab, seen = opened(hostile)
-    tab.emulate_media(color_scheme=scheme)
-    for button in tab.locator("th button").all():
-        button.click()
-    assert HOSTILE in tab.locator("#matrix").inner_text()
-    require_quiet(seen)
-
-
-def test_the_printed_page_shows_every_stage(opened, written):
-    tab, seen = opened(written)
-    stages = tab.locator("section:visible .stage")
-    on_screen = stages.evaluate_all(
-        "i => i.filter(x => getComputedStyle(x).display != 'none').length"
+def test_a_card_says_what_each_side_of_a_map_says(small):
+    summary = small.summary.copy()
+    place = (
+        (summary["explainer"] == "gradient")
+        & (summary["similarity"] == "spearman_abs")
+        & (summary["stage"] == -1)
     )
-    tab.emulate_media(media="print")
-    printed = stages.evaluate_all(
-        "i => i.filter(x => getComputedStyle(x).display != 'none').length"
+    summary.loc[place, "verdict"] = "fail"
+    similarities = {
+        "spearman_signed": "Spearman(absolute=False, threshold=0.15)",
+        "spearman_abs": "Spearman(absolute=True, threshold=0.25)",
+    }
+    facts = small.provenance | {"similarities": similarities}
+    text = Page(page.html(replace(small, summary=summary, provenance=facts))).text
+    assert "sign (spearman_signed): pass ; magnitude (spearman_abs): fail" in text
+
+
+def test_a_map_without_a_difference_is_words_and_no_colour(small, written):
+    names = [title for title in small.examples.titles]
+    for title in names:
+        assert f"map of {title} at untouched: constant: 1 everywhere" in written
+        assert f"map of {title} at dense: nowhere finite" in written
+    empty = re.findall(r'<div class="void".*?</div>', written, re.DOTALL)
+    assert len(empty) == 5 * len(names)
+    assert not any("<img" in one for one in empty)
+
+
+def test_controls_that_behave_have_no_colour_of_a_verdict(small, written):
+    table = written.split('<caption class="quiet">Explainers whose')[1].split("</table>")[0]
+    assert set(re.findall(r'class="verdict (\w+)"', table)) == {"due"}
+    wrong = small.verdicts.copy()
+    wrong.loc[wrong["explainer"] == "weight_hash", ["verdict", "ok"]] = ["fail", False]
+    text = page.html(replace(small, verdicts=wrong))
+    assert 'class="verdict wrong"' in text
+    assert "must be pass: WRONG" in text
+
+
+def test_curves_have_axes_a_threshold_and_a_mark_on_what_decides(small):
+    facts = small.provenance | {"thresholds": {"spearman_signed": 0.15, "spearman_abs": 0.25}}
+    found = charts.chart(
+        replace(small, provenance=facts), CHECK, "gradient", decides="spearman_signed"
     )
-    assert on_screen < printed == stages.count()
-    require_quiet(seen)
+    signed, absolute = found.panels
+    assert (signed.decides, absolute.decides) == (True, False)
+    assert found.guides == ("ceiling", "floor", "null", "threshold")
+    # The null is .05 and the ceiling 1, so a share of .15 lies at .05 + .15 * .95 = .1925.
+    ticks = {float(text): y for y, text in signed.rows}
+    per_score = (ticks[0.0] - ticks[1.0]) / 1.0
+    height = float(signed.guides["threshold"].split()[1].split("L")[0])
+    assert (ticks[0.0] - height) / per_score == pytest.approx(0.1925, abs=0.003)
+    assert [name for _, name in signed.columns] == [
+        "untouched", "dense", "conv_3", "conv_2", "conv_1"
+    ]  # fmt: skip
+    assert "untouched: 1.00" in signed.text
+    text = page.html(replace(small, provenance=facts))
+    drawn = text.count('<figure class="panel')
+    assert text.count(">similarity</text>") == text.count(">stage</text>") == drawn > 0
+    assert text.count("<strong>decides</strong>") == text.count("panel decides") > 0
+
+
+def test_an_undefined_curve_says_so(small):
+    found = charts.chart(small, CHECK, "constant", decides="spearman_abs")
+    assert all(not panel.dots and not panel.curve for panel in found.panels)
+    assert charts.chart(small, CHECK, "nobody", decides="") is None

@@ -81,3 +81,15 @@ def test_the_table_of_stages_ends_where_it_is_judged(small):
     rows = plain_language.stages(small, check, name)
     assert [row[0] for row in rows] == [*list(view.stage_names(small, check).values())[1:], "area"]
     assert {len(values) for _, values in rows} == {len(view.similarities(small, check))}
+
+
+def test_sides_are_told_only_where_they_differ(small):
+    (check,) = view.ran(small)
+    row = view.verdict_rows(small, check)[0]
+    assert list(plain_language.sides(small, row)) == []
+    settings = {"a": "Spearman(absolute=False)", "b": "Cosine(absolute=True)", "c": "SSIM()"}
+    known = replace(small, provenance=small.provenance | {"similarities": settings})
+    differing = replace(row, verdict="pass", similarity="a", disagrees={"b": "fail", "c": "fail"})
+    assert list(plain_language.sides(known, differing)) == [
+        ("sign (a)", "pass"), ("magnitude (b)", "fail"), ("c", "fail")
+    ]  # fmt: skip

@@ -45,9 +45,10 @@ def test_a_new_section_is_one_entry(small, another):
 
 def test_every_renderer_draws_every_kind_of_block():
     assert set(terminal._DRAWN) == set(KINDS)
-    assert set(markdown._DRAWN) | {"figures"} == set(KINDS)
-    template = (page.files("saliency_bench.report.page") / "page.html.jinja").read_text()
-    assert all(f"{{% macro {kind}(block) %}}" in template for kind in KINDS)
+    assert markdown.IN_TABLES | {*markdown._PLAIN, "verdicts", "figures"} == set(KINDS)
+    folder = page.files("saliency_bench.report.page")
+    drawn = "".join((folder / f"{name}.html.jinja").read_text() for name in ("page", "blocks"))
+    assert all(f"{{% macro {kind}(block) %}}" in drawn for kind in KINDS)
 
 
 def test_sections_keep_their_order_and_an_empty_one_has_no_heading(small):

@@ -130,7 +130,8 @@ def test_failed_guard_takes_the_verdicts_of_its_check_only(both):
 
 
 def test_report_opens_with_the_guards_that_failed(twins):
-    _, first, line, state, *_ = markdown.text(guarded(twins), []).split("\n\n")
+    _, facts, first, line, state, *_ = markdown.text(guarded(twins), []).split("\n\n")
+    assert facts.startswith("checks: ")
     assert first == "**Guards that failed:**"
     assert line == f"- {GUARD}"
     assert state == f"**A guard failed: every verdict of {LABELS} is undefined.**"

@@ -74,8 +74,9 @@ def test_every_planned_figure_is_there_twice_and_embedded(folder, lean):
 
 
 def test_report_opens_with_validity_and_names_its_version(folder):
-    title, first, *_, version = (folder / "report.md").read_text().split("\n\n")
+    title, facts, first, *_, version = (folder / "report.md").read_text().split("\n\n")
     assert title.startswith("# ")
+    assert facts == "checks: parameter_randomization"
     assert "valid" in first
     assert version == f"schema_version: {SCHEMA_VERSION}\n"
 
@@ -113,7 +114,7 @@ def test_all_defined_is_said(make_results):
 
 def test_invalid_run_opens_with_its_problems(lean):
     text = markdown.text(replace(lean, problems=("weight_hash | failed",)), [])
-    assert "NOT valid" in text.split("\n\n")[1]
+    assert "NOT valid" in text.split("\n\n")[2]
     assert r"- weight_hash \| failed" in text
 
 

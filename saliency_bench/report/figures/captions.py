@@ -28,8 +28,9 @@ LEVELS = (
 )
 MAPS = (
     "Maps of one image along {check}, channels summed, each in units of its own 99th percentile of "
-    "|m|: size cannot be compared between maps. Colours diverge about 0 where the untouched map "
-    "has negative values and else start at 0. Hatched is undefined. {columns}"
+    "|m|: size cannot be compared between maps. Colours diverge about 0 where the sign of the "
+    "explainer's maps means something and else start at 0. Hatched is a map that is constant or "
+    "has no numbers. {columns}"
 )
 STAGES_SHOWN = f"At most {MOST_STAGES} stages, evenly spaced."
 NETWORKS_SHOWN = "Each column is one network, the first of its stage."

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 
 from saliency_bench.report import view
 from saliency_bench.report.figures import panels, style
+from saliency_bench.report.lines import with_line
+from saliency_bench.report.stages import evenly, from_ceiling, of_explainer
 from saliency_bench.results import Results
 
 _MARGIN = 0.4  # stages beside the first and the last
@@ -27,9 +29,12 @@ def stage_figure(results: Results, check: str, similarity: str) -> Figure:
         check: name of the check.
         similarity: name of the similarity.
     """
-    names, places = _evenly(view.stage_names(results, check))
+    names, places = evenly(view.stage_names(results, check))
     curves = view.curves(results, check, similarity).items()
-    tables = {name: _from_ceiling(table, places) for name, table in curves}
+    tables = {
+        name: with_line(results, check, similarity, from_ceiling(table, places))
+        for name, table in curves
+    }
     control_names = view.controls(results)
     figure, lowest = _panels(
         tables, control_names, margin=_MARGIN, below=style.length(names.values())
@@ -37,8 +42,9 @@ def stage_figure(results: Results, check: str, similarity: str) -> Figure:
     inches = figure.get_figwidth() / len(lowest)
     for axes in figure.axes:
         _name_stages(axes, names, inches, shown=axes in lowest)
+        axes.set_xlabel("stage" if axes in lowest else "")
     style.entitle(figure, check, f"{similarity} against stage")
-    _explain(figure, similarity, controls=not control_names.isdisjoint(tables))
+    _explain(figure, similarity, tables, control_names)
     return figure
 
 
@@ -51,28 +57,19 @@ def explainer_figure(results: Results, check: str, explainer: str) -> Figure | N
         check: name of the check.
         explainer: name of the explainer.
     """
-    curves = view.curves_of(results, check, explainer)
-    if not curves:
+    names, tables = of_explainer(results, check, explainer)
+    if not tables:
         return None
-    stages = view.stage_names(results, check)
-    ceiling = view.expectation(results, check).ceiling
-    if ceiling.stage is not None:  # the curve starts at the stage that measures the ceiling
-        stages = {0: ceiling.name} | {s: n for s, n in stages.items() if s > ceiling.stage}
-    names, places = _evenly(stages)
-    tables = {
-        name: _from_ceiling(table[table.index.isin(stages)], places)
-        for name, table in curves.items()
-    }
-    cells = panels.cells(tested=len(tables))
-    figure, grid = panels.strip(cells, below=style.length(names.values()))
-    limits, control = panels.limits(tables.values()), explainer in view.controls(results)
-    for (name, table), (row, column) in zip(tables.items(), cells, strict=True):
-        axes = figure.add_subplot(grid[row, column], ylim=limits)
-        panels.draw_panel(axes, table, margin=_MARGIN, control=control)
-        axes.set_title(style.shortened(name, style.NAME), loc="left")
-        axes.tick_params(labelleft=column == 0)
-        _name_stages(axes, names, figure.get_figwidth() / panels.COLUMNS, shown=True)
-    figure.legend(handles=panels.keys(controls=False), loc="lower left", ncols=4, frameon=False)
+    control_names = set(tables) if explainer in view.controls(results) else set()
+    figure, lowest = _panels(
+        tables, control_names, margin=_MARGIN, below=style.length(names.values())
+    )
+    inches = figure.get_figwidth() / len(lowest)
+    for axes in figure.axes:
+        _name_stages(axes, names, inches, shown=axes in lowest)
+        axes.set_xlabel("stage" if axes in lowest else "")
+    style.entitle(figure, check, explainer)
+    _explain(figure, "by each measure", tables, control_names)
     return figure
 
 
@@ -89,7 +86,12 @@ def level_figure(results: Results, check: str, similarity: str) -> Figure:
     depths = {s: 100 * depth for s, depth in view.levels(results, check).items()}
     places = {expectation.ceiling.stage: 0.0} | depths
     curves = view.curves(results, check, similarity).items()
-    tables = {name: table[table.index.isin(places)].rename(index=places) for name, table in curves}
+    tables = {
+        name: with_line(results, check, similarity, table[table.index.isin(places)]).rename(
+            index=places
+        )
+        for name, table in curves
+    }
     control_names = view.controls(results)
     figure, lowest = _panels(tables, control_names, margin=_PERCENT, below=_BELOW)
     for axes in figure.axes:
@@ -97,14 +99,14 @@ def level_figure(results: Results, check: str, similarity: str) -> Figure:
         axes.tick_params(labelbottom=axes in lowest)
         axes.set_xlabel(f"{expectation.words.depth}, %" if axes in lowest else "")
     style.entitle(figure, check, f"{similarity} against the {expectation.words.depth}")
-    _explain(figure, similarity, controls=not control_names.isdisjoint(tables))
+    _explain(figure, similarity, tables, control_names)
     return figure
 
 
 @mpl.rc_context(style.STYLE)
 def accuracy_figure(results: Results, check: str) -> Figure:
     """The network's accuracy under every condition, a dot per draw, and chance."""
-    names, places = _evenly(view.stage_names(results, check))
+    names, places = evenly(view.stage_names(results, check))
     networks = results.networks[results.networks["check"] == check]
     networks = networks.assign(stage=networks["stage"].map(places))
     width = style.WIDTH if len(names) > panels.MOST_MARKERS else 0.6 * style.WIDTH
@@ -122,20 +124,6 @@ def accuracy_figure(results: Results, check: str) -> Figure:
     style.entitle(figure, check, "network accuracy")
     panels.add_legend(figure, axes.get_legend_handles_labels()[0])
     return figure
-
-
-def _evenly(names: dict[int, str]) -> tuple[dict[int, str], dict[int, int]]:
-    """Names by place on the axis, and the place of each stage: a choice of stages lies evenly."""
-    return dict(enumerate(names.values())), {stage: i for i, stage in enumerate(names)}
-
-
-def _from_ceiling(table: pd.DataFrame, places: dict[int, int]) -> pd.DataFrame:
-    """The stages of a cascade at their places, before them the ceiling: nothing changed."""
-    stages = table[table.index > 0].rename(index=places)
-    untouched = stages.head(1).rename(index=lambda _: 0)
-    for name in ("mean", "low", "high"):
-        untouched[name] = untouched["ceiling"]
-    return pd.concat([untouched, stages])
 
 
 def _panels(
@@ -158,9 +146,13 @@ def _panels(
     return figure, lowest
 
 
-def _explain(figure: Figure, similarity: str, *, controls: bool) -> None:
-    figure.supylabel(style.shortened(similarity, 40), fontsize=style.STYLE["axes.labelsize"])
-    panels.add_legend(figure, panels.keys(controls=controls))
+def _explain(
+    figure: Figure, similarity: str, tables: dict[str, pd.DataFrame], control_names: set[str]
+) -> None:
+    name = style.shortened(f"similarity, {similarity}", 40)
+    figure.supylabel(name, fontsize=style.STYLE["axes.labelsize"])
+    has_controls = not control_names.isdisjoint(tables)
+    panels.add_legend(figure, panels.keys(tables.values(), controls=has_controls))
 
 
 def _draw_dots(axes: Axes, networks: pd.DataFrame, label: str, face: str) -> None:

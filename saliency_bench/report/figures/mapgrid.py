@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from saliency_bench.report import view
-from saliency_bench.report.figures import style
-from saliency_bench.report.figures.palette import SIGNED, Array, Palette, palette, plane, scaled
+from saliency_bench.report.figures import colour_bars, style
+from saliency_bench.report.figures.palette import (
+    Array,
+    Palette,
+    emptiness,
+    palette,
+    plane,
+    scaled,
+)
 from saliency_bench.results import Results
 
 MOST_STAGES = 8
@@ -62,13 +68,13 @@ def map_figure(results: Results, check: str, image: int) -> Figure:
     )
     palettes: list[Palette] = []
     for name, row in rows.items():
-        palettes.append(palette(plane(maps[name][0][image])))
+        palettes.append(palette(signed=view.signed(results, name)))
         _show_input(axes, row, pixels)
         for column, stage in enumerate(stages, start=1):
             if stage in maps[name]:
-                _show_map(axes, row, column, scaled(plane(maps[name][stage][image])), palettes[-1])
+                _show_map(axes, row, column, plane(maps[name][stage][image]), palettes[-1])
     _name_rows(axes, rows, controls)
-    _add_keys(figure, list(dict.fromkeys(palettes)))
+    colour_bars.add(figure, list(dict.fromkeys(palettes)))
     title = style.entitle(figure, check, examples.title(check, image))
     title.set_y(1 - 0.06 / figure.get_figheight())
     return figure
@@ -113,20 +119,36 @@ def _show_input(axes: Axes, row: float, pixels: Array) -> None:
 
 
 def _show_map(axes: Axes, row: float, column: int, values: Array, colours: Palette) -> None:
-    if not np.isfinite(values).any():
-        left, right, bottom, top = _box(row, column)
-        axes.fill_between(
-            [left, right], top, bottom, facecolor="none", edgecolor=style.SUBDUED, hatch="/////"
-        )
+    if why := emptiness(values):
+        show_empty(axes, _box(row, column), why)
         return
     axes.imshow(
-        np.ma.masked_invalid(values),
+        np.ma.masked_invalid(scaled(values)),
         cmap=colours.colours,
         vmin=colours.low,
         vmax=1,
         extent=_box(row, column),
         aspect="auto",
     )
+
+
+def show_empty(axes: Axes, box: tuple[float, float, float, float], why: str) -> None:
+    """Hatch the place of a map that shows nothing, and say why in few words.
+
+    Args:
+        axes: where.
+        box: left, right, bottom and top.
+        why: see `palette.emptiness`.
+    """
+    left, right, bottom, top = box
+    look: dict[str, Any] = {"facecolor": "none", "edgecolor": style.SUBDUED, "hatch": "/////"}
+    axes.fill_between([left, right], top, bottom, **look)
+    word, *rest = why.removesuffix(" everywhere").split(": ")
+    axes.text(
+        (left + right) / 2, (top + bottom) / 2, "\n".join([*word.split(), *rest]),
+        ha="center", va="center", fontsize=5.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
 
 
 def _name_rows(axes: Axes, rows: Mapping[str, float], controls: list[str]) -> None:
@@ -136,15 +158,3 @@ def _name_rows(axes: Axes, rows: Mapping[str, float], controls: list[str]) -> No
     # imshow sets the limits to the last picture.
     axes.set_xlim(0, len(axes.get_xticks()))
     axes.set_ylim(max(rows.values()) + 1, 0)
-
-
-def _add_keys(figure: Figure, palettes: list[Palette]) -> None:
-    width, height = figure.get_size_inches()
-    for i, colours in enumerate(palettes):
-        left = (0.55 + 1.55 * i) / width
-        axes = figure.add_axes((left, 0.3 / height, 1.0 / width, 0.07 / height))
-        shades = ScalarMappable(Normalize(colours.low, 1), colours.colours)
-        bar = figure.colorbar(shades, cax=axes, orientation="horizontal")
-        ticks = [-1, 0, 1] if colours is SIGNED else [0, 1]
-        bar.set_ticks(ticks, labels=[{-1: "-p99", 0: "0", 1: "p99"}[tick] for tick in ticks])
-        axes.set_title(colours.label, fontsize=7, pad=2)

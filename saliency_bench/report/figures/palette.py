@@ -24,9 +24,23 @@ SIGNED = Palette("RdBu_r", -1.0, "signed map")
 UNSIGNED = Palette("viridis", 0.0, "unsigned map")
 
 
-def palette(untouched: Array) -> Palette:
-    """A scale about zero if the untouched map has a negative value, else one from zero up."""
-    return SIGNED if (untouched < 0).any() else UNSIGNED
+ROUNDING = 1e-6
+"""A map is constant if its range is smaller, relative to its largest value."""
+
+
+def palette(*, signed: bool) -> Palette:
+    """A scale about zero for maps whose sign means something, else one from zero up."""
+    return SIGNED if signed else UNSIGNED
+
+
+def emptiness(values: Array) -> str:
+    """Why a plane `[H, W]` shows nothing: constant or nowhere finite; otherwise empty."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return "nowhere finite"
+    if np.ptp(finite) <= ROUNDING * np.abs(finite).max():
+        return f"constant: {finite.flat[0] + 0:.3g} everywhere"
+    return ""
 
 
 def plane(attributions: Array) -> Array:

@@ -27,7 +27,9 @@ GUIDES: dict[str, dict[str, Any]] = {
     "ceiling": {"color": style.INK, "linestyle": ":", "linewidth": 0.9},
     "floor": {"color": style.VERMILLION, "linestyle": "-.", "linewidth": 0.9},
     "null": {"color": style.SUBDUED, "linestyle": "--", "linewidth": 0.9},
+    "threshold": {"color": style.ORANGE, "linestyle": "-", "linewidth": 0.9},
 }
+"""Levels beside a curve: columns of its table."""
 
 
 def cells(*, tested: int, controls: int = 0) -> list[tuple[int, int]]:
@@ -43,26 +45,6 @@ def sheet(places: list[tuple[int, int]], *, below: float) -> tuple[Figure, Any]:
     width = max(style.WIDTH * columns / COLUMNS, _NARROWEST)
     figure = style.new_figure(width, 0.8 + rows * _PANEL + below, constrained=True)
     return figure, figure.add_gridspec(rows, columns)
-
-
-def strip(places: list[tuple[int, int]], *, below: float) -> tuple[Figure, Any]:
-    """As `sheet`, with a fixed layout, which is faster, and `below` inches under each row."""
-    rows, columns = (1 + max(indices) for indices in zip(*places, strict=True))
-    width, left, legend = max(style.WIDTH * columns / COLUMNS, _NARROWEST), 0.4, 0.35
-    row = _PANEL + below + 0.4
-    height = rows * row + legend
-    figure = style.new_figure(width, height)
-    grid = figure.add_gridspec(
-        rows,
-        columns,
-        left=left / width,
-        right=1 - 0.05 / width,
-        top=1 - 0.25 / height,
-        bottom=(legend + below + 0.15) / height,
-        wspace=0.08,
-        hspace=(below + 0.4) / _PANEL,
-    )
-    return figure, grid
 
 
 def limits(tables: Iterable[pd.DataFrame]) -> tuple[float, float]:
@@ -102,10 +84,11 @@ def draw_panel(axes: Axes, table: pd.DataFrame, *, margin: float, control: bool)
         axes.text(0.5, 0.5, "undefined", transform=axes.transAxes, ha="center", va="center")
 
 
-def keys(*, controls: bool) -> list[Artist]:
+def keys(tables: Iterable[pd.DataFrame], *, controls: bool) -> list[Artist]:
     """The entries of the legend of such panels."""
+    drawn = pd.concat(list(tables))[list(GUIDES)].notna().any()
     mean = Line2D([], [], color=style.BLUE, marker="o", markersize=2, label="mean, 95 % interval")
-    guides = [Line2D([], [], label=name, **look) for name, look in GUIDES.items()]
+    guides = [Line2D([], [], label=name, **look) for name, look in GUIDES.items() if drawn[name]]
     return [mean, *guides, *([shade()] if controls else [])]
 
 

@@ -17,10 +17,11 @@ from saliency_bench.report.figures.curves import accuracy_figure, level_figure, 
 from saliency_bench.report.figures.heatmap import retained_figure
 from saliency_bench.report.figures.mapgrid import map_figure
 from saliency_bench.report.figures.training import training_figure
+from saliency_bench.report.text.calibration import dosed
 from saliency_bench.report.text.quality import declared
 from saliency_bench.results import Results
 
-_COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
+COMPARED: dict[str, tuple[str, Callable[[Results, str, str], Figure]]] = {
     "stages": (captions.STAGES, stage_figure),
     "ceiling": (captions.MEASURED, bar_figure),
     "levels": (captions.LEVELS, level_figure),
@@ -48,9 +49,9 @@ def plan_figures(results: Results) -> Iterator[PlannedFigure]:
     """The figures for which the run has numbers, in the report's order."""
     for check in view.ran(results):
         for similarity in view.similarities(results, check):
-            if view.curves(results, check, similarity):  # else no explainer applied, or all failed
+            if _ran(results, check, similarity):
                 yield from _comparisons(results, check, similarity)
-        if check in view.dosed(results):
+        if check in dosed(results):
             yield _doses(results, check)
         yield from _accuracy(results, check)
         yield from _maps(results, check)
@@ -64,6 +65,13 @@ def plan_figures(results: Results) -> Iterator[PlannedFigure]:
             )
     if len(results.trainings):
         yield PlannedFigure("training", captions.TRAINING, partial(training_figure, results))
+
+
+def _ran(results: Results, check: str, similarity: str) -> bool:
+    """Whether there is a stage; else no explainer applied, or all failed."""
+    summary = results.summary
+    own = (summary["check"] == check) & (summary["similarity"] == similarity)
+    return bool((own & (summary["stage"] > 0)).any())
 
 
 def stem(*parts: str) -> str:
@@ -89,8 +97,8 @@ def _comparisons(results: Results, check: str, similarity: str) -> Iterator[Plan
         "name": ceiling.name,
         "ceiling": ceiling.caption,
     }
-    for kind in _kinds(results, check):
-        caption, draw = _COMPARED[kind]
+    for kind in kinds(results, check):
+        caption, draw = COMPARED[kind]
         yield PlannedFigure(
             stem(kind, check, similarity),
             caption.format(**names),
@@ -98,7 +106,8 @@ def _comparisons(results: Results, check: str, similarity: str) -> Iterator[Plan
         )
 
 
-def _kinds(results: Results, check: str) -> list[str]:
+def kinds(results: Results, check: str) -> list[str]:
+    """The keys in `COMPARED` of the figures of a check, the most telling first."""
     expectation = view.expectation(results, check)
     if not view.has_share(expectation):
         return ["stages"]

@@ -56,6 +56,15 @@ BLUE, VERMILLION, ORANGE = "#0072B2", "#D55E00", "#E69F00"
 INK, SUBDUED, SHADE = "#222222", "#6E6E6E", "#F1F1F1"
 
 
+class Shown(Figure):
+    """A figure that a notebook shows without pyplot or a setting of its own."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
 def new_figure(width: float, height: float, *, constrained: bool = False) -> Figure:
     """An empty figure on its own Agg canvas, outside pyplot.
 
@@ -65,7 +74,7 @@ def new_figure(width: float, height: float, *, constrained: bool = False) -> Fig
         constrained: whether matplotlib's constrained layout arranges its parts.
     """
     layout: Any = "constrained" if constrained else None
-    figure = Figure(figsize=(width, height), layout=layout)
+    figure = Shown(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
@@ -96,20 +105,21 @@ def encoded(figure: Figure, kind: str) -> bytes:
 
 def shortened(name: str, width: int) -> str:
     """`name` in at most `width` characters; the middle is cut, as the ends differ most."""
-    return _literal(_cut(name, width))
+    return _literal(cut(name, width))
 
 
 def wrapped(name: str, width: int) -> str:
     """`name` over at most four lines of `width` characters, broken after _, -, / and spaces."""
     lines = [""]
-    for piece in re.findall(r"[^_/ -]*[_/ -]?", _cut(name, 3 * width)):
+    for piece in re.findall(r"[^_/ -]*[_/ -]?", cut(name, 3 * width)):
         if lines[-1] and len(lines[-1]) + len(piece) > width:
             lines.append("")
         lines[-1] += piece
     return "\n".join(shortened(line, width) for line in lines[:4])
 
 
-def _cut(name: str, width: int) -> str:
+def cut(name: str, width: int) -> str:
+    """`name` on one line of at most `width` characters; the middle is left out."""
     line = printable(" ".join(name.split()))
     if len(line) <= width:
         return line

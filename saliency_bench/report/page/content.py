@@ -8,21 +8,33 @@ from dataclasses import dataclass
 import matplotlib as mpl
 
 from saliency_bench.protocols import SCHEMA_VERSION
-from saliency_bench.report import view
+from saliency_bench.report import lines, view
 from saliency_bench.report.blocks import Block
 from saliency_bench.report.figures import style
-from saliency_bench.report.figures.curves import explainer_figure
 from saliency_bench.report.figures.planned import plan_figures
-from saliency_bench.report.page import pictures
+from saliency_bench.report.page import charts, pictures
 from saliency_bench.report.sections import SECTIONS, Section
-from saliency_bench.report.text import plain_language, quality, sentences
+from saliency_bench.report.text import answer, plain_language, quality
 from saliency_bench.results import Results
 
-MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "undefined": "∅"}
-"""A sign beside each verdict, as colours alone are not enough."""
+MARKS = {"fail": "✗", "error": "!", "inconclusive": "?", "undefined": "∅", "pass": "✓"}
+"""A sign beside each verdict, as colours alone are not enough; in the order of the page."""
+
+FEW = 2
+"""Most checks beside which there is room for the numbers by every similarity."""
 
 BESIDE = ("accuracy_", "metric_", "training", "doses_")
 """Prefixes of the figures that belong to no explainer."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A share that is retained, its interval and its line, in percent of the way from 0 to 1."""
+
+    low: float
+    value: float
+    high: float
+    line: float
 
 
 @dataclass(frozen=True)
@@ -32,14 +44,18 @@ class Cell:
     Attributes:
         check: its name.
         verdict: with spaces.
-        kind: the verdict, for its colour; `none` if it is not in `MARKS`.
+        kind: the verdict, for its colour; `none` if it is not in `MARKS`; of a control, whether it
+            got the verdict that it must get.
         mark: the sign of the verdict.
         retained: the number that decides the verdict, with its interval.
         sorted_by: a number to sort by; empty where there is none.
+        spread: the same as a picture; None where it is no share.
         sentence: what the verdict says, in plain words.
         reason: why the verdict was given.
-        others: `retained` by each similarity; `*` marks the primary one, `!` one whose verdict
+        decides: the similarity that the verdict is taken on.
+        others: each similarity with its number; `*` marks the primary one, `!` one whose verdict
             differs from the primary one's.
+        sides: what each similarity looks at and its verdict, where they differ.
         expected: the verdict a control must get, or empty.
         ok: whether the control got it.
     """
@@ -50,11 +66,18 @@ class Cell:
     mark: str
     retained: str
     sorted_by: str
+    spread: Spread | None
     sentence: str
     reason: str
+    decides: str
     others: tuple[str, ...]
+    sides: tuple[tuple[str, str], ...]
     expected: str
     ok: bool
+
+    def shown(self, checks: int) -> list[str]:
+        """The similarities in a table of so many checks: in one of many, those that are marked."""
+        return [o for o in self.others if checks <= FEW or o.endswith(("*", "!"))]
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,22 @@ class Explainer:
     cells: tuple[Cell | None, ...]
     metrics: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def verdicts(self) -> list[str]:
+        """Its verdicts under the checks that it has one of."""
+        return [cell.verdict for cell in self.cells if cell]
+
+    @property
+    def worst(self) -> int:
+        """The place among `MARKS` of its first verdict there; larger if it has none."""
+        order = [*MARKS]
+        return min((order.index(v) for v in self.verdicts if v in MARKS), default=len(order))
+
+    @property
+    def mark(self) -> str:
+        """The sign of its worst verdict."""
+        return [*MARKS.values(), ""][self.worst]
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -97,18 +136,20 @@ class Content:
 
     def __init__(self, results: Results) -> None:
         self._results = results
-        self.valid = results.valid
-        self.validity = sentences.validity(results)
-        self.problems, self.guards = results.problems, results.guards
+        self.subject = answer.subject(results)
         self.checks = view.ran(results)
         self.explainers = tuple(self._explainers())
-        self.tested = [row for row in self.explainers if not row.control]
+        tested = (row for row in self.explainers if not row.control)
+        self.tested = sorted(tested, key=lambda row: row.worst)
         self.controls = [row for row in self.explainers if row.control]
-        self.verdicts = list(
-            dict.fromkeys(cell.verdict for row in self.tested for cell in row.cells if cell)
-        )
-        self.command = str(results.provenance.get("command", ""))
+        self.verdicts = list(dict.fromkeys(v for row in self.tested for v in row.verdicts))
         self.sections = tuple(self._sections())
+
+    @property
+    def title(self) -> str:
+        """Names the run among others in a browser."""
+        asked = ", ".join(self.checks) or "metrics"
+        return self.subject if self.subject == asked else f"{self.subject}, {asked}"
 
     def similarities(self, check: str) -> list[str]:
         """The similarities that scored a check."""
@@ -122,15 +163,17 @@ class Content:
         """Rows of the table of numbers of an explainer."""
         return plain_language.stages(self._results, check, explainer)
 
-    def curves(self, check: str, explainer: str) -> Picture | None:
+    def chart(self, cell: Cell, explainer: str) -> charts.Chart | None:
         """Similarity curves of an explainer along a check; None if it never ran."""
-        text = f"Similarity of the maps of {explainer} along {check}; the numbers stand below."
-        figure = explainer_figure(self._results, check, explainer)
-        return None if figure is None else Picture(_svg_address(figure), text)
+        return charts.chart(self._results, cell.check, explainer, decides=cell.decides)
 
     def strips(self, check: str, explainer: str) -> tuple[pictures.Strip, ...]:
         """Maps of the example images by an explainer along a check."""
         return pictures.strips(self._results, check, explainer)
+
+    def bar(self, explainer: str) -> pictures.Bar:
+        """What the colours of an explainer's maps mean."""
+        return pictures.bar(self._results, explainer)
 
     def besides(self) -> Iterator[Picture]:
         """Figures of the networks and of the calibration."""
@@ -148,11 +191,12 @@ class Content:
         control_names = view.controls(results)
         plain = {check: plain_language.plain(results, check) for check in self.checks}
         verdicts, metrics = view.side_by_side(results), quality.declared(results)
+        none = (None,) * len(self.checks)
         names = dict.fromkeys([*verdicts, *results.quality.get("explainer", ())])
         for number, name in enumerate(names):
             cells = tuple(
-                _cell(check, row, plain[check][name]) if row else None
-                for check, row in zip(self.checks, verdicts.get(name, ()), strict=True)
+                _cell(results, check, row, plain[check][name]) if row else None
+                for check, row in zip(self.checks, verdicts.get(name, none), strict=True)
             )
             fact = plain_language.fact(results, name)
             measured = [(m, quality.cell(results, name, m, facts)) for m, facts in metrics.items()]
@@ -161,13 +205,26 @@ class Content:
             )
 
 
-def _cell(check: str, row: view.Row, sentence: str) -> Cell:
+def _cell(results: Results, check: str, row: view.Row, sentence: str) -> Cell:
     kind = row.verdict if row.verdict in MARKS else "none"
+    if row.control:
+        kind = "due" if row.ok else "wrong"
+    names = zip(view.similarities(results, check), row.others, strict=True)
+    others = tuple(f"{name} {number}" for name, number in names)
     return Cell(
         check, row.verdict, kind, MARKS.get(row.verdict, "-"), row.retained,
-        f"{row.value:.6f}" if row.value == row.value else "",
-        sentence, row.reason, row.others, row.expected, row.ok,
+        f"{row.value:.6f}" if row.value == row.value else "", _spread(results, check, row),
+        sentence, row.reason, row.similarity, others,
+        tuple(plain_language.sides(results, row)), row.expected, row.ok,
     )  # fmt: skip
+
+
+def _spread(results: Results, check: str, row: view.Row) -> Spread | None:
+    line = lines.line(results, check, row.similarity)
+    if line is None or view.expectation(results, check).is_scored or row.value != row.value:
+        return None
+    numbers = (row.low, row.value, row.high, line)
+    return Spread(*(round(100 * min(max(n, 0), 1), 1) if n == n else 0.0 for n in numbers))
 
 
 @mpl.rc_context(style.STYLE)

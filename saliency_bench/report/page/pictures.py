@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -13,7 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from saliency_bench.report import view
-from saliency_bench.report.figures.palette import palette, plane, scaled
+from saliency_bench.report.figures.palette import (
+    Array,
+    Palette,
+    emptiness,
+    palette,
+    plane,
+    scaled,
+)
 from saliency_bench.results import Results
 
 SIDE = 112
@@ -26,21 +32,55 @@ UNDEFINED = (160, 160, 160)
 """Grey, the colour of pixels where a map has no numbers."""
 
 
+HEIGHT = 6
+"""Of a colour bar, in pixels."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A map at one stage.
+
+    Attributes:
+        name: of the stage.
+        source: the map as a data URL; empty if it shows nothing.
+        empty: why it shows nothing, in words.
+    """
+
+    name: str
+    source: str
+    empty: str
+
+
 @dataclass(frozen=True)
 class Strip:
-    """One image and its maps along a check.
+    """One image and its maps along a check, that of the untouched network first.
 
     Attributes:
         title: of the image.
         image: the image as a data URL.
-        maps: `(name of the stage, map as a data URL)`, the untouched network first.
-        palette: what the colours mean.
+        size: its width and height, in pixels.
+        frames: a map per stage.
     """
 
     title: str
     image: str
-    maps: tuple[tuple[str, str], ...]
-    palette: str
+    size: tuple[int, int]
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What the colours of an explainer's maps mean.
+
+    Attributes:
+        source: a colour bar as a data URL.
+        low: the number at its left end.
+        text: what kind of map it is.
+    """
+
+    source: str
+    low: str
+    text: str
 
 
 def strips(results: Results, check: str, explainer: str) -> tuple[Strip, ...]:
@@ -58,15 +98,26 @@ def strips(results: Results, check: str, explainer: str) -> tuple[Strip, ...]:
     conditions = examples.conditions.get(check, {})
     names = {s: conditions.get(s, f"stage {s}") for s in sorted(by_stage)}
     names[0] = view.expectation(results, check).words.untouched
-    rows = []
-    for place, pixels in enumerate(examples.pictures(check)):
-        colours = palette(plane(by_stage[0][place]))
-        maps = tuple(
-            (name, _map(scaled(plane(by_stage[stage][place])), colours.colours, colours.low))
-            for stage, name in names.items()
+    colours = palette(signed=view.signed(results, explainer))
+    return tuple(
+        Strip(
+            examples.title(check, place),
+            _image(pixels),
+            (pixels.shape[1], pixels.shape[0]),
+            tuple(
+                _frame(name, plane(by_stage[stage][place]), colours)
+                for stage, name in names.items()
+            ),
         )
-        rows.append(Strip(examples.title(check, place), _image(pixels), maps, colours.label))
-    return tuple(rows)
+        for place, pixels in enumerate(examples.pictures(check))
+    )
+
+
+def bar(results: Results, explainer: str) -> Bar:
+    """The colour bar of an explainer's maps."""
+    colours = palette(signed=view.signed(results, explainer))
+    ramp = np.tile(np.linspace(colours.low, 1, SIDE), (HEIGHT, 1))
+    return Bar(_map(ramp, colours), "-p99" if colours.low < 0 else "0", colours.label)
 
 
 def address(content: bytes, kind: str) -> str:
@@ -74,9 +125,14 @@ def address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _map(values: NDArray[np.floating[Any]], colours: str, low: float) -> str:
-    shares = np.clip((values - low) / (1 - low), 0, 1)
-    painted = mpl.colormaps[colours](np.nan_to_num(shares), bytes=True)[..., :3].copy()
+def _frame(name: str, values: Array, colours: Palette) -> Frame:
+    why = emptiness(values)
+    return Frame(name, "" if why else _map(scaled(values), colours), why)
+
+
+def _map(values: Array, colours: Palette) -> str:
+    shares = np.clip((values - colours.low) / (1 - colours.low), 0, 1)
+    painted = mpl.colormaps[colours.colours](np.nan_to_num(shares), bytes=True)[..., :3].copy()
     painted[~np.isfinite(values)] = UNDEFINED
     return _small(painted)
 

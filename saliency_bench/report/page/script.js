@@ -1,5 +1,18 @@
 "use strict";
 
+document.documentElement.classList.add("live");
+
+// What stands for the same explainer in the table, in the contents and among the cards.
+const named = (name) => document.querySelectorAll(`[data-name="${CSS.escape(name)}"]`);
+
+// A link to a part that is folded unfolds it.
+for (const link of document.querySelectorAll('a[href^="#"]')) {
+  link.addEventListener("click", () => {
+    const folded = document.querySelector(link.hash)?.closest("details");
+    if (folded) folded.open = true;
+  });
+}
+
 // Sorting: a number where there is one, else the text; rows without either come last.
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
@@ -18,6 +31,9 @@ for (const button of document.querySelectorAll("th button")) {
       return rising ? order : -order;
     };
     for (const body of table.tBodies) body.append(...[...body.rows].sort(compared));
+    for (const row of [...table.tBodies[0].rows]) {
+      for (const one of named(row.dataset.name)) one.parentElement.append(one);
+    }
   });
 }
 
@@ -31,10 +47,10 @@ if (form) {
     const verdict = form.elements.verdict.value;
     let shown = 0;
     for (const row of rows) {
-      const named = row.dataset.name.toLowerCase().includes(name);
+      const called = row.dataset.name.toLowerCase().includes(name);
       const judged = !verdict || row.dataset.verdicts.split("|").includes(verdict);
-      row.hidden = !(named && judged);
-      shown += !row.hidden;
+      for (const one of named(row.dataset.name)) one.hidden = !(called && judged);
+      shown += called && judged;
     }
     told.textContent = `${shown} of ${rows.length} rows`;
   };
@@ -42,19 +58,37 @@ if (form) {
   form.addEventListener("submit", (event) => event.preventDefault());
 }
 
-// A slider shows one stage of the maps beside it.
-for (const slider of document.querySelectorAll(".slider input")) {
-  const card = slider.closest(".maps");
+// A slider shows one stage of the maps beside it, and thumbnails one of the images.
+for (const maps of document.querySelectorAll(".maps")) {
+  const slider = maps.querySelector(".slider input");
+  const strips = [...maps.querySelectorAll(".strip")];
   const show = () => {
-    for (const map of card.querySelectorAll(".stage")) {
+    for (const map of maps.querySelectorAll(".stage")) {
       map.classList.toggle("on", map.dataset.stage === slider.value);
     }
-    const name = card.querySelector(".stage.on").dataset.name;
-    card.querySelector("output").textContent = name;
+    const name = maps.querySelector(".stage.on figcaption").textContent;
+    maps.querySelector("output").textContent = name;
     slider.setAttribute("aria-valuetext", name);
   };
-  slider.addEventListener("input", show);
-  show();
+  if (slider) {
+    slider.addEventListener("input", show);
+    show();
+  }
+  const buttons = strips.map((strip) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(strip.querySelector("img").cloneNode());
+    button.addEventListener("click", () => choose(strip));
+    return button;
+  });
+  const choose = (chosen) => {
+    strips.forEach((strip, i) => {
+      strip.classList.toggle("on", strip === chosen);
+      buttons[i].setAttribute("aria-pressed", strip === chosen);
+    });
+  };
+  maps.querySelector(".choose").append(...buttons);
+  choose(strips[0]);
 }
 
 // Two numbers of each explainer against each other.
@@ -68,6 +102,10 @@ if (scatter) {
     return numbers.map((n) => from + (to - from) * (high > low ? (n - low) / (high - low) : 0.5));
   };
   const place = () => {
+    for (const name of ["across", "up"]) {
+      const chosen = axes[name].selectedOptions[0].textContent;
+      scatter.querySelector(`#scatter-${name}`).textContent = chosen;
+    }
     const of = (axis) => points.map((p) => Number(p.dataset.values.split("|")[axis.value]));
     const across = scaled(of(axes.across), 60, 520);
     const up = scaled(of(axes.up), 310, 25);

@@ -14,6 +14,20 @@ from saliency_bench.results import Results
 _ROUNDING = 1e-6  # an interval of maps that never change has no width
 
 
+def dosed(results: Results) -> list[str]:
+    """The checks that ran on explainers whose `retained` is known in advance."""
+    has_thresholds = any(
+        line is not None for line in results.provenance.get("thresholds", {}).values()
+    )
+    has_doses = has_thresholds and results.provenance.get("doses")
+    # A measured ceiling itself holds only the share that surely survives: no dose stands out.
+    return [
+        check
+        for check in view.ran(results)
+        if has_doses and view.ceiling_stage(results, check) is None
+    ]
+
+
 def doses(results: Results, check: str, similarity: str) -> pd.DataFrame:
     """`retained`, `low` and `high` over the cascade, indexed by the share that survives.
 

@@ -8,13 +8,17 @@ from typing import Any
 
 from saliency_bench.protocols import SCHEMA_VERSION
 from saliency_bench.report import view
-from saliency_bench.report.blocks import Block, Bullets, Grid, Paragraph
+from saliency_bench.report.blocks import Block, Bullets, Facts, Grid, Paragraph
+from saliency_bench.report.board import Part
 from saliency_bench.report.figures.planned import PlannedFigure
 from saliency_bench.report.sections import SECTIONS, Section
 from saliency_bench.report.text.markup import escape, table
 from saliency_bench.results import Results
 
-_LOUD = ("strong", "alarm")
+IN_TABLES = frozenset({"cards", "controls", "scatter"})
+"""Kinds of blocks whose numbers stand in tables already."""
+
+_LOUD = ("strong", "alarm", "answer")
 
 
 def text(results: Results, drawn: Iterable[PlannedFigure]) -> str:
@@ -22,6 +26,14 @@ def text(results: Results, drawn: Iterable[PlannedFigure]) -> str:
     figures = list(drawn)
     bodies = [(section, _body(section, results, figures)) for section in SECTIONS]
     sections = [f"## {section.title}\n\n{body}" for section, body in bodies if body]
+    version = f"schema_version: {SCHEMA_VERSION}"
+    return "\n\n".join([*sections, version]).removeprefix("#") + "\n"
+
+
+def board_text(parts: Iterable[Part]) -> str:
+    """The board of several networks."""
+    bodies = [(part.title, filter(None, map(plain, part.blocks))) for part in parts]
+    sections = ["\n\n".join([f"## {title}", *blocks]) for title, blocks in bodies]
     version = f"schema_version: {SCHEMA_VERSION}"
     return "\n\n".join([*sections, version]).removeprefix("#") + "\n"
 
@@ -34,41 +46,44 @@ def _body(section: Section, results: Results, figures: list[PlannedFigure]) -> s
 def _block(block: Block, results: Results, figures: list[PlannedFigure]) -> str:
     if block.kind == "figures":
         return "\n\n".join(map(_figure, figures))
-    return _DRAWN[block.kind](block, results)
+    if block.kind == "verdicts":
+        return _verdicts(results)
+    return plain(block)
 
 
-def _paragraph(block: Paragraph, results: Results) -> str:
+def plain(block: Block) -> str:
+    """A block that needs no more of the run; no text for what tables hold already."""
+    return "" if block.kind in IN_TABLES else _PLAIN[block.kind](block)
+
+
+def _paragraph(block: Paragraph) -> str:
     return f"**{escape(block.text)}**" if block.weight in _LOUD else escape(block.text)
 
 
-def _bullets(block: Bullets, results: Results) -> str:
+def _facts(block: Facts) -> str:
+    return " · ".join(f"{escape(name)}: {escape(said)}" for name, said in block.pairs)
+
+
+def _bullets(block: Bullets) -> str:
     return "\n".join(f"- {escape(line)}" for line in block.lines)
 
 
-def _grid(block: Grid, results: Results) -> str:
+def _grid(block: Grid) -> str:
     return table(block.head, block.rows)
 
 
-def _verdicts(block: Block, results: Results) -> str:
+def _verdicts(results: Results) -> str:
     parts = [_overview(results)] if len(view.ran(results)) > 1 else []
     for check in view.ran(results):
         parts.append(f"### {escape(check)}\n\n{_verdict_table(results, check)}")
     return "\n\n".join(parts)
 
 
-def _nothing(block: Block, results: Results) -> str:
-    """No text for what tables hold already."""
-    return ""
-
-
-_DRAWN: Mapping[str, Callable[[Any, Results], str]] = {
+_PLAIN: Mapping[str, Callable[[Any], str]] = {
     "paragraph": _paragraph,
+    "facts": _facts,
     "bullets": _bullets,
     "grid": _grid,
-    "verdicts": _verdicts,
-    "cards": _nothing,
-    "controls": _nothing,
-    "scatter": _nothing,
 }
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from saliency_bench.protocols import AREA
-from saliency_bench.report import view
+from saliency_bench.report import lines, view
 from saliency_bench.results import Results
 
 _INPUT = (
@@ -60,6 +61,26 @@ def plain(results: Results, check: str) -> dict[str, str]:
     return {str(row["explainer"]): _sentence(results, check, row) for _, row in verdicts.iterrows()}
 
 
+_ASPECTS = {"absolute=False": "sign", "absolute=True": "magnitude"}
+"""What a similarity looks at, by one of its settings."""
+
+
+def sides(results: Results, row: view.Row) -> Iterator[tuple[str, str]]:
+    """What each similarity looks at, and its verdict, the one that decides first.
+
+    Nothing where all give the same verdict.
+    """
+    if row.disagrees:
+        for similarity, verdict in ({row.similarity: row.verdict} | row.disagrees).items():
+            yield _aspect(results, similarity), verdict.replace("_", " ")
+
+
+def _aspect(results: Results, similarity: str) -> str:
+    settings = str(results.provenance.get("similarities", {}).get(similarity, ""))
+    told = next((words for setting, words in _ASPECTS.items() if setting in settings), "")
+    return f"{told} ({similarity})" if told else similarity
+
+
 def _sentence(results: Results, check: str, row: pd.Series) -> str:
     name, verdict, reason = (str(row[key]) for key in ("explainer", "verdict", "reason"))
     if verdict in ("pass", "fail", "inconclusive"):
@@ -98,15 +119,11 @@ def _ending(results: Results, check: str, row: pd.Series) -> str:
 
 def _line(results: Results, check: str, similarity: str) -> str:
     """The line of the verdict in brackets; empty if there is none."""
-    line = dict(results.provenance.get("thresholds", {})).get(similarity)
-    expectation = view.expectation(results, check)
-    if not expectation.is_scored:
-        return "" if line is None else f" (the line is {_percent(line)} %)"
-    if expectation.number is None:
-        line = 1 - expectation.tolerance
-    elif expectation.number.line is not None:
-        line = expectation.number.line
-    return "" if line is None else f" (the line is {line:g})"
+    own = lines.line(results, check, similarity)
+    if own is None:
+        return ""
+    scored = view.expectation(results, check).is_scored
+    return f" (the line is {own:g})" if scored else f" (the line is {_percent(own)} %)"
 
 
 def _percent(share: float) -> str:
@@ -125,8 +142,8 @@ def stages(results: Results, check: str, explainer: str) -> list[tuple[str, list
         Rows `(name of the stage, a text per similarity)`.
     """
     names = view.stage_names(results, check) | {AREA: view.expectation(results, check).statistic}
-    own = (results.summary["check"] == check) & (results.summary["explainer"] == explainer)
-    rows = results.summary[own]
+    rows = view.summary(results, check)
+    rows = rows[rows["explainer"] == explainer]
     places = zip(rows["stage"], rows["similarity"].astype(str), strict=True)
     values = rows[view.deciding(results, check)].to_numpy(float)
     digits = view.expectation(results, check).digits

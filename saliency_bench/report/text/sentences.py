@@ -14,6 +14,9 @@ LEGEND = (
     "! a similarity whose own verdict is another one",
 )
 
+MANY = 2
+"""Most checks whose passes are put into one sentence."""
+
 REFERENCES = "tables/references.bib"
 """The papers behind a run, in its folder."""
 
@@ -30,6 +33,10 @@ def necessary(results: Results) -> str:
         return "no check ran: whether a map depends on what the network learned was not asked"
     checks = [check for check in view.ran(results) if not view.is_a_number(results, check)]
     clauses = [view.expectation(results, check).words.passes for check in checks]
+    if len(set(clauses)) > MANY:
+        return (
+            "necessary, not sufficient: a pass says what its check asks, not that the map is right"
+        )
     count = {0: "", 1: "", 2: " in both"}.get(len(checks), f" in all {len(checks)}")
     says = ", and that ".join(dict.fromkeys(clauses)) or "the map depends on what was learned"
     return f"necessary, not sufficient: a pass{count} says that {says}, not that the map is right"
@@ -56,7 +63,8 @@ def outcome(results: Results, check: str) -> str:
 def validity(results: Results) -> str:
     """One or two sentences: which verdicts of the run can be used."""
     if results.problems:
-        return f"The run is NOT valid, use none of its verdicts: {'; '.join(results.problems)}"
+        causes = "; ".join([*results.problems, *warnings(results)])
+        return f"The run is NOT valid, use none of its verdicts: {causes}"
     failed = guarded(results)
     if not view.ran(results) and not results.quality.empty:
         return _metrics_valid(results)
@@ -102,11 +110,14 @@ def refusals(results: Results) -> dict[str, str]:
     return {check: f"{check} was not run: {reason}." for check, reason in reasons}
 
 
+def warnings(results: Results) -> list[str]:
+    """What weakens the run; with problems, these are their likely causes."""
+    return [f"warning: {line}" for line in results.provenance.get("warnings", ())]
+
+
 def remarks(results: Results) -> list[str]:
     """Warnings, then notes, for the reader."""
-    facts = results.provenance
-    warnings = [f"warning: {line}" for line in facts.get("warnings", ())]
-    return warnings + [f"note: {line}" for line in facts.get("notes", ())]
+    return warnings(results) + [f"note: {line}" for line in results.provenance.get("notes", ())]
 
 
 def meaning(results: Results) -> Iterator[Block]:
@@ -116,8 +127,8 @@ def meaning(results: Results) -> Iterator[Block]:
     ceilings = dict.fromkeys(e.ceiling.name for e in expectations if e.ceiling.stage is not None)
     unchanged = f" or, where the ceiling is measured, as much as {', '.join(ceilings)} do"
     yield Paragraph(
-        f"A verdict is {necessary(results)}. A map can pass and still point at the wrong pixels, "
-        "and noise keyed by what is broken passes too: do not rank explainers by it.",
+        "A map can pass and still point at the wrong pixels, and noise keyed by what is broken "
+        "passes too."
     )
     kept = [
         check for check in view.ran(results) if view.expectation(results, check).expects == "keep"

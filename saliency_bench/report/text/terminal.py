@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saliency_bench.report import view
-from saliency_bench.report.blocks import Block, Bullets, Grid, Paragraph
+from saliency_bench.report.blocks import Block, Bullets, Facts, Grid, Paragraph
 from saliency_bench.report.sections import SECTIONS
 from saliency_bench.report.text.console import shown
 from saliency_bench.results import Results
@@ -26,7 +26,9 @@ _CHECK = 35
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "undefined": "yellow"}
 
-_WEIGHTS = {"plain": "", "strong": "bold", "alarm": "bold red", "quiet": "yellow"}
+_WEIGHTS = {
+    "plain": "", "strong": "bold", "alarm": "bold red", "quiet": "yellow", "answer": "bold",
+}  # fmt: skip
 
 _MUST = {"": "none due", "pass": "must pass", "fail": "must fail"}
 
@@ -46,6 +48,10 @@ def verdict_table(results: Results, *, width: int = 110) -> Table:
 
 def _paragraph(block: Paragraph, results: Results, width: int) -> Iterator[RenderableType]:
     yield shown(block.text, style=_WEIGHTS[block.weight])
+
+
+def _facts(block: Facts, results: Results, width: int) -> Iterator[RenderableType]:
+    yield shown("   ".join(f"{name}: {said}" for name, said in block.pairs))
 
 
 def _bullets(block: Bullets, results: Results, width: int) -> Iterator[RenderableType]:
@@ -77,6 +83,7 @@ def _nothing(block: Block, results: Results, width: int) -> Iterator[RenderableT
 
 _DRAWN: Mapping[str, Callable[[Any, Results, int], Iterator[RenderableType]]] = {
     "paragraph": _paragraph,
+    "facts": _facts,
     "bullets": _bullets,
     "grid": _grid,
     "verdicts": _verdicts,
