@@ -14,7 +14,7 @@ from scipy import stats
 from saliency_bench.inference.intervals import UNKNOWN, UPPER
 from saliency_bench.inference.metric_reliability import agreement
 from saliency_bench.inference.ranks import LEAST_IMAGES, ranks
-from saliency_bench.protocols import STATUSES
+from saliency_bench.protocols import FAILURES, STATUSES
 from saliency_bench.protocols.metrics import MetricFacts
 
 QUALITY = (
@@ -26,6 +26,9 @@ QUALITY = (
 BETTER, NOT_BETTER, INCONCLUSIVE, UNDEFINED = "better", "not better", "inconclusive", "undefined"
 RESULTS = (BETTER, NOT_BETTER, INCONCLUSIVE, UNDEFINED)
 """What a metric says of an explainer, compared with chance."""
+
+CONFIDENCE = 2 * UPPER - 1
+"""Of intervals."""
 
 SURELY = 0.999
 """Confidence at which noise must not be better than chance."""
@@ -66,7 +69,7 @@ def assess(
     """
     table: list[dict[str, Any]] = []
     problems: list[str] = []
-    warnings: list[str] = []
+    warnings: list[tuple[str, str]] = []
     gains: dict[str, dict[str, pd.Series]] = {metric: {} for metric in metrics}
     for (explainer, metric), all_rows in rows:
         facts, kind, own = metrics[metric], controls.get(explainer, ""), _distinct(all_rows)
@@ -78,15 +81,20 @@ def assess(
         table.append({"explainer": explainer, "metric": metric, **row})
         expected = facts.controls.get(kind, "")
         if expected == BETTER and row["verdict"] not in ("", BETTER):
-            line = f"{metric}: {explainer} must be better than chance; it is {row['verdict']}"
-            (problems if row["verdict"] == NOT_BETTER else warnings).append(line)
-        if expected == NOT_BETTER and _mean(_gains(own, facts), SURELY)[1] > 0:
+            found = row["verdict"].replace("_", " ")
+            line = f"{metric}: {explainer} must be better than chance; it is {found}"
+            if found == NOT_BETTER:
+                problems.append(line)
+            else:
+                warnings.append((metric, line))
+        if expected == NOT_BETTER and _gain(own, facts, SURELY)[1] > 0:
             problems.append(f"{metric}: {explainer} must not be better than chance; it is, surely")
     compared = {metric: pd.DataFrame(columns).dropna() for metric, columns in gains.items()}
     whole = pd.DataFrame(table, columns=list(QUALITY))
-    return Quality(
-        whole, ranks(compared), tuple(problems), tuple(warnings), dict(_agreements(compared))
-    )
+    # Of a metric that was not measured at all, a control says nothing.
+    measured = set(whole["metric"][~whole["verdict"].isin(FAILURES)])
+    lines = tuple(line for metric, line in warnings if metric in measured)
+    return Quality(whole, ranks(compared), tuple(problems), lines, dict(_agreements(compared)))
 
 
 def _agreements(gains: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, tuple[float, ...]]]:
@@ -136,8 +144,8 @@ def _row(own: pd.DataFrame, facts: MetricFacts) -> dict[str, Any]:
         return {"n_images": 0, "undefined": np.nan, **nothing, "verdict": own["status"].iloc[0]}
     values, gains = own["value"].to_numpy(float), _gains(own, facts)
     defined = np.isfinite(values)
-    mean, low, high = _mean(values)
-    gain, gain_low, gain_high = _mean(gains)
+    mean, low, high = _hit_rate(values) if facts.hits else _mean(values)
+    gain, gain_low, gain_high = _gain(own, facts)
     return {
         "n_images": int(defined.sum()),
         "undefined": float(1 - defined.mean()),
@@ -146,6 +154,19 @@ def _row(own: pd.DataFrame, facts: MetricFacts) -> dict[str, Any]:
         "gain": gain, "gain_low": gain_low, "gain_high": gain_high,
         "verdict": _verdict(gains, gain_low, gain_high) if facts.chance else "",
     }  # fmt: skip
+
+
+def _gain(
+    own: pd.DataFrame, facts: MetricFacts, confidence: float = CONFIDENCE
+) -> tuple[float, ...]:
+    """The mean gain and its interval."""
+    gains = _gains(own, facts)
+    if not facts.hits:
+        return _mean(gains, confidence)
+    known = own[np.isfinite(gains)]
+    rate = _hit_rate(known["value"].to_numpy(float), confidence)
+    ends = _signed(pd.Series(rate) - known["chance"].mean(), facts)
+    return (float(ends[0]), *map(float, np.sort(ends[1:])))
 
 
 def _gains(own: pd.DataFrame, facts: MetricFacts) -> NDArray[np.float64]:
@@ -172,7 +193,7 @@ def _enough(values: NDArray[np.float64]) -> bool:
     return bool(defined.sum() >= LEAST_IMAGES and defined.mean() >= 0.5)
 
 
-def _mean(values: NDArray[np.float64], confidence: float = 2 * UPPER - 1) -> tuple[float, ...]:
+def _mean(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> tuple[float, ...]:
     """The mean of the finite values, and its interval by Student's t over images."""
     known = values[np.isfinite(values)]
     if not len(known):
@@ -183,3 +204,15 @@ def _mean(values: NDArray[np.float64], confidence: float = 2 * UPPER - 1) -> tup
     error = float(known.std(ddof=1)) / np.sqrt(len(known))
     half = float(stats.t.ppf((1 + confidence) / 2, len(known) - 1)) * error
     return (mean, mean - half, mean + half)
+
+
+def _hit_rate(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> tuple[float, ...]:
+    """The share of hits among the finite values, and its exact interval (Clopper-Pearson, 1934).
+
+    Student's t would have no width where all are hits, or none.
+    """
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return _mean(values)
+    found = stats.binomtest(int(known.sum()), len(known)).proportion_ci(confidence)
+    return (float(known.mean()), float(found.low), float(found.high))

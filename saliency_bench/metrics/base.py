@@ -35,6 +35,7 @@ class Metric(ABC):
         explains: whether it explains changed images.
         beside: what further numbers of an image are that `measure` gives, by name.
         controls: the result that a control must not miss, by the name of its class.
+        hits: whether each value is 1, a hit, or 0, a miss, and chance the probability of a hit.
     """
 
     family: ClassVar[Literal["faithfulness", "localisation", "robustness", "complexity"]]
@@ -47,6 +48,7 @@ class Metric(ABC):
     explains: ClassVar[bool] = False
     beside: ClassVar[Mapping[str, str]] = {}
     controls: ClassVar[Mapping[str, str]] = {}
+    hits: ClassVar[bool] = False
 
     @abstractmethod
     def bind(self, model: Any) -> BoundMetric:

@@ -70,6 +70,7 @@ class PointingGame(Localisation):
     papers: ClassVar[tuple[str, ...]] = ("zhang2018",)
     unit: ClassVar[str] = "share of hits"
     words: ClassVar[str] = "whether the pixel of highest relevance lies in the mask"
+    hits: ClassVar[bool] = True
     remark: ClassVar[str] = (
         "A constant map hits as often as the mask's share of the picture, on average."
     )

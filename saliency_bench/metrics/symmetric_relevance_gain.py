@@ -59,8 +59,8 @@ class SymmetricRelevanceGain(Metric):
         "the score if the least relevant superpixels are hidden first minus that if the most are"
     )
     remark: ClassVar[str] = (
-        "It depends on what stands in the place of hidden superpixels less than other metrics of "
-        "its family do."
+        "What stands in the place of hidden superpixels may change the order of explainers: "
+        "numbers of two imputers are not comparable."
     )
     beside: ClassVar[Mapping[str, str]] = {
         "in_scope": "the share of the randomly occluded images in which the same class wins"

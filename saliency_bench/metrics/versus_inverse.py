@@ -41,6 +41,8 @@ class VersusInverse(shared.Metric):
     base: Metric
 
     def __post_init__(self) -> None:
+        if isinstance(self.base, type) or not hasattr(self.base, "bind"):
+            raise ValueError(f"base must be a metric, such as ROAD(); got {self.base!r}")
         if self.base.family in ("robustness", "complexity") or getattr(
             self.base, "absolute", False
         ):

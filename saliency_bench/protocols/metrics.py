@@ -90,6 +90,7 @@ class MetricFacts:
         remark: what a reader must know, in whole sentences; empty if nothing.
         places: the share of the picture at each point of its curve; empty if it has none.
         beside: what its further numbers of an image are, by name.
+        hits: whether each value is 1, a hit, or 0, a miss, and chance the probability of a hit.
     """
 
     family: str
@@ -101,6 +102,7 @@ class MetricFacts:
     remark: str = ""
     places: tuple[float, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
+    hits: bool = False
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
@@ -124,6 +126,7 @@ class MetricFacts:
         return cls(
             metric.family, metric.direction, metric.unit, metric.words, metric.chance,
             dict(metric.controls), metric.remark, places, dict(metric.beside),
+            getattr(metric, "hits", False),
         )  # fmt: skip
 
 

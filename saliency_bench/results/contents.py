@@ -99,7 +99,7 @@ _METRIC = _declared(
     {
         **dict.fromkeys(("family", "unit", "words", "remark"), text),
         "direction": one_of("higher", "lower"),
-        "chance": flag,
+        **dict.fromkeys(("chance", "hits"), flag),
         "controls": mapping_of(text),
         "places": list_of(number),
         "beside": mapping_of(text),

@@ -60,6 +60,36 @@ def test_the_four_results(values, result):
     assert judged(rows(values)).table["verdict"].tolist() == [result]
 
 
+def test_hits_have_the_exact_interval_of_a_share():
+    hits = MetricFacts("localisation", "higher", "share of hits", "whether", True, hits=True)
+    values, chance = (
+        np.array([1.0, 1, 1, 0, 1, np.nan]),
+        np.array([0.2, 0.3, 0.1, 0.2, 0.2, np.nan]),
+    )
+    row = judged(rows(values, chance), hits).table.iloc[0]
+    # k of n: quantiles of the beta distributions (k, n - k + 1) and (k + 1, n - k).
+    low, high = stats.beta.ppf([0.025, 0.975], [4, 5], [2, 1])
+    assert row[["mean", "low", "high"]].tolist() == pytest.approx([0.8, low, high])
+    gains = row[["gain", "gain_low", "gain_high"]].tolist()
+    assert gains == pytest.approx([0.6, low - 0.2, high - 0.2])
+
+
+@pytest.mark.parametrize(
+    ("chance", "result"), [(0.8, "inconclusive"), (0.5, "inconclusive"), (0.4, "better")]
+)
+def test_five_hits_of_five_are_better_only_where_they_are_no_luck(chance, result):
+    hits = MetricFacts(
+        "localisation", "higher", "share of hits", "whether", True,
+        {"RandomFresh": "not better"}, hits=True,
+    )  # fmt: skip
+    found = judged(rows([1.0] * 5, [chance] * 5), hits, "noise", {"noise": "RandomFresh"})
+    # The exact probability of five hits is .33, .03 and .01: above .025, or below it; and above
+    # .0005, so that noise with this luck does not make a run invalid.
+    assert (found.table["verdict"].tolist(), found.problems) == ([result], ())
+    missed = judged(rows([0.0] * 5, [1 - chance] * 5), hits)
+    assert missed.table["verdict"].tolist() == [result.replace("better", "not better")]
+
+
 def test_without_chance_there_is_a_number_and_no_result():
     row = judged(rows([1.0, 2, 3, 4, 5], [np.nan] * 5), LOWER).table.iloc[0]
     assert (row["mean"], row["verdict"]) == (3.0, "")
@@ -70,6 +100,19 @@ def test_without_chance_there_is_a_number_and_no_result():
 def test_what_was_not_measured_is_a_row(status):
     row = judged(rows([np.nan], [np.nan], status)).table.iloc[0]
     assert (row["n_images"], row["verdict"]) == (0, status)
+
+
+def test_an_oracle_without_a_value_is_a_warning_only_where_the_metric_was_measured():
+    facts = MetricFacts(
+        "faithfulness", "higher", "logit", "the drop", True, {"PatchOracle": "better"}
+    )
+    oracle = (("oracle", "m"), rows([np.nan], [np.nan], "not_applicable"))
+    other = (("gradient", "m"), rows([1.0, 1.1, 0.9, 1.0, 1.05]))
+    found = [
+        assess(own, {"m": facts}, {"oracle": "PatchOracle"}) for own in ([oracle, other], [oracle])
+    ]
+    line = "m: oracle must be better than chance; it is not applicable"
+    assert [one.warnings for one in found] == [(line,), ()]
 
 
 def test_equal_images_count_once():

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from saliency_bench import metrics
 from saliency_bench.explainers.controls import CentrePrior, OwnRegion
 from saliency_bench.metrics.regions import REGION_SHARE
-from saliency_bench.protocols import NotApplicable
+from saliency_bench.protocols import MetricFacts, NotApplicable
 from saliency_bench.protocols.metrics import CHANCE, VALUE
 
 ALL = [
@@ -256,3 +256,11 @@ def test_an_undefined_value_has_no_chance(metric):
     maps = np.ones((3, 3, 3, 1), np.float32)
     found = metric.bind(None).measure(maps, maps, np.zeros(3, np.int64), regions=masks)
     assert np.isnan(found[CHANCE]).tolist() == [True, True, False]
+
+
+def test_only_the_pointing_game_says_that_its_values_are_hits():
+    kinds = metrics.RelevanceMass, metrics.RelevanceRank, metrics.LocalizationAUC
+    assert MetricFacts.of(metrics.PointingGame()).hits
+    assert not any(MetricFacts.of(kind()).hits for kind in kinds)
+    # The map and its inverse may both hit, so that their difference is no hit.
+    assert not MetricFacts.of(metrics.VersusInverse(metrics.PointingGame())).hits

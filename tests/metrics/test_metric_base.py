@@ -131,6 +131,8 @@ def test_a_count_is_a_whole_number(value, rule):
         (lambda: metrics.Deletion(imputer=0.0), r"imputer must be one, such as Fill\(0.0\)"),
         (lambda: metrics.ROAD(shares=0.5), "shares must be a list of numbers; got 0.5"),
         (lambda: metrics.MaxSensitivity(samples=2.5), "samples must be a whole number; got 2.5"),
+        (lambda: metrics.VersusInverse("road"), r"base must be a metric, such as ROAD\(\)"),
+        (lambda: metrics.VersusInverse(metrics.ROAD), r"base must be a metric, such as ROAD\(\)"),
         (lambda: metrics.VersusInverse(metrics.Gini()), "base must see the sign of a map; Gini"),
         (
             lambda: metrics.VersusInverse(metrics.RelevanceMass(absolute=True)),

@@ -153,6 +153,18 @@ def test_the_report_tells_all_of_it(request, tmp_path, fixture):
     assert "Quality of the maps" in page
 
 
+def test_a_metric_without_masks_takes_no_explainer_off_the_front(model, tmp_path):
+    given = {"centre": Centre(), "again": Centre(), "mass": RelevanceMass()}
+    explainers = {"middle": marking(4), "first": marking(0)}
+    results = run(model, explainers=explainers, metrics=given)
+    text = results.report(tmp_path).read_text()
+    board = text.split("## All evidence")[1].splitlines()
+    fronts = {name: line for name in explainers for line in board if line.startswith(f"| {name} ")}
+    assert fronts["middle"].endswith("| not applicable | yes |")
+    assert fronts["first"].endswith("| not applicable |  |")
+    assert not any("mass: own_region" in line for line in text.splitlines())
+
+
 def test_the_terminal_shows_the_table(alone):
     from rich.console import Console
 

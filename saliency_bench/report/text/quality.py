@@ -114,7 +114,11 @@ def tested(results: Results) -> list[str]:
 
 
 def _numbers(results: Results) -> pd.DataFrame:
-    """A row per explainer under test, a column per verdict and metric; larger is better."""
+    """A row per explainer under test, a column per verdict and metric; larger is better.
+
+    A column without any number, as of a metric that does not apply, compares nothing and is left
+    out.
+    """
     names, rows = tested(results), view.side_by_side(results)
     columns: dict[str, list[float]] = {}
     for place, check in enumerate(view.ran(results)):
@@ -128,7 +132,7 @@ def _numbers(results: Results) -> pd.DataFrame:
         sign = -1.0 if number == "mean" and facts.direction == "lower" else 1.0
         known = _of(results, metric)[number]
         columns[metric] = [sign * float(known.get(name, np.nan)) for name in names]
-    return pd.DataFrame(columns, index=names)
+    return pd.DataFrame(columns, index=names).dropna(axis=1, how="all")
 
 
 def _rows(results: Results, metrics: dict[str, MetricFacts]) -> Iterator[list[str]]:
