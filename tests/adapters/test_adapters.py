@@ -249,7 +249,7 @@ def test_the_files_in_the_docs_are_right(monkeypatch):
     """Each block is one explainer, by the name of its file's key."""
     monkeypatch.setitem(sys.modules, "my_module", SimpleNamespace(explain=gradient))
     text = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text()
-    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"```yaml[^\n]*\n(.*?)```", text, re.DOTALL)
     made = [
         instantiate(config)
         for block in blocks
