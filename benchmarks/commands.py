@@ -27,5 +27,6 @@ def run(folder: Path, *arguments: str, interpreter: tuple[str, ...] = ()) -> Cos
 def trained(*arguments: str) -> Iterator[Path]:
     """A working directory in which a run with these arguments finds its networks trained."""
     with TemporaryDirectory() as name:
-        run(Path(name), *arguments, "n_images=5", "draws=1", "run_dir=first")
+        few = ("explainer=[gradient]", "n_images=16", "draws=3")  # enough for a run that is valid
+        run(Path(name), *arguments, *few, "run_dir=first")
         yield Path(name)
