@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -184,3 +184,17 @@ def _require_fit(maps: Floats, images: Floats, regions: Regions | None) -> None:
         raise ValueError(
             f"regions must be {images.shape[:3]}, a mask per image; got shape {regions.shape}"
         )
+
+
+def rising(shares: Sequence[float]) -> tuple[float, ...]:
+    """Shares of the pixels as numbers.
+
+    Raises:
+        ValueError: if they do not rise between 0 and 1.
+    """
+    if not isinstance(shares, Sequence) or isinstance(shares, str):
+        raise ValueError(f"shares must be a list of numbers; got {shares!r}")
+    numbers = tuple(float(share) for share in shares)
+    if not numbers or not (np.diff([0.0, *numbers, 1.0]) > 0).all():
+        raise ValueError(f"shares must rise between 0 and 1; got {list(numbers)}")
+    return numbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Metric, ranked, require_count
+from saliency_bench.metrics.base import Metric, ranked, require_count, rising
 from saliency_bench.metrics.imputers import Fill, Imputer, require_imputer
 from saliency_bench.metrics.perturbed import Copies, Finish, Perturbing, Scene
 from saliency_bench.protocols import FineTuning, Floats, Output
@@ -95,12 +95,8 @@ class FFidelity(Metric):
     output: Output = "logit"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.shares, Sequence) or isinstance(self.shares, str):
-            raise ValueError(f"shares must be a list of numbers; got {self.shares!r}")
-        object.__setattr__(self, "shares", tuple(float(share) for share in self.shares))
+        object.__setattr__(self, "shares", rising(self.shares))
         edges = np.array([0.0, *self.shares, 1.0])
-        if not self.shares or not (np.diff(edges) > 0).all():
-            raise ValueError(f"shares must rise between 0 and 1; got {list(self.shares)}")
         if not np.allclose(edges + edges[::-1], 1):
             raise ValueError(
                 "shares must lie symmetrically around .5, so that a map that knows nothing has 0; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Metric, ranked
+from saliency_bench.metrics.base import Metric, ranked, rising
 from saliency_bench.metrics.imputers import Neighbours
 from saliency_bench.metrics.perturbed import (
     Copies,
@@ -61,12 +61,7 @@ class ROAD(Metric):
     output: Output = "logit"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.shares, Sequence) or isinstance(self.shares, str):
-            raise ValueError(f"shares must be a list of numbers; got {self.shares!r}")
-        object.__setattr__(self, "shares", tuple(float(share) for share in self.shares))
-        edges = np.array([0.0, *self.shares, 1.0])
-        if not self.shares or not (np.diff(edges) > 0).all():
-            raise ValueError(f"shares must rise between 0 and 1; got {list(self.shares)}")
+        object.__setattr__(self, "shares", rising(self.shares))
         Neighbours(self.noise)
 
     @property

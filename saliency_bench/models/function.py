@@ -5,21 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from saliency_bench.datasets.content import as_value_error, digest
-from saliency_bench.models.base import LoadedModel, outputs_of
-from saliency_bench.models.trainer import Trainer
+from saliency_bench.models.base import outputs_of
+from saliency_bench.models.learned import Learned
 from saliency_bench.models.training import Training
-from saliency_bench.protocols import Dataset, one_line, with_class
+from saliency_bench.protocols import one_line, with_class
 from saliency_bench.storage.fingerprint import function_content, function_name
 
 
 @dataclass(frozen=True)
-class Function:
+class Function(Learned):
     """A function that returns a Keras model; it is called for every network to train.
 
     The model may be Sequential, Functional, nested or subclassed, and end in logits or
@@ -31,29 +30,16 @@ class Function:
         training: how the networks are trained.
     """
 
-    trains: ClassVar[bool] = True
+    kind: ClassVar[str] = "function"
 
     build: Callable[..., Any]
     training: Training = field(default_factory=Training)
-
-    def load(self, dataset: Dataset, *, seed: int, cache: Path) -> LoadedModel:
-        """Train the network on the dataset, or read it from the cache.
-
-        Args:
-            dataset: the images to train on and to explain.
-            seed: of the initial weights and the order of images.
-            cache: folder of trained networks.
-
-        Raises:
-            ValueError: if the dataset has no training images, or does not fit the network.
-        """
-        return Trainer(self, dataset, seed=seed, cache=cache).load()
 
     def fingerprint(self) -> str:
         """Hash of the function's source, its arguments and the training."""
         return digest(
             {
-                "model": "function",
+                "model": self.kind,
                 "build": list(function_content(self.build)),
                 **asdict(self.training),
             }
