@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.leaderboard.costs import write_costs
-from experiments.leaderboard.networks import NETWORKS, Network, Run
+from experiments.leaderboard.networks import CHEAPER, NETWORKS, Network, Run
 from saliency_bench.study.build import Options
 from saliency_bench.study.vocabulary import config_dir, from_name
 
@@ -52,7 +52,7 @@ def commands(name: str, network: Network) -> Iterator[tuple[list[str], Path]]:
     """The command of each run of a network, and its folder."""
     for run_name, run in network.runs.items():
         folder = RUNS / name / run_name
-        settings = {**network.settings, **run.settings}
+        settings = {**CHEAPER, **network.settings, **run.settings}
         yield [*_asked(run), *(f"{key}={value}" for key, value in settings.items())], folder
 
 
@@ -78,7 +78,7 @@ def _run(overrides: list[str], folder: Path) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m experiments.leaderboard", description=__doc__)
-    parser.add_argument("networks", nargs="*", choices=[[], *NETWORKS], help="default: all")
+    parser.add_argument("networks", nargs="*", help=f"of {', '.join(NETWORKS)}; default: all")
     parser.add_argument("--compose", action="store_true", help="run nothing, write the board")
     return parser
 
