@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 
 import pytest
 from helpers import numpy_process
@@ -26,38 +25,32 @@ def tables(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """An undisturbed run, and about how many seconds one takes."""
-    folder = tmp_path_factory.mktemp("whole")
-    numpy_process.run(folder / "first")
-    process = numpy_process.start(folder / "whole")
-    begun = time.perf_counter()
-    process.join()
-    assert process.exitcode == 0
-    return folder / "whole", time.perf_counter() - begun
+    """The folder of an undisturbed run."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    numpy_process.run(folder)
+    return folder
 
 
-@pytest.mark.parametrize(
-    ("count", "stages"), [(10, 3), pytest.param(50, 10, marks=pytest.mark.slow)]
-)
-def test_kills_at_any_moment_lose_nothing(whole, tmp_path, count, stages):
-    """So many kills, which find the run with more than so many different numbers of cells."""
-    undisturbed, seconds = whole
-    moments, kills, kept = random.Random(0), 0, []
-    while kills < count:
-        folder = tmp_path / str(len(kept))
-        process = numpy_process.start(folder)
-        time.sleep(moments.uniform(0, seconds))
-        process.kill()
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_kills_at_any_moment_lose_nothing(whole, tmp_path, kills):
+    """So many kills, of runs with more and more cells."""
+    total = len(cells(whole))
+    moments = random.Random(0)
+    killed = 0
+    counts = [1 + number * (total - 1) // kills for number in range(kills)]
+    for number, count in enumerate(counts):
+        folder = tmp_path / str(number)
+        fate = numpy_process.dies_after(count, moments.uniform(0, 0.005))
+        process = numpy_process.start(folder, fate=fate)
         process.join()
-        kills += process.exitcode != 0
+        killed += process.exitcode != 0
         before = cells(folder)
+        assert count <= len(before) <= total
         numpy_process.run(folder)
-        assert tables(folder) == tables(undisturbed)
+        assert tables(folder) == tables(whole)
         assert before <= cells(folder)
         assert not strays(folder)
-        kept.append(len(before))
-    total = len(cells(undisturbed))
-    assert len({number for number in kept if 0 < number < total}) > stages, kept
+    assert killed > kills // 2
 
 
 def test_processes_on_one_folder_share_the_cells(whole, tmp_path):
@@ -67,24 +60,21 @@ def test_processes_on_one_folder_share_the_cells(whole, tmp_path):
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0]
-    assert tables(tmp_path / "run") == tables(whole[0])
+    assert tables(tmp_path / "run") == tables(whole)
     saved = numpy_process.saved(log)
-    assert len(saved) == len(set(saved)) == len(cells(whole[0]))
+    assert len(saved) == len(set(saved)) == len(cells(whole))
     assert not strays(tmp_path)
 
 
 def test_what_a_killed_process_was_at_is_done_by_its_neighbour(whole, tmp_path):
-    undisturbed, seconds = whole
-    moments = random.Random(1)
-    for place in range(5):
-        folder = tmp_path / str(place)
-        one, other = (numpy_process.start(folder) for _ in range(2))
-        time.sleep(moments.uniform(0.2, 0.8) * seconds)
-        one.kill()
+    for count in range(1, 6):
+        folder = tmp_path / str(count)
+        one = numpy_process.start(folder, fate=numpy_process.dies_after(count, 0.001))
+        other = numpy_process.start(folder)
         other.join()
         one.join()
         assert other.exitcode == 0
-        assert tables(folder) == tables(undisturbed)
+        assert tables(folder) == tables(whole)
 
 
 def test_a_run_may_be_moved_and_its_files_be_of_any_age(whole, tmp_path):
@@ -98,4 +88,4 @@ def test_a_run_may_be_moved_and_its_files_be_of_any_age(whole, tmp_path):
         before = cells(folder)
         numpy_process.run(folder)
         assert cells(folder) == before
-        assert tables(folder) == tables(whole[0])
+        assert tables(folder) == tables(whole)

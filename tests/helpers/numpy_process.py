@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.synchronize import Event
@@ -73,6 +74,28 @@ def dies_writing(count: int, moment: str, scratch: Path | None = None) -> Callab
         scratch: a folder in which lies what would otherwise be kept in memory.
     """
     return partial(_die_writing, count, moment, scratch)
+
+
+def dies_after(count: int, seconds: float) -> Callable[[], None]:
+    """The fate of a process that is killed a moment after it has saved so many cells.
+
+    Args:
+        count: of the cells.
+        seconds: of the moment; the process goes on meanwhile.
+    """
+    return partial(_die_after, count, seconds)
+
+
+def _die_after(count: int, seconds: float) -> None:
+    save, done = Store.save_cell, []
+
+    def saved(self: Store, key: str, arrays: Any) -> None:
+        save(self, key, arrays)
+        done.append(key)
+        if len(done) == count:
+            threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    Store.save_cell = saved  # type: ignore[method-assign]
 
 
 def _die_writing(count: int, moment: str, scratch: Path | None) -> None:
