@@ -87,6 +87,21 @@ class TruncatedNormal(Distribution):
 
 
 @dataclass(frozen=True)
+class Constant(Distribution):
+    """One number for all weights.
+
+    Attributes:
+        value: that number.
+    """
+
+    value: float
+
+    def fill(self, random: np.random.Generator, weights: NDArray[Any]) -> None:
+        """Replace all `weights` `[n]`."""
+        weights[:] = self.value
+
+
+@dataclass(frozen=True)
 class Whole(Distribution):
     """Weights that only one stream can draw, all at once.
 

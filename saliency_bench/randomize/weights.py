@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -14,6 +14,7 @@ from saliency_bench import network
 from saliency_bench.protocols import Floats
 from saliency_bench.protocols.processors import available
 from saliency_bench.randomize.distributions import (
+    Constant,
     Distribution,
     Normal,
     TruncatedNormal,
@@ -33,6 +34,12 @@ PAPER_STD = 0.01
 
 MANY = 10**6
 """Number of weights from which they are redrawn in parallel."""
+
+Key = tuple[int | str, ...]
+"""The name of a random stream."""
+
+Piece = tuple[Distribution, NDArray[Any], Key]
+"""What draws, the weights that it replaces, and its stream."""
 
 
 def blocks(model: Any) -> tuple[Block, ...]:
@@ -85,30 +92,32 @@ def redraw(
             raise ValueError(f"variables must belong to the model; {variable.path!r} does not")
     owners = _owners(model)
     values = [np.empty(v.shape, v.value.dtype.as_numpy_dtype) for v in variables]
-    pieces = []
+    pieces: list[Piece] = []
     for variable, value in zip(variables, values, strict=True):
         distribution = _distribution(owners.get(id(variable)), variable, policy)
-        key = ("weights", seed, draw, stage, positions[id(variable)])
-        for random, part in _pieces(value.reshape(-1), distribution.chunk, key):
-            pieces.append(partial(distribution.fill, random, part))
-    # Each piece has a stream of its own, so the order of the threads does not matter.
+        key = "weights", seed, draw, stage, positions[id(variable)]
+        pieces += _pieces(distribution, value.reshape(-1), key)
+    # Each piece has a stream of its own, so neither order nor threads matter.
     if sum(value.size for value in values) < MANY:
-        for fill in pieces:
-            fill()
+        _fill(pieces)
     else:
-        with ThreadPoolExecutor(available()) as pool:
-            for drawn in [pool.submit(fill) for fill in pieces]:
-                drawn.result()
+        pieces.sort(key=lambda piece: -piece[1].size)
+        threads = available()
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(_fill, (pieces[first::threads] for first in range(threads))))
     return values
 
 
-def _pieces(
-    weights: NDArray[Any], chunk: int, key: tuple[int | str, ...]
-) -> Iterator[tuple[np.random.Generator, NDArray[Any]]]:
-    """The chunks of `weights` `[n]`, each with its stream; the key of the first one is `key`."""
+def _fill(pieces: Iterable[Piece]) -> None:
+    for distribution, weights, key in pieces:
+        distribution.fill(stream(*key), weights)
+
+
+def _pieces(distribution: Distribution, weights: NDArray[Any], key: Key) -> Iterator[Piece]:
+    """The chunks of `weights` `[n]`; the stream of the first one is that of `key`."""
+    chunk = distribution.chunk
     for number, start in enumerate(range(0, weights.size, chunk)):
-        own = (*key, number) if number else key
-        yield stream(*own), weights[start : start + chunk]
+        yield distribution, weights[start : start + chunk], (*key, number) if number else key
 
 
 def _owners(model: Any) -> dict[int, Any]:
@@ -206,8 +215,15 @@ def _of_initializer(
             return np.asarray(kind.from_config({**config, "seed": seed})(shape))
 
         return Whole(draw)
-    values = np.asarray(initializer(shape))
-    return Whole(lambda _: values) if np.unique(values).size <= 1 else None
+    constant = _constant(initializer, shape)
+    return None if constant is None else Constant(constant)
+
+
+@lru_cache(maxsize=2**12)
+def _constant(initializer: Any, shape: tuple[int, ...]) -> float | None:
+    """The number that an initialiser fills a whole variable with; None if there are several."""
+    values = np.unique(np.asarray(initializer(shape)))
+    return float(values.sum()) if values.size <= 1 else None
 
 
 def _variance_scaling(initializer: Any, fans: tuple[float, float]) -> Distribution:
