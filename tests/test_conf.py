@@ -11,7 +11,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 
-from saliency_bench import checks, datasets, explainers, metrics, models, similarities
+from saliency_bench import checks, datasets, explainers, metrics, models, similarities, tracking
 from saliency_bench.cli import expected, objects
 from saliency_bench.cli.request import Schema
 from saliency_bench.explainers import CONTROLS
@@ -26,6 +26,7 @@ GROUPS = {
     "metric": metrics,
     "dataset": datasets,
     "model": models,
+    "tracker": tracking,
 }
 OPTIONS = [path for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 PRESETS = [*CONF.glob("experiment/*.yaml"), *STUDIES.glob("*/experiment/*.yaml")]
@@ -36,6 +37,7 @@ VERBS = {
     "metric": "bind",
     "dataset": "load",
     "model": "load",
+    "tracker": "log",
 }
 """What a thing of a group can do."""
 

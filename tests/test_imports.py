@@ -42,10 +42,11 @@ KNOWS = {
     "plot": {"protocols", "report", "storage"},
     "callbacks": METHODS
     | {"engine", "explainers", "inference", "plot", "similarities", "study"},
+    "tracking": {"protocols", "results"},
     "pytest_plugin": {"compare"},
     "cli": {
         "datasets", "engine", "inference", "models", "protocols", "report", "results", "storage",
-        "study",
+        "study", "tracking",
     },
     "explain": METHODS | {"cli", "datasets", "models", "plot"},
     "properties": METHODS | {"cli", "explainers"},

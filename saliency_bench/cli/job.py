@@ -54,6 +54,8 @@ def _run(config: DictConfig, folder: Path) -> int:
         return _plan(request)
     results = _stored_results(request) or _compute_results(request)
     _show(results, folder)
+    if request.tracker is not None:
+        tell(f"tracked: {request.tracker.log(results, folder)}")
     return _status(results, config)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -24,6 +24,9 @@ from saliency_bench.protocols import Output, TargetMode
 from saliency_bench.protocols.errors import known_names
 from saliency_bench.storage.fingerprint import content_key, source_digest
 from saliency_bench.storage.store import location
+
+if TYPE_CHECKING:
+    from saliency_bench.tracking import Tracker
 
 RESULTS = Path("results")
 """Folder of runs without a `run_dir`, and of trained networks."""
@@ -62,10 +65,12 @@ class Schema:
     similarity: dict[str, Any] = field(default_factory=dict)
     metric: dict[str, Any] = field(default_factory=dict)
     expected: dict[str, Any] = field(default_factory=dict)
+    tracker: Any = None
 
 
 _DECISIVE = sorted(
-    {f.name for f in fields(Schema)} - {"run_dir", "expected", "cores", "workers", "plan", "width"}
+    {f.name for f in fields(Schema)}
+    - {"run_dir", "expected", "cores", "workers", "plan", "width", "tracker"}
 )
 """Keys that decide the content of a run."""
 
@@ -95,6 +100,7 @@ class Request:
         dataset: the dataset's settings.
         output: the output to explain.
         model: the model's settings; None if its `_target_` builds the model itself.
+        tracker: sends the finished run to a store; None: the run stays in its folder.
         fingerprint: hash of everything that decides the numbers, files included; None if it is
             unknown: the model is not built yet, a function has not returned its images yet, or the
             source of a `_target_` is missing.
@@ -106,6 +112,7 @@ class Request:
     dataset: Any
     output: Output
     model: Any
+    tracker: Tracker | None
     fingerprint: str | None
 
 
@@ -158,23 +165,35 @@ def read_request(config: DictConfig, folder: Path) -> Request:
     if not isinstance(dataset, Source):
         raise ValueError(f"dataset must have load() and fingerprint(); got {dataset!r}")
     output = objects.output(config.output, "output")
+    tracker = _tracker(config.tracker)
     if not objects.holds_settings(config.get("model"), "model"):
-        return Request(config, folder, parts, dataset, output, None, None)
+        return Request(config, folder, parts, dataset, output, None, tracker, None)
     model = objects.build(config.model, "model")
     if not isinstance(model, Model):
         raise ValueError(f"model must have trains, load() and fingerprint(); got {model!r}")
     if isinstance(dataset, Function):  # the images may be others although its source is the same
-        return Request(config, folder, parts, dataset, output, model, None)
+        return Request(config, folder, parts, dataset, output, model, tracker, None)
     sources = list(_sources(OmegaConf.to_container(config, resolve=True)))
     if None in sources:
-        return Request(config, folder, parts, dataset, output, model, None)
+        return Request(config, folder, parts, dataset, output, model, tracker, None)
     identity = {
         "config": OmegaConf.to_yaml(OmegaConf.masked_copy(config, _DECISIVE)),
         "version": version("saliency-bench"),
         "files": [dataset.fingerprint(), model.fingerprint()],
         "sources": sources,
     }
-    return Request(config, folder, parts, dataset, output, model, content_key(identity))
+    return Request(config, folder, parts, dataset, output, model, tracker, content_key(identity))
+
+
+def _tracker(node: Any) -> Tracker | None:
+    if node is None:
+        return None
+    from saliency_bench.tracking import Tracker
+
+    tracker = objects.build(node, "tracker")
+    if not isinstance(tracker, Tracker):
+        raise ValueError(f"tracker must have log(results, folder); got {tracker!r}")
+    return tracker
 
 
 def _sources(node: Any) -> Iterator[str | None]:
