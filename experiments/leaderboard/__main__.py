@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from experiments.leaderboard import evidence
 from experiments.leaderboard.costs import write_costs
-from experiments.leaderboard.networks import CHEAPER, NETWORKS, Network, Run
-from saliency_bench.study.build import Options
-from saliency_bench.study.vocabulary import config_dir, from_name
+from experiments.leaderboard.networks import CHEAPER, NETWORKS, Network, Run, explainers
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "results" / "studies" / "leaderboard"
 EVIDENCE = ROOT / "results" / "reference" / "leaderboard"
 
-CONTROLS = "saliency_bench.explainers.controls"
-"""Where explainers are that are not under test."""
+COSTS = "costs.csv"
+"""What each explainer costs: measured once, beside the runs."""
 
 COMMON = ("draws=3", "similarity=[spearman_signed,spearman_abs]", "report.images=false")
 
@@ -34,18 +33,32 @@ COMMON = ("draws=3", "similarity=[spearman_signed,spearman_abs]", "report.images
 def main() -> int:
     """Run, measure and report; returns the exit status."""
     asked = _parser().parse_args()
+    if unknown := set(asked.networks) - set(NETWORKS):
+        print(
+            f"a network must be one of {', '.join(NETWORKS)}; got {unknown.pop()}", file=sys.stderr
+        )
+        return 2
     statuses = [
         _run(command, folder)
         for name in asked.networks or NETWORKS
         for command, folder in commands(name, NETWORKS[name])
         if not asked.compose
     ]
-    if not asked.compose:
-        write_costs(EVIDENCE / "costs.csv", explainers())
-    finished = sorted(path.parent for path in RUNS.glob("*/*/summary.csv"))
+    if not (RUNS / COSTS).exists():
+        write_costs(RUNS / COSTS, explainers())
+    finished = [RUNS / name / run for name, network in NETWORKS.items() for run in network.runs]
+    return max([*statuses, _compose([path for path in finished if (path / "report.md").exists()])])
+
+
+def _compose(finished: list[Path]) -> int:
+    """Write the board and what is kept of it; returns the status of the report."""
     report = [sys.executable, "-m", "saliency_bench.report", *map(str, finished), "--no-images"]
-    board = subprocess.run([*report, "--out", str(RUNS / "board")], cwd=ROOT, check=False)
-    return max([*statuses, board.returncode])
+    board = RUNS / "board"
+    status = subprocess.run([*report, "--out", str(board)], cwd=ROOT, check=False).returncode
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    shutil.copy(RUNS / COSTS, EVIDENCE / COSTS)
+    evidence.write(finished, board, EVIDENCE)
+    return status
 
 
 def commands(name: str, network: Network) -> Iterator[tuple[list[str], Path]]:
@@ -54,13 +67,6 @@ def commands(name: str, network: Network) -> Iterator[tuple[list[str], Path]]:
         folder = RUNS / name / run_name
         settings = {**CHEAPER, **network.settings, **run.settings}
         yield [*_asked(run), *(f"{key}={value}" for key, value in settings.items())], folder
-
-
-def explainers() -> dict[str, Any]:
-    """All explainers of conf/ that are under test; the controls of a run come by themselves."""
-    names = sorted(path.stem for path in Path(config_dir(), "explainer").glob("*.yaml"))
-    every = {name: from_name("explainer", name, Options()) for name in names}
-    return {name: own for name, own in every.items() if CONTROLS not in type(own).__module__}
 
 
 def _asked(run: Run) -> Iterator[str]:

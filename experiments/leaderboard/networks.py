@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from saliency_bench.study.build import Options
+from saliency_bench.study.vocabulary import config_dir, from_name
 
 DATA = "${oc.env:SALIENCY_BENCH_DATA,data}"
 
@@ -32,6 +37,9 @@ PLACE = (
     "grid_pointing", "relevance_mass", "relevance_rank", "pointing_game", "localization_auc",
 )  # fmt: skip
 """Metrics of mosaics, whose masks are known."""
+
+CONTROLS = "saliency_bench.explainers.controls"
+"""Where explainers are that are not under test."""
 
 CHEAPER = {
     "explainer.rise.samples": 256,
@@ -76,6 +84,25 @@ class Network:
     data: bool = True
 
 
+FEWER = {
+    **dict.fromkeys(
+        (f"explainer.{name}.samples" for name in ("rise", "lime", "kernel_shap", "hsic")), 128
+    ),
+    "explainer.sobol.samples": 4,
+    **dict.fromkeys(
+        (
+            f"explainer.{name}.samples"
+            for name in ("smoothgrad", "vargrad", "square_grad", "expected_gradients")
+        ),
+        25,
+    ),
+    "explainer.blur_ig.steps": 25,
+    "explainer.guided_ig.steps": 25,
+    "+explainer.xrai.base.steps": 25,
+    "explainer.ig_smoothgrad.samples": 5,
+}
+"""What the network of 224x224 pixels can bear of it: half, about."""
+
 _RESNET = {
     "dataset": "npz",
     "dataset.path": f"{DATA}/cifar10_test1000.npz",
@@ -93,6 +120,7 @@ _MOBILENET = {
     "model.weights": f"{DATA}/mobilenet_v1_0.75_224.weights.h5",
     "model.input_shape": "[224,224,3]",
     "+model.options.alpha": 0.75,
+    **FEWER,
 }
 _MNIST = {
     "dataset": "npz",
@@ -152,3 +180,10 @@ NETWORKS: Mapping[str, Network] = {
     ),
 }
 """In the order of the columns."""
+
+
+def explainers() -> dict[str, Any]:
+    """All explainers of conf/ that are under test; the controls of a run come by themselves."""
+    names = sorted(path.stem for path in Path(config_dir(), "explainer").glob("*.yaml"))
+    every = {name: from_name("explainer", name, Options()) for name in names}
+    return {name: own for name, own in every.items() if CONTROLS not in type(own).__module__}
