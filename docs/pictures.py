@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import shutil
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -20,12 +20,36 @@ from saliency_bench.report import page
 from saliency_bench.results import Results
 
 FIGURES = Path(__file__).parent / "figures"
-SHOTS: dict[str, tuple[tuple[int, int], Callable[[Any], Any]]] = {
-    "report": ((1366, 850), lambda tab: tab),
-    "report_card": ((1366, 850), lambda tab: tab.locator("main > .card").first),
-    "report_phone": ((390, 844), lambda tab: tab),
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture of the page.
+
+    Attributes:
+        width: of the screen, pixels.
+        height: of the screen, pixels.
+        part: the first part of the page that is photographed alone; None: what the screen shows.
+        scheme: the colours that the reader prefers.
+        media: what the page is shown on.
+    """
+
+    width: int = 1366
+    height: int = 850
+    part: str | None = None
+    scheme: Literal["light", "dark"] = "light"
+    media: Literal["screen", "print"] = "screen"
+
+
+CARD = "main > .card"
+SHOTS = {
+    "report": Shot(),
+    "report_card": Shot(part=CARD),
+    "report_phone": Shot(390, 844),
+    "report_dark": Shot(scheme="dark"),
+    "report_print": Shot(794, 1123, part=CARD, media="print"),  # the width of A4
 }
-"""Size of the screen and what is photographed, by the name of the file."""
+"""By the name of the file."""
 
 
 def main(run: str = "results/demo") -> None:
@@ -36,10 +60,12 @@ def main(run: str = "results/demo") -> None:
     text = page.html(Results.load(run))
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        for name, ((width, height), what) in SHOTS.items():
-            tab = chromium.new_page(viewport={"width": width, "height": height})
+        for name, shot in SHOTS.items():
+            tab = chromium.new_page(viewport={"width": shot.width, "height": shot.height})
+            tab.emulate_media(media=shot.media, color_scheme=shot.scheme)
             tab.set_content(text)
-            taken = Image.open(io.BytesIO(what(tab).screenshot()))
+            what = tab if shot.part is None else tab.locator(shot.part).first
+            taken = Image.open(io.BytesIO(what.screenshot()))
             taken.convert("RGB").save(FIGURES / f"{name}.png", optimize=True)
             tab.close()
         chromium.close()
