@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +70,8 @@ class MLflow:
 
 def _send(client: Any, run: str, results: Results, report: Path) -> None:
     from mlflow.entities import Metric, Param
-    from mlflow.utils.time import get_current_time_millis
 
-    now = get_current_time_millis()
+    now = int(time.time() * 1000)
     asked = [Param(name, text[:LONGEST]) for name, text in tracker.settings(results).items()]
     client.log_batch(run, params=asked)
     found = [Metric(_name(n), v, now, 0) for n, v in tracker.numbers(results).items()]
