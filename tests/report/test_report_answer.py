@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from helpers.runs import SIMILARITIES, both_of
 
 from saliency_bench.inference.quality import BETTER, NOT_BETTER
 from saliency_bench.report.text import answer
@@ -49,6 +50,19 @@ def test_one_check_is_named_and_several_are_counted(both):
     assert told(both, failed) == (
         f"2 of 2 fail a check: gradient ({one}); guided_backprop (2 of 2 checks)."
     )
+
+
+def test_of_many_it_says_how_many(make_results):
+    names = tuple(f"method_{n:02}" for n in range(answer.NAMED + 3))
+    everything = {(CHECK, name): "fail" for name in names}
+    assert told(make_results(explainers=names), everything) == (
+        f"15 of 15 fail: {', '.join(names[: answer.NAMED])} and 3 more."
+    )
+    several = both_of(explainers=names, similarities=SIMILARITIES[:2])
+    one, two = several.verdicts["check"].unique()
+    verdicts = {(check, name): "fail" for check in (one, two) for name in names}
+    verdicts |= {(two, name): "pass" for name in names[1:]}
+    assert told(several, verdicts) == f"15 of 15 fail a check ({one} 15, {two} 1)."
 
 
 def test_without_checks_the_metrics_answer(small):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -12,6 +13,9 @@ from saliency_bench.results import Results
 
 OPEN = ("inconclusive", "undefined")
 """Verdicts that leave the question open, in the order in which they are told."""
+
+NAMED = 12
+"""Most explainers that a headline names; of more it says how many."""
 
 
 def subject(results: Results) -> str:
@@ -58,12 +62,12 @@ def headline(results: Results) -> str:
     failed = {name: own["fail"] for name, own in judged.items() if "fail" in own}
     checks = _checks(results)
     what = " fail" if len(checks) == 1 else " fail a check"
-    said = [f"{len(failed)} of {len(judged)}{what}: {_named(failed, checks)}"]
+    said = [f"{len(failed)} of {len(judged)}{what}{_named(failed, checks)}"]
     if not failed:
         said = [f"None of {len(judged)}{what.replace('fail', 'fails')}"]
     for verdict in OPEN:
         left = {name: own[verdict] for name, own in judged.items() if verdict in own}
-        said += [f"{len(left)} {verdict}: {_named(left, checks)}"] * bool(left)
+        said += [f"{len(left)} {verdict}{_named(left, checks)}"] * bool(left)
     return f"{'. '.join(said)}."
 
 
@@ -84,14 +88,19 @@ def _judged(results: Results) -> dict[str, dict[str, list[str]]]:
 
 
 def _named(found: dict[str, list[str]], checks: list[str]) -> str:
-    """Explainers, with the checks if there are several."""
+    """Explainers, with the checks if there are several; of many, how many for each check."""
     if len(checks) == 1:
-        return ", ".join(found)
+        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        return f": {', '.join(list(found)[:NAMED])}{more}"
+    if len(found) > NAMED:
+        counts = Counter(check for own in found.values() for check in own)
+        return f" ({', '.join(f'{check} {counts[check]}' for check in checks if counts[check])})"
     groups: dict[str, list[str]] = {}
     for name, own in found.items():
         where = own[0] if len(own) == 1 else f"{len(own)} of {len(checks)} checks"
         groups.setdefault(where, []).append(name)
-    return "; ".join(f"{', '.join(names)} ({where})" for where, names in groups.items())
+    parts = [f"{', '.join(names)} ({where})" for where, names in groups.items()]
+    return f": {'; '.join(parts)}"
 
 
 def _measured(results: Results) -> str:
