@@ -149,21 +149,22 @@ def _heading(studies: Studies, metric: str) -> str:
 
 
 def _overview(studies: Studies) -> Iterator[Block]:
-    """A row per network: what it is, whether it can be used, and what failed."""
+    """A column per network: on how many images, whether it can be used, and what failed."""
     checks = _all(studies, view.ran)
     yield Paragraph(
         "A pass is necessary, not sufficient, and there is no single grade: each table asks one "
         "question. Intervals are those of the single run. A run that is not valid has no verdict "
         "that may be used."
     )
-    rows = []
-    for title, runs in studies.items():
+    columns = []
+    for runs in studies.values():
         said = {check: _failures(r, check) for r in runs for check in view.ran(r)}
         images = sorted({int(r.provenance["n_images"]) for r in runs if "n_images" in r.provenance})
         state = "valid" if all(results.valid for results in runs) else "NOT valid"
         counts = ", ".join(map(str, images)) or "-"
-        rows.append([title, counts, state, *(said.get(check, "-") for check in checks)])
-    yield Grid(["network and data", "images", "state", *checks], rows)
+        columns.append([counts, state, *(said.get(check, "-") for check in checks)])
+    rows = [list(row) for row in zip(["images", "state", *checks], *columns, strict=True)]
+    yield Grid(["question", *studies], rows)
     for title, results in _runs(studies):
         if not results.valid:
             yield Paragraph(f"{title}: {sentences.validity(results)}", "alarm")
