@@ -59,9 +59,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     if options.what is None:
         parser.error(f"WHAT must be one of {', '.join(GROUPS)}")
     if options.what not in GROUPS:
-        raise ValueError(
-            f"WHAT must be what there is; got {options.what}; {known_names(options.what, GROUPS)}"
-        )
+        raise ValueError(f"there is no list of {options.what}; {known_names(options.what, GROUPS)}")
     if options.config_dir is not None and not Path(options.config_dir).is_dir():
         raise ValueError(f"--config-dir must name a folder; got {options.config_dir!r}")
     return options

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,9 @@ _LINE = 296
 
 SCRIPT = "saliency-bench"
 """The console script."""
+
+UNREAD = 128 + 13
+"""Exit status when nobody reads on: that of a program which SIGPIPE ends."""
 
 _MODULE = "python -m saliency_bench"
 
@@ -62,6 +67,20 @@ def print_any_letter() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def _nobody_reads() -> bool:
+    """Whether who read standard output has gone, as `head` does; what is left is then dropped."""
+    try:
+        place = sys.stdout.fileno()
+    except (OSError, ValueError):  # it is no file
+        return False
+    watched = select.poll()
+    watched.register(place, 0)
+    gone = any(event & select.POLLERR for _, event in watched.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), place)
+    return gone
+
+
 def run(
     program: str,
     parse: Callable[[], Options],
@@ -80,9 +99,15 @@ def run(
         with interrupts.raised(), interrupts.kept():
             options = parse()
             try:
-                return work(options)
+                status = work(options)
+                sys.stdout.flush()
+                return status
             except SystemExit as stop:  # of code that is not ours
                 raise ValueError(one_line(stop)) from stop
+            except BrokenPipeError:
+                if not _nobody_reads():
+                    raise
+                return UNREAD
     except KeyboardInterrupt as stop:
         tell(program, "interrupted")
         return interrupts.status_of(stop)

@@ -107,3 +107,12 @@ def test_a_list_starts_neither_tensorflow_nor_hydra():
         [sys.executable, "-c", code, *listing.GROUPS], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_a_reader_who_has_had_enough_gets_no_message():
+    command = [sys.executable, "-m", "saliency_bench", "list", "explainers"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    found = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (141, "")
