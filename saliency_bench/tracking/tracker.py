@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
+from saliency_bench.protocols import interrupts
 from saliency_bench.protocols.errors import one_line
 from saliency_bench.results import Results
 
@@ -143,6 +144,7 @@ def reaching(store: str) -> Iterator[None]:
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     except Exception as error:  # a store's client may raise anything
+        interrupts.ask()
         raise ValueError(
             f"the run could not be sent to {store}: {one_line(error)}; it is complete and stays in "
             "its folder: the same command sends it again"
