@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
+import re
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,9 @@ TABLES = ("verdicts.csv", "quality.csv")
 PAGES = ("leaderboard.html", "leaderboard.md")
 """What the report over all runs is, from its folder."""
 
+_SINGLE = re.compile(r"<p>Reports of the single studies:.*?</p>\n", re.DOTALL)
+"""Links to what is not kept."""
+
 
 def write(finished: Iterable[Path], board: Path, kept: Path) -> None:
     """Write what is kept, beside the costs, which are there already.
@@ -31,7 +34,8 @@ def write(finished: Iterable[Path], board: Path, kept: Path) -> None:
     """
     finished = list(finished)
     for page in PAGES:
-        shutil.copy(board / page, kept / page)
+        text = (board / page).read_text(encoding="utf-8")
+        (kept / page).write_text(_SINGLE.sub("", text), encoding="utf-8")
     tables = {name: _all(finished, name) for name in TABLES}
     for name, table in tables.items():
         table.round(4).to_csv(kept / name, index=False)

@@ -25,6 +25,9 @@ Studies = Mapping[str, Sequence[Results]]
 NOT_APPLICABLE = "not applicable"
 """What is said where an explainer cannot serve a network."""
 
+NAMED = 3
+"""Most explainers that a cell names; the tables below name all."""
+
 LEAST = 4
 """Fewest explainers that two networks must share for an agreement of their orders."""
 
@@ -149,25 +152,29 @@ def _heading(studies: Studies, metric: str) -> str:
 
 
 def _overview(studies: Studies) -> Iterator[Block]:
-    """A column per network: on how many images, whether it can be used, and what failed."""
-    checks = _all(studies, view.ran)
+    """A column per network: what it is, whether it can be used, and what failed."""
     yield Paragraph(
         "A pass is necessary, not sufficient, and there is no single grade: each table asks one "
         "question. Intervals are those of the single run. A run that is not valid has no verdict "
         "that may be used."
     )
-    columns = []
-    for runs in studies.values():
-        said = {check: _failures(r, check) for r in runs for check in view.ran(r)}
-        images = sorted({int(r.provenance["n_images"]) for r in runs if "n_images" in r.provenance})
-        state = "valid" if all(results.valid for results in runs) else "NOT valid"
-        counts = ", ".join(map(str, images)) or "-"
-        columns.append([counts, state, *(said.get(check, "-") for check in checks)])
-    rows = [list(row) for row in zip(["images", "state", *checks], *columns, strict=True)]
-    yield Grid(["question", *studies], rows)
+    rows = [["images", *map(_images, studies.values())], ["state", *map(_state, studies.values())]]
+    for check in _all(studies, view.ran):
+        asked = ([r for r in runs if check in view.ran(r)] for runs in studies.values())
+        rows.append([check, *(_failures(runs[0], check) if runs else "-" for runs in asked)])
+    yield Grid(["check", *studies], rows)
     for title, results in _runs(studies):
         if not results.valid:
             yield Paragraph(f"{title}: {sentences.validity(results)}", "alarm")
+
+
+def _images(runs: Sequence[Results]) -> str:
+    counts = {int(r.provenance["n_images"]) for r in runs if "n_images" in r.provenance}
+    return ", ".join(map(str, sorted(counts))) or "-"
+
+
+def _state(runs: Sequence[Results]) -> str:
+    return "valid" if all(results.valid for results in runs) else "NOT valid"
 
 
 def _failures(results: Results, check: str) -> str:
@@ -176,7 +183,7 @@ def _failures(results: Results, check: str) -> str:
     rows = [row for row in view.verdict_rows(results, check) if not row.control]
     judged = [row for row in rows if row.verdict in ("pass", "fail")]
     failed = [row.explainer for row in judged if row.verdict == "fail"]
-    names = f": {', '.join(failed)}" if failed else ""
+    names = f": {', '.join(failed)}" if 0 < len(failed) <= NAMED else ""
     left = sum(row.verdict != NOT_APPLICABLE for row in rows) - len(judged)
     return f"{len(failed)} of {len(judged)} fail{names}" + (f"; {left} open" if left else "")
 

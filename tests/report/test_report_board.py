@@ -48,10 +48,17 @@ def test_runs_that_ask_the_same_of_one_network_are_columns_of_their_own(found):
 
 def test_the_overview_names_who_fails(parts):
     (table,) = grids(parts, "networks")
-    assert table.head == ["question", "a on digits", "b on digits"]
-    assert [row[0] for row in table.rows] == ["images", "state", "redraw"]
+    assert table.head == ["check", "a on digits", "b on digits"]
+    assert [row[0] for row in table.rows[:2]] == ["images", "state"]
     assert table.rows[1][1:] == ["valid", "valid"]
     assert table.rows[2][1] == "3 of 4 fail: half, most, left"
+
+
+def test_the_overview_only_counts_where_many_fail(found):
+    levels = {name: 0.9 for name in ("one", "two", "three", "four")}
+    many = {**found, "model=c": study("c", levels=levels)}
+    (table,) = grids(list(board.parts(board.titled(many))), "networks")
+    assert table.rows[2][3] == "4 of 4 fail"
 
 
 def test_verdicts_are_counted_over_networks_and_shown_for_each(found, parts):
