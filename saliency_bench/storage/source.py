@@ -19,7 +19,7 @@ from saliency_bench.storage.fingerprint import DIGEST, OURS, code_content
 PACKAGE = Path(__file__).parents[1]
 
 AROUND = frozenset(
-    {"inference", "results", "report", "plot", "compare", "callbacks", "explain", "cli"}
+    {"inference", "results", "report", "plot", "compare", "callbacks", "explain", "cli", "tracking"}
 )
 """Folders that work before a study or after its scores, so cannot change a score."""
 
