@@ -121,9 +121,11 @@ def costs(quality: pd.DataFrame, verdicts: pd.DataFrame, costs: pd.DataFrame) ->
 
 
 def _name_best(axes: mpl.axes.Axes, own: pd.DataFrame) -> None:
-    """The names of the three best explainers."""
-    for row in own.nlargest(3, "gain").to_dict("records"):
-        place = row["gradients"], row["gain"]
+    """The names of the three best explainers, one below the other."""
+    for place, row in enumerate(own.nlargest(3, "gain").to_dict("records")):
+        left = row["gradients"] > 100
         axes.annotate(
-            row["explainer"], place, xytext=(3, 3), textcoords="offset points", fontsize=5.5
-        )
+            row["explainer"], (row["gradients"], row["gain"]), fontsize=5.5,
+            xytext=(-4 if left else 4, 6 - 6 * place), textcoords="offset points",
+            ha="right" if left else "left",
+        )  # fmt: skip
