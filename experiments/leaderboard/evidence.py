@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
 from experiments.leaderboard import figure
 from experiments.leaderboard.networks import explainers
+from experiments.provenance import made_by
 
 TABLES = ("verdicts.csv", "quality.csv")
 """Tables of a run that are kept, those of all runs as one."""
@@ -49,12 +48,7 @@ def write(finished: Iterable[Path], board: Path, kept: Path) -> None:
     ):
         (kept / f"{name}.png").write_bytes(made)
     facts = {
-        "command": "python -m experiments.leaderboard",
-        "python": platform.python_version(),
-        "versions": {
-            name: version(name) for name in ("saliency-bench", "tensorflow", "keras", "numpy")
-        },
-        "machine": platform.machine(),
+        **made_by("python -m experiments.leaderboard"),
         "runs": {f"{path.parent.name}/{path.name}": _size(path) for path in finished},
     }
     (kept / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -76,12 +76,10 @@ class Network:
     Attributes:
         settings: overrides of all its runs.
         runs: by name.
-        data: whether its images or weights lie in the folder of the studies' data.
     """
 
     settings: Mapping[str, object]
     runs: Mapping[str, Run]
-    data: bool = True
 
 
 FEWER = {
@@ -139,7 +137,6 @@ NETWORKS: Mapping[str, Network] = {
             "maps": Run(metrics=MAP),
             "stability": Run(metrics=STABILITY, settings={"n_images": 8}),
         },
-        data=False,
     ),
     "vit_digits": Network(
         {"dataset": "digits", "model": "vit", "n_images": 32},
@@ -148,12 +145,10 @@ NETWORKS: Mapping[str, Network] = {
             "maps": Run(metrics=MAP),
             "stability": Run(metrics=STABILITY, settings={"n_images": 8}),
         },
-        data=False,
     ),
     "pooling_cnn_mosaics": Network(
         {"dataset": "mosaic", "model": "pooling_cnn", "n_images": 32},
         {"places": Run(metrics=PLACE)},
-        data=False,
     ),
     "cnn_mnist": Network(
         {**_MNIST, "n_images": 32},

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from experiments.metric_reliability import figure
 from experiments.metric_reliability.judged import Reliability, judge
 from experiments.metric_reliability.measure import INVERTED, ORACLES, SMOOTH
 from experiments.metric_reliability.variants import RETEST
+from experiments.provenance import made_by
 from saliency_bench.cli import objects, request
 from saliency_bench.explainers import CONTROLS, NAMED_CONTROLS
 from saliency_bench.inference.intervals import Interval
@@ -56,12 +55,7 @@ def write(networks: list[str], runs: Path, kept: Path) -> None:
     sizes = {name: (runs / name / "complete.txt").read_text(encoding="utf-8").strip()
              for name in networks}  # fmt: skip
     facts = {
-        "command": "python -m experiments.metric_reliability",
-        "python": platform.python_version(),
-        "versions": {
-            name: version(name) for name in ("saliency-bench", "tensorflow", "keras", "numpy")
-        },
-        "machine": platform.machine(),
+        **made_by("python -m experiments.metric_reliability"),
         "networks": sizes,
     }
     (kept / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -37,7 +37,7 @@ def test_all_explainers_under_test_are_asked_and_no_control():
     assert "attention_rollout" in explainers()
 
 
-def test_all_checks_and_metrics_are_asked_somewhere():
+def test_all_checks_are_asked_somewhere():
     asked = {name for own in NETWORKS.values() for run in own.runs.values() for name in run.checks}
     assert asked == {path.stem for path in Path(objects.config_dir(), "check").glob("*.yaml")}
 

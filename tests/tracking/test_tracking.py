@@ -37,11 +37,11 @@ def store(tmp_path, monkeypatch):
     return uri, client.MlflowClient(tracking_uri=uri)
 
 
-def tree(folder, client, run, place=None):
+def tree(client, run, place=None):
     """All artifacts of a run."""
     for item in client.list_artifacts(run, place):
         if item.is_dir:
-            yield from tree(folder, client, run, item.path)
+            yield from tree(client, run, item.path)
         else:
             yield item.path
 
@@ -95,7 +95,7 @@ def test_a_run_of_mlflow_holds_all_of_it(results, report, store):
     assert run.data.metrics == pytest.approx(tracker.numbers(results), abs=0)
     assert run.data.params == tracker.settings(results)
     assert run.data.tags["saliency_bench.state"] == tracker.state(results)
-    kept = set(tree(report, client, run.info.run_id))
+    kept = set(tree(client, run.info.run_id))
     assert kept == {"verdicts.json"} | {
         f"{place}/{path.name}" if place else path.name for path, place in tracker.files(report)
     }
