@@ -26,9 +26,12 @@ TRAINING = (
 
 MAP = (
     "symmetric_relevance_gain", "road", "deletion", "insertion", "faithfulness_correlation",
-    "infidelity", "gini", "entropy",
+    "infidelity", "versus_inverse", "gini", "entropy",
 )  # fmt: skip
 """Metrics of a map beside its network."""
+
+TRAINED = (*MAP, "f_fidelity")
+"""And the one that trains the network further, on training images."""
 
 STABILITY = ("max_sensitivity", "relative_stability")
 """Metrics that explain each image many times more."""
@@ -36,7 +39,7 @@ STABILITY = ("max_sensitivity", "relative_stability")
 PLACE = (
     "grid_pointing", "relevance_mass", "relevance_rank", "pointing_game", "localization_auc",
 )  # fmt: skip
-"""Metrics of mosaics, whose masks are known."""
+"""Metrics of mosaics, whose masks are known; `focus` has mosaics of its own."""
 
 CONTROLS = "saliency_bench.explainers.controls"
 """Where explainers are that are not under test."""
@@ -134,7 +137,7 @@ NETWORKS: Mapping[str, Network] = {
         {
             "weights": Run(UNTRAINED),
             "labels": Run(TRAINING, settings={"model": "small_cnn", "n_images": 16}),
-            "maps": Run(metrics=MAP),
+            "maps": Run(metrics=TRAINED),
             "stability": Run(metrics=STABILITY, settings={"n_images": 8}),
         },
     ),
@@ -142,17 +145,20 @@ NETWORKS: Mapping[str, Network] = {
         {"dataset": "digits", "model": "vit", "n_images": 32},
         {
             "weights": Run(UNTRAINED, settings={"n_images": 16}),
-            "maps": Run(metrics=MAP),
+            "maps": Run(metrics=TRAINED),
             "stability": Run(metrics=STABILITY, settings={"n_images": 8}),
         },
     ),
     "pooling_cnn_mosaics": Network(
         {"dataset": "mosaic", "model": "pooling_cnn", "n_images": 32},
-        {"places": Run(metrics=PLACE)},
+        {
+            "places": Run(metrics=PLACE),
+            "focus": Run(metrics=("focus",), settings={"dataset.focus": "true"}),
+        },
     ),
     "cnn_mnist": Network(
         {**_MNIST, "n_images": 32},
-        {"weights": Run(UNTRAINED), "maps": Run(metrics=MAP)},
+        {"weights": Run(UNTRAINED), "maps": Run(metrics=TRAINED)},
     ),
     "resnet20_cifar10": Network(
         {**_RESNET, "n_images": 16},
