@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from saliency_bench.protocols import Exit, command
+from saliency_bench.protocols.processors import available
 from saliency_bench.report import board, page
 from saliency_bench.report.text.console import shown, stdout_console, tell
 from saliency_bench.report.text.markdown import board_text
@@ -52,14 +53,18 @@ def _report(options: argparse.Namespace) -> int:
 def _write(studies: Mapping[str, Results], out: Path) -> int:
     console = stdout_console()
     several = len(studies) > 1
+    if several:
+        tell(console, f"all networks side by side: {_write_board(studies, out)}")
     for study, results in studies.items():
-        path = write(results, out / study if several else out)
         if several:
             console.rule(shown(study), align="left")
         console.print(verdict_table(results, width=console.width))
-        tell(console, f"report: {path.with_name('report.html')}")
-    if several:
-        tell(console, f"all networks side by side: {_write_board(studies, out)}")
+        write(
+            results,
+            out / study if several else out,
+            processes=available(),
+            on_page=lambda path: tell(console, f"report: {path}"),
+        )
     return Exit.FINISHED if all(results.valid for results in studies.values()) else Exit.FAILED
 
 

@@ -20,18 +20,28 @@ from saliency_bench.report.text.sentences import REFERENCES
 from saliency_bench.results import Results, files
 from saliency_bench.storage.store import write_atomic
 
+MOST = 4
+"""Processes that draw at once, at most: each of them holds the results."""
 
-def write(results: Results, folder: Path, *, processes: int = 1) -> Path:
+
+def write(
+    results: Results,
+    folder: Path,
+    *,
+    processes: int = 1,
+    on_page: Callable[[Path], None] = lambda page: None,
+) -> Path:
     """Write tables, figures, `report.html` and `report.md` into `folder`; returns the last one.
 
-    Every file appears whole or not at all. `report.md` comes last: if it exists, so do all files
-    that it names.
+    Every file appears whole or not at all. The page comes first, as it needs no figure, and
+    `report.md` last: if it exists, so do all files that it names.
 
     Args:
         results: of the run.
         folder: where to.
-        processes: 2 or more: another process draws figures while this one draws the page. It
-            imports the program's main module, which must therefore be guarded by `__name__`.
+        processes: 2 or more: others draw figures while this one draws the page. They import the
+            program's main module, which must therefore be guarded by `__name__`.
+        on_page: called with the path of `report.html` as soon as it can be opened.
     """
     files.write(results, folder)
     for check in view.ran(results):
@@ -41,8 +51,10 @@ def write(results: Results, folder: Path, *, processes: int = 1) -> Path:
     if references := latex.references(results):
         write_atomic(folder / REFERENCES, references.encode())
     plans = list(plan_figures(results))
-    with _beside(results, folder / "figures", plans if processes > 1 else []) as begun:
+    helpers = min(processes, MOST) - 1
+    with _beside(results, folder / "figures", plans if helpers else [], helpers) as begun:
         write_atomic(folder / "report.html", page.html(results).encode())
+        on_page(folder / "report.html")
         for number, plan in enumerate(plans):
             if not begun or begun[number].cancel():
                 _write_figure(folder / "figures", plan)
@@ -53,9 +65,9 @@ def write(results: Results, folder: Path, *, processes: int = 1) -> Path:
 
 @contextmanager
 def _beside(
-    results: Results, folder: Path, plans: Sequence[PlannedFigure]
+    results: Results, folder: Path, plans: Sequence[PlannedFigure], processes: int
 ) -> Iterator[list[Future[None]]]:
-    """A block beside which another process draws figures, the last ones first.
+    """A block beside which other processes draw figures, the last ones first.
 
     Yields:
         The drawing of each plan; one that has not begun can be cancelled. The block ends when those
@@ -65,15 +77,15 @@ def _beside(
         yield []
         return
     context, given = get_context("spawn"), (results, folder)
-    with ProcessPoolExecutor(1, context, initializer=_prepare, initargs=given) as helper:
-        begun = [helper.submit(_draw, n) for n in reversed(range(len(plans)))]
+    with ProcessPoolExecutor(processes, context, initializer=_prepare, initargs=given) as helpers:
+        begun = [helpers.submit(_draw, n) for n in reversed(range(len(plans)))]
         try:
             yield [*reversed(begun)]
             for drawing in begun:
                 if not drawing.cancelled():
                     drawing.result()
         finally:
-            helper.shutdown(wait=True, cancel_futures=True)
+            helpers.shutdown(wait=True, cancel_futures=True)
 
 
 _waiting: list[Callable[[], None]] = []

@@ -1,8 +1,11 @@
 """What lies in a run folder for people, and what must not where images are private."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 RUN = Path("run")
 
@@ -48,3 +51,10 @@ def test_raw_maps_of_private_images_are_refused(command, small):
     assert "save_maps=true with report.images=false" in line
     assert "the raw map of an edge detector is the image" in line
     assert not RUN.exists()
+
+
+@pytest.mark.slow
+def test_the_page_of_all_that_there_is_stays_small(tmp_path):
+    command = [sys.executable, "-m", "saliency_bench", "+experiment=full", "run_dir=run"]
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 0
+    assert 500_000 < (tmp_path / RUN / "report.html").stat().st_size < 5_000_000

@@ -141,4 +141,6 @@ def test_the_command_writes_it_beside_the_reports(found, tmp_path, monkeypatch, 
     shown = Page((out / "leaderboard.html").read_text())
     addresses = [attrs["href"] for attrs in shown.of("a") if attrs["href"].endswith(".html")]
     assert len(addresses) == 2
-    assert "leaderboard.html" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].endswith("all/leaderboard.html")
+    assert [line.startswith("report: ") for line in said].count(True) == 2

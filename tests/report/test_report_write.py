@@ -145,6 +145,20 @@ def test_nested_facts_become_dotted_names():
     assert list(sections.flatten(facts)) == [("versions.numpy", "2.4"), ("seed", "3")]
 
 
+def test_the_page_can_be_opened_before_a_figure_is_drawn(lean, tmp_path):
+    class Opened(Exception):
+        """Stops the writing there."""
+
+    def opened(path):
+        assert path == tmp_path / "report.html"
+        assert path.read_text().startswith("<!doctype html>")
+        raise Opened
+
+    with pytest.raises(Opened):
+        write(lean, tmp_path, on_page=opened)
+    assert not [*tmp_path.glob("figures/*"), *tmp_path.glob("report.md")]
+
+
 def test_interrupted_write_leaves_the_old_report_and_no_half_file(lean, tmp_path, monkeypatch):
     (tmp_path / "report.md").write_text("old")
 
@@ -213,8 +227,8 @@ def test_report_imports_neither_tensorflow_nor_pyplot():
         assert not [name for name in names if "tensorflow" in name or "pyplot" in name]
 
 
-def test_a_process_that_helps_draws_the_same_files(folder, lean, tmp_path):
-    write(lean, tmp_path, processes=2)
+def test_processes_that_help_draw_the_same_files(folder, lean, tmp_path):
+    write(lean, tmp_path, processes=3)
     names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     assert names == {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
     for name in names:
