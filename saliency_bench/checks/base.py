@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from saliency_bench import randomize
 from saliency_bench.protocols import (
     Dataset,
+    Floats,
     Ints,
     Network,
     NetworkName,
@@ -104,39 +105,61 @@ class Redrawn:
 class Retrained:
     """A condition that swaps in the weights of another network of the same architecture.
 
+    A subclass shows it something else.
+
     Attributes:
-        name: what that network learned.
-        stage: place among the levels of corruption.
-        depth: share of its labels that are randomized.
+        name: what that network learned; of the stage.
+        stage: see `Condition`.
         draw: number of the network within its kind.
         network: the trained network.
-        moves_output: whether it differs from the untouched network.
-        destroys: whether all of its labels are randomized.
+        predicted: explain the class that it predicts, instead of the given one.
+        repeats: explain with other keys.
         references: see `Condition`.
-        repredict: explain the class that it predicts.
+        depth: see `Condition`.
+        moves_output: see `Condition`.
+        destroys: see `Condition`.
     """
 
     name: str
     stage: int
-    depth: float
     draw: int
     network: TrainedNetwork
-    moves_output: bool
-    destroys: bool = False
+    _: KW_ONLY
+    predicted: bool = False
+    repeats: bool = False
     references: tuple[Place, ...] = ()
-    repredict: bool = False
+    depth: float = 0.0
+    moves_output: bool = True
+    destroys: bool = False
 
     @contextmanager
     def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
-        """Apply the weights of that network; yields the scene.
+        """Put the network in; yields the scene.
 
         Raises:
             ProofError: if the stored weights are not those of the training.
         """
-        with swapped_in(network, self.network, f"{self.name} {self.draw}"):
-            if self.repredict:
-                scene = replace(scene, targets=network.outputs(scene.images).argmax(axis=1))
-            yield scene
+        with self.put_in(network):
+            targets = self.targets(network, scene.images, scene.targets)
+            yield replace(scene, targets=targets, keys=self.keys(scene))
+
+    def put_in(self, network: Network) -> AbstractContextManager[None]:
+        """A block in which the model is that network.
+
+        Raises:
+            ProofError: if the stored weights are not those of the training.
+        """
+        return swapped_in(network, self.network, f"{self.name} {self.draw}")
+
+    def targets(
+        self, network: Network, images: Floats, given: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The classes `[N]` to explain, with the network in its place."""
+        return network.outputs(images).argmax(axis=1) if self.predicted else given
+
+    def keys(self, scene: Scene) -> NDArray[np.int64]:
+        """The keys `[N]` to explain with."""
+        return randomize.other_keys(scene.keys, "repeat") if self.repeats else scene.keys
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench import randomize
-from saliency_bench.checks.base import LONGER, least_accuracy
+from saliency_bench.checks.base import LONGER, Retrained, least_accuracy
 from saliency_bench.checks.composed import left_half
 from saliency_bench.protocols import (
     Condition,
@@ -19,12 +18,10 @@ from saliency_bench.protocols import (
     Network,
     NetworkName,
     NotApplicable,
-    Place,
     Rows,
     Scene,
     Study,
     TrainedNetwork,
-    swapped_in,
 )
 
 SOUND, BUGGY = 1, 2
@@ -54,36 +51,17 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Suspect:
+class Suspect(Retrained):
     """A condition that shows images to a sound network or to one with a planted bug.
 
     Attributes:
-        name: of the stage.
-        stage: see `Condition`.
-        draw: number of the network within its kind.
-        network: the trained network.
         shows: what it is shown.
         buggy: whether it has the bug; then its region is all that a sound network's is not.
-        predicted: explain the class that it predicts, instead of the given one.
-        repeats: explain with other keys.
-        references: see `Condition`.
-        depth: see `Condition`.
-        moves_output: see `Condition`.
-        destroys: see `Condition`.
     """
 
-    name: str
-    stage: int
-    draw: int
-    network: TrainedNetwork
     shows: Showing
+    _: KW_ONLY
     buggy: bool = False
-    predicted: bool = False
-    repeats: bool = False
-    references: tuple[Place, ...] = ()
-    depth: float = 0.0
-    moves_output: bool = True
-    destroys: bool = False
 
     @contextmanager
     def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
@@ -94,12 +72,9 @@ class Suspect:
         """
         shown = self.shows(scene)
         regions = ~np.asarray(shown.regions) if self.buggy else shown.regions
-        keys = randomize.other_keys(scene.keys, "repeat") if self.repeats else scene.keys
-        with swapped_in(network, self.network, f"{self.name} {self.draw}"):
-            targets = shown.targets
-            if self.predicted:
-                targets = network.outputs(shown.images).argmax(axis=1)
-            yield replace(shown, targets=targets, keys=keys, regions=regions)
+        with self.put_in(network):
+            targets = self.targets(network, shown.images, shown.targets)
+            yield replace(shown, targets=targets, keys=self.keys(scene), regions=regions)
 
 
 def suspects(

@@ -140,7 +140,7 @@ class DataRandomization:
                         moves_output=name != NetworkName(),
                         destroys=name.fraction == 1,
                         references=tuple((TWINS, twin) for twin in twins),
-                        repredict=study.target == "repredict",
+                        predicted=study.target == "repredict",
                     )
                 )
         return tuple(conditions)

@@ -184,7 +184,4 @@ class EfficientMPRT:
             )
         for draw in range(1, self.networks):
             twin = study.weights(NetworkName(draw=draw))
-            yield Retrained(
-                "a twin", TWINS, 0.0, draw - 1, twin, moves_output=True,
-                repredict=study.target == "repredict",
-            )  # fmt: skip
+            yield Retrained("a twin", TWINS, draw - 1, twin, predicted=study.target == "repredict")

@@ -11,17 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network as networks
-from saliency_bench import randomize
+from saliency_bench.checks.base import Retrained
 from saliency_bench.checks.composed import Images, Scenes
 from saliency_bench.protocols import (
     BLOCK,
     Floats,
     Network,
-    Place,
     Preprocessing,
     Scene,
-    TrainedNetwork,
-    swapped_in,
 )
 
 Task = Literal["object", "scene"]
@@ -43,42 +40,22 @@ STEPS = 300
 
 
 @dataclass(frozen=True)
-class OnScenes:
+class OnScenes(Retrained):
     """A condition that shows objects on scenes, or scenes alone, to a network of one task.
 
     Attributes:
-        name: of the stage.
-        stage: see `Condition`.
-        draw: number of the network within its kind.
-        network: the trained network.
         task: what it names.
         scenes: what the objects lie on.
         size: side of an object, as a share of the image's.
         units: model units of the images.
         shown: what lies on them.
-        predicted: explain the class that it predicts, instead of the true one.
-        repeats: explain with other keys.
-        references: see `Condition`.
-        depth: see `Condition`.
-        moves_output: see `Condition`.
-        destroys: see `Condition`.
     """
 
-    name: str
-    stage: int
-    draw: int
-    network: TrainedNetwork
     task: Task
     scenes: Scenes
     size: float
     units: Preprocessing
     shown: Shown = "object"
-    predicted: bool = False
-    repeats: bool = False
-    references: tuple[Place, ...] = ()
-    depth: float = 0.0
-    moves_output: bool = True
-    destroys: bool = False
 
     @contextmanager
     def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
@@ -89,7 +66,7 @@ class OnScenes:
         """
         composed, alone, region, kinds = self.scenes.behind(scene, self.size, self.units)
         labels = np.asarray(scene.labels)
-        with swapped_in(network, self.network, f"{self.name} {self.draw}"):
+        with self.put_in(network):
             images = composed if self.shown == "object" else alone
             if self.shown == "unnoticed":
                 images = _unnoticed(network, alone, composed, region, self.units)
@@ -102,8 +79,8 @@ class OnScenes:
                 kept &= _alike(network.outputs(alone), outputs)
                 kept &= _length(images - alone) >= SEEN * _length(composed - alone)
             region = region & kept[:, np.newaxis, np.newaxis]
-            keys = randomize.other_keys(scene.keys, "repeat") if self.repeats else scene.keys
-            yield Scene(images, named if self.predicted else labels, keys, region, labels)
+            targets = named if self.predicted else labels
+            yield Scene(images, targets, self.keys(scene), region, labels)
 
 
 def _unnoticed(

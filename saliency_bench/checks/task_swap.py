@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import randomize
-from saliency_bench.checks.base import taught, untaught
+from saliency_bench.checks.base import Retrained, taught, untaught
 from saliency_bench.checks.composed import as_float32, left_half, made, partners, side_by_side
 from saliency_bench.checks.regions import MassKept
 from saliency_bench.protocols import (
@@ -24,13 +24,10 @@ from saliency_bench.protocols import (
     Measure,
     Network,
     NotApplicable,
-    Place,
     Rows,
     Scene,
     Study,
-    TrainedNetwork,
     Words,
-    swapped_in,
 )
 
 Side = Literal["left", "right"]
@@ -70,36 +67,16 @@ DECLARED = Expectation(
 
 
 @dataclass(frozen=True)
-class OneSide:
+class OneSide(Retrained):
     """A condition that shows pairs of images to a network that was trained to name one of both.
 
     Attributes:
-        name: which one.
-        stage: see `Condition`.
-        draw: number of the network within its side.
-        network: the trained network.
         side: the side that it names.
         background: `[C]`, colour around the pairs, in model units.
-        predicted: explain the class that it predicts, instead of the true one.
-        repeats: explain with other keys.
-        references: see `Condition`.
-        depth: see `Condition`.
-        moves_output: see `Condition`.
-        destroys: see `Condition`.
     """
 
-    name: str
-    stage: int
-    draw: int
-    network: TrainedNetwork
     side: Side
     background: tuple[float, ...]
-    predicted: bool = False
-    repeats: bool = False
-    references: tuple[Place, ...] = ()
-    depth: float = 0.0
-    moves_output: bool = True
-    destroys: bool = False
 
     @contextmanager
     def applied(self, network: Network, scene: Scene) -> Iterator[Scene]:
@@ -113,10 +90,9 @@ class OneSide:
         region, labels = left_half(images.shape), np.asarray(scene.labels)
         if self.side == "right":
             region, labels = ~region, labels[shown]
-        with swapped_in(network, self.network, f"{self.name} {self.draw}"):
-            targets = network.outputs(pairs).argmax(axis=1) if self.predicted else labels
-            keys = randomize.other_keys(scene.keys, "repeat") if self.repeats else scene.keys
-            yield Scene(pairs, targets, keys, region, labels)
+        with self.put_in(network):
+            targets = self.targets(network, pairs, labels)
+            yield Scene(pairs, targets, self.keys(scene), region, labels)
 
 
 @dataclass(frozen=True)

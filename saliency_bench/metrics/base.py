@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -95,20 +96,33 @@ class Metric(ABC):
         return result
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What a metric is asked of: maps, and what they explain. They fit together.
+
+    Attributes:
+        maps: `[N, h, w, C']`.
+        images: `[N, H, W, C]`, model units.
+        targets: `[N]`.
+        regions: `[N, H, W]`: where the evidence lies; empty where it is not known.
+        explain: explains changed images.
+        keys: `[N]`; they seed all that is random.
+    """
+
+    maps: NDArray[np.float32]
+    images: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    regions: Regions | None
+    explain: Explain | None
+    keys: NDArray[np.int64]
+
+
 class Bound(ABC):
     """A metric for one model; a subclass says what it measures."""
 
     @abstractmethod
-    def numbers(
-        self,
-        maps: NDArray[np.float32],
-        images: NDArray[np.float32],
-        targets: NDArray[np.int64],
-        regions: Regions | None,
-        explain: Explain | None,
-        keys: NDArray[np.int64],
-    ) -> Numbers:
-        """What `measure` returns, of inputs that fit together."""
+    def numbers(self, given: Inputs) -> Numbers:
+        """What `measure` returns."""
 
     def measure(
         self,
@@ -137,7 +151,8 @@ class Bound(ABC):
         maps = np.asarray(maps, np.float32)
         _require_fit(maps, images, regions)
         seeds = image_keys(images) if keys is None else np.asarray(keys, np.int64)
-        return self.numbers(maps, images, np.asarray(targets), regions, explain, seeds)
+        given = Inputs(maps, images, np.asarray(targets), regions, explain, seeds)
+        return self.numbers(given)
 
     def __call__(
         self,

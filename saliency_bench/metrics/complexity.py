@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from saliency_bench.metrics.base import Bound, Metric, Regions
+from saliency_bench.metrics.base import Bound, Inputs, Metric
 from saliency_bench.metrics.planes import plane
-from saliency_bench.protocols.metrics import VALUE, BoundMetric, Explain, Numbers
+from saliency_bench.protocols.metrics import VALUE, BoundMetric, Numbers
 
 REMARK = (
     "It asks neither the network nor the image: one bright pixel anywhere is the best map, and a "
@@ -90,16 +90,8 @@ class Entropy(_Complexity):
 class _OfMaps(Bound):
     of: Callable[[NDArray[np.float64]], float]
 
-    def numbers(
-        self,
-        maps: NDArray[np.float32],
-        images: NDArray[np.float32],
-        targets: NDArray[np.int64],
-        regions: Regions | None,
-        explain: Explain | None,
-        keys: NDArray[np.int64],
-    ) -> Numbers:
-        return {VALUE: np.array([self._of(one) for one in maps], np.float64)}
+    def numbers(self, given: Inputs) -> Numbers:
+        return {VALUE: np.array([self._of(one) for one in given.maps], np.float64)}
 
     def _of(self, one: NDArray[np.float32]) -> float:
         magnitudes = plane(one, absolute=True).ravel()

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Bound, Regions
+from saliency_bench.metrics.base import Bound, Inputs
 from saliency_bench.metrics.imputers import Hide
 from saliency_bench.metrics.planes import enlarged, plane
 from saliency_bench.protocols import Floats
-from saliency_bench.protocols.metrics import Explain, Numbers
+from saliency_bench.protocols.metrics import Numbers
 
 
 @dataclass(frozen=True)
@@ -77,30 +77,25 @@ class Perturbing(Bound):
     def copies(self, scene: Scene) -> tuple[Copies, Finish]:
         """The copies of one image, and what follows from their scores."""
 
-    def numbers(
-        self,
-        maps: NDArray[np.float32],
-        images: NDArray[np.float32],
-        targets: NDArray[np.int64],
-        regions: Regions | None,
-        explain: Explain | None,
-        keys: NDArray[np.int64],
-    ) -> Numbers:
+    def numbers(self, given: Inputs) -> Numbers:
         """The numbers of all images.
 
         NaN where a map is the same everywhere or not finite, and where no change of the image
         changes its score, as in a saturated softmax.
         """
-        found = {name: np.full((len(maps), *shape), np.nan) for name, shape in self.shapes.items()}
+        found = {
+            name: np.full((len(given.maps), *shape), np.nan) for name, shape in self.shapes.items()
+        }
         waiting: deque[tuple[int, Finish]] = deque()
 
         def evaluated() -> Iterator[Copies]:
-            for i, (image, target, key) in enumerate(zip(images, targets, keys, strict=True)):
-                summed = plane(maps[i], absolute=False)
+            rows = zip(given.maps, given.images, given.targets, given.keys, strict=True)
+            for i, (one, image, target, key) in enumerate(rows):
+                summed = plane(one, absolute=False)
                 # Before it is enlarged: after that, equal values may differ by rounding.
                 if np.ptp(summed) > 0:
                     large = enlarged(summed, image.shape[:2])
-                    scene = Scene(maps[i], large, image, int(target), int(key))
+                    scene = Scene(one, large, image, int(target), int(key))
                     copies, finish = self.copies(scene)
                     waiting.append((i, finish))
                     yield copies

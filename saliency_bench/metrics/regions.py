@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from saliency_bench.metrics.base import Bound, Metric, Regions
+from saliency_bench.metrics.base import Bound, Inputs, Metric
 from saliency_bench.metrics.planes import Plane, plane
 from saliency_bench.protocols import NotApplicable
-from saliency_bench.protocols.metrics import CHANCE, VALUE, BoundMetric, Explain, Numbers
+from saliency_bench.protocols.metrics import CHANCE, VALUE, BoundMetric, Numbers
 
 REGION_SHARE = "region_share"
 """Array of a bound metric: the share of each picture that its region covers, `[N]`."""
@@ -78,19 +78,11 @@ class Localisation(Metric):
 class _InRegions(Bound):
     metric: Localisation
 
-    def numbers(
-        self,
-        maps: NDArray[np.float32],
-        images: NDArray[np.float32],
-        targets: NDArray[np.int64],
-        regions: Regions | None,
-        explain: Explain | None,
-        keys: NDArray[np.int64],
-    ) -> Numbers:
-        if regions is None:
+    def numbers(self, given: Inputs) -> Numbers:
+        if given.regions is None:
             raise NotApplicable("it needs masks of the images, and there are none")
-        masks = regions.astype(bool)
-        rows = zip(maps, masks, keys, strict=True)
+        masks = given.regions.astype(bool)
+        rows = zip(given.maps, masks, given.keys, strict=True)
         values = np.array([self._of(*row) for row in rows], np.float64)
         chance = np.array([self.metric.expected(mask) for mask in masks], np.float64)
         return {

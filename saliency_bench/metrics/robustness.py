@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench import network
-from saliency_bench.metrics.base import Bound, Metric, Regions, require_count
+from saliency_bench.metrics.base import Bound, Inputs, Metric, require_count
 from saliency_bench.protocols import Floats, NotApplicable, Output
-from saliency_bench.protocols.metrics import VALUE, BoundMetric, Explain, Numbers
+from saliency_bench.protocols.metrics import VALUE, BoundMetric, Numbers
 from saliency_bench.randomize import stream
 
 LOST = "lost"
@@ -165,26 +165,19 @@ class _Around(Bound):
     scores: Callable[[Floats], NDArray[np.float32]]
     of: Callable[[Changes], NDArray[np.float64]]
 
-    def numbers(
-        self,
-        maps: NDArray[np.float32],
-        images: NDArray[np.float32],
-        targets: NDArray[np.int64],
-        regions: Regions | None,
-        explain: Explain | None,
-        keys: NDArray[np.int64],
-    ) -> Numbers:
+    def numbers(self, given: Inputs) -> Numbers:
+        explain, images, targets = given.explain, given.images, given.targets
         if explain is None:
             raise NotApplicable("it explains changed images, and there is no explainer (explain=)")
         scores = self.scores(images)
         rows: list[tuple[NDArray[Any], ...]] = []
         for sample in range(self.settings.samples):
-            others = _sample(images, keys, sample, self.settings)
-            then, logits = explain(others, targets, keys), self.scores(others)
+            others = _sample(images, given.keys, sample, self.settings)
+            then, logits = explain(others, targets, given.keys), self.scores(others)
             own = np.arange(len(images)), targets
             rows.append((
                 logits.argmax(axis=1) == scores.argmax(axis=1),
-                _relative(maps, then),
+                _relative(given.maps, then),
                 _relative(images, others),
                 np.abs(logits[own].astype(np.float64) - scores[own]),
                 _norms(logits.astype(np.float64) - scores),

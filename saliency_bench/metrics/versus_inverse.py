@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saliency_bench.metrics import base as shared
-from saliency_bench.metrics.base import Bound, Regions
+from saliency_bench.metrics.base import Bound, Inputs
 from saliency_bench.protocols import FineTuning, Floats, Ints
 from saliency_bench.protocols.metrics import (
     CURVE,
@@ -121,27 +121,19 @@ class _BoundDifference(Bound):
         """As the base."""
         return getattr(self._base, "places", None)
 
-    def numbers(
-        self,
-        maps: NDArray[np.float32],
-        images: NDArray[np.float32],
-        targets: NDArray[np.int64],
-        regions: Regions | None,
-        explain: Explain | None,
-        keys: NDArray[np.int64],
-    ) -> Numbers:
+    def numbers(self, given: Inputs) -> Numbers:
         """The base's numbers of the maps minus those of the turned maps."""
 
         def measured(maps: Floats, explain: Explain | None) -> Numbers:
-            base = self._base
-            if isinstance(base, Detailed):
-                return base.measure(
-                    maps, images, targets, regions=regions, explain=explain, keys=keys
-                )
-            values = base(maps, images, targets, regions=regions, explain=explain, keys=keys)
-            return {VALUE: values}
+            base, images, targets = self._base, given.images, given.targets
+            asked = base.measure if isinstance(base, Detailed) else base
+            found = asked(
+                maps, images, targets, regions=given.regions, explain=explain, keys=given.keys
+            )
+            return found if isinstance(found, Mapping) else {VALUE: found}
 
-        one, other = measured(maps, explain), measured(-maps, _turned(explain))
+        one = measured(given.maps, given.explain)
+        other = measured(-given.maps, _turned(given.explain))
         names = [name for name in (VALUE, CURVE) if name in one]
         return {name: self._sign * (one[name] - other[name]) for name in names}
 

@@ -39,9 +39,9 @@ class Plain(Given):
 class _Given(Bound):
     given: tuple[float, ...]
 
-    def numbers(self, maps, images, targets, regions, explain, keys):
-        own = np.resize(self.given, len(maps)).astype(float)
-        return {"value": np.where((maps == 7).all(axis=(1, 2, 3)), own, 0.0)}
+    def numbers(self, given):
+        own = np.resize(self.given, len(given.maps)).astype(float)
+        return {"value": np.where((given.maps == 7).all(axis=(1, 2, 3)), own, 0.0)}
 
 
 def sevens(model, images, targets):

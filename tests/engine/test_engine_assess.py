@@ -36,8 +36,8 @@ class First(Metric):
 class _First(Bound):
     sign: float
 
-    def numbers(self, maps, images, targets, regions, explain, keys):
-        value = self.sign * maps.sum(axis=-1)[:, 0, 0].astype(np.float64)
+    def numbers(self, given):
+        value = self.sign * given.maps.sum(axis=-1)[:, 0, 0].astype(np.float64)
         return {"value": value, "curve": value[:, None] * [0.0, 1.0, 2.0]}
 
 
@@ -104,8 +104,8 @@ class Nameless(Refuses):
 
 
 class Detail(Bound):
-    def numbers(self, maps, images, targets, regions, explain, keys):
-        return {"something": np.zeros(len(maps))}
+    def numbers(self, given):
+        return {"something": np.zeros(len(given.maps))}
 
 
 @dataclass(frozen=True)

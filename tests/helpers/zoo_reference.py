@@ -155,3 +155,13 @@ def counting_relus() -> Iterator[list[str]]:
         for name in ("relu", "relu6"):
             stack.enter_context(mock.patch.object(tf.nn, name, counted(name)))
         yield seen
+
+
+def mixes_tokens(model: Any, images: np.ndarray) -> bool:
+    """Whether a softmax other than that of the classes runs: one over more than `[N, K]`."""
+    shape = tf.TensorSpec(images.shape, tf.float32)
+    graph = tf.function(model).get_concrete_function(shape).graph
+    return any(
+        operation.type == "Softmax" and operation.outputs[0].shape.rank != 2
+        for operation in graph.get_operations()
+    )

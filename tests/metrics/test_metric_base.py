@@ -25,9 +25,9 @@ class Total(Metric):
 
 
 class _Total(Bound):
-    def numbers(self, maps, images, targets, regions, explain, keys):
-        self.keys = keys
-        return {"value": maps.sum(axis=(1, 2, 3))}
+    def numbers(self, given):
+        self.keys = given.keys
+        return {"value": given.maps.sum(axis=(1, 2, 3))}
 
 
 def maps(count=3, side=6):

@@ -34,8 +34,8 @@ class Centre(Metric):
 
 
 class _Centre(Bound):
-    def numbers(self, maps, images, targets, regions, explain, keys):
-        size = np.abs(maps).sum(axis=-1)
+    def numbers(self, given):
+        size = np.abs(given.maps).sum(axis=-1)
         rows = size.sum(axis=2) / size.sum(axis=(1, 2))[:, None]
         value = rows[:, rows.shape[1] // 2].astype(np.float64)
         curve = np.stack([np.zeros_like(value), value], axis=1)

@@ -143,6 +143,9 @@ def require_true(reason: str, own: Member) -> None:
         assert kinds[lacking[2]] == lacking[1]
     elif places:
         assert int(places[1]) * int(places[2]) <= 5
+    elif "attention" in reason:
+        assert reason == "the network has no softmax attention between tokens of the picture"
+        assert not zoo_reference.mixes_tokens(own.model, own.images)
     else:
         assert reason == "the network has no ReLU to guide the gradient through"
         with zoo_reference.counting_relus() as relus:
