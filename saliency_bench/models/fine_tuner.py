@@ -113,7 +113,7 @@ class FineTuner:
         training = _training(tuning)
         file = self._cache / f"{self._key(model, tuning, training)}.npz"
         remove_partial_files(self._cache)
-        stored = self._read_stored(file)
+        stored = weights_file.read_whole(file, self._progress.tell)
         if stored is None and self._folder is not None:
             return self._rehearsed(network, tuning, training, self._folder)
         if stored is None:
@@ -135,15 +135,6 @@ class FineTuner:
                 f"labels of the images to train on must lie in 0..{max(2, classes) - 1}, the "
                 f"classes of the network; got {highest}"
             )
-
-    def _read_stored(self, file: Path) -> StoredWeights | None:
-        try:
-            return weights_file.read(file)
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            self._progress.tell(f"fine-tuning again: {error}")
-            return None
 
     def _tune(self, network: Network, tuning: FineTuning, training: Training) -> StoredWeights:
         model, labels = network.model, np.tile(self._labels, tuning.epochs)

@@ -185,7 +185,7 @@ class Trainer:
 
     def _find_or_train(self, name: NetworkName) -> TrainedNetwork:
         network, labels, file = self._begun(name)
-        stored = self._read_stored(file)
+        stored = weights_file.read_whole(file, self._progress.tell)
         if stored is None and self._rehearsal is not None:
             return self._rehearsal(network, self._images, labels)
         if stored is None:
@@ -196,7 +196,7 @@ class Trainer:
     def _find(self, name: NetworkName) -> TrainedNetwork | None:
         """The network from the cache; None if it is not there."""
         network, labels, file = self._begun(name)
-        stored = self._read_stored(file)
+        stored = weights_file.read_whole(file, self._progress.tell)
         return None if stored is None else self._described(network, labels, file, stored)
 
     def _begun(self, name: NetworkName) -> tuple[Any, NDArray[np.int64], Path]:
@@ -237,15 +237,6 @@ class Trainer:
                 f"{others[alike[0]]}; the model must not fix a seed"
             )
         self._alike.update(dict.fromkeys(alike))
-
-    def _read_stored(self, file: Path) -> StoredWeights | None:
-        try:
-            return weights_file.read(file)
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            self._progress.tell(f"training again: {error}")
-            return None
 
     def _train(self, network: Any, labels: NDArray[np.int64], name: NetworkName) -> StoredWeights:
         history, final_accuracy = fit(

@@ -7,7 +7,7 @@ that was copied to the name of another network is refused.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,22 @@ def read(file: Path) -> StoredWeights:
         if str(archive.read_array(stored, "checksum")) != _checksum(weights, file):
             raise ValueError("its checksum does not match its name and content")
     return weights
+
+
+def read_whole(file: Path, tell: Callable[[str], None]) -> StoredWeights | None:
+    """What `read` gives; None if the file does not exist, or is told to be damaged.
+
+    Args:
+        file: of `save`.
+        tell: told why the network is trained again.
+    """
+    try:
+        return read(file)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        tell(f"training again: {error}")
+        return None
 
 
 def save_accuracy(accuracy: float, file: Path) -> None:
