@@ -56,6 +56,11 @@ def _command() -> Callable[[], int]:
 
 
 def _run() -> int:
+    from saliency_bench.cli import help_page
+
+    listed = help_page.folders(sys.argv[1:])
+    if listed is not None:
+        return help_page.show(listed)
     from saliency_bench.cli.main import main as run
 
     return run(RUN, list(COMMANDS))

@@ -8,15 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from saliency_bench.cli import command_line, completion, job, multirun, objects, process
 from saliency_bench.cli.load import tell
 from saliency_bench.protocols import Exit, interrupts
-from saliency_bench.protocols.command import program
 from saliency_bench.protocols.errors import shortened
-
-OmegaConf.register_new_resolver("program", program, replace=True)
 
 
 def main(run: str = "run", commands: Sequence[str] = ()) -> int:

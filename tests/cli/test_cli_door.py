@@ -136,6 +136,37 @@ def test_the_help_of_a_run_names_every_command(called):
     assert "python -m" not in script
 
 
+@pytest.mark.parametrize("own", [(), ("--config-dir", "own")])
+def test_the_help_is_what_hydra_would_compose(called, own, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("explainer/mine", "fruit/pear", "fruit/apple"):
+        path = tmp_path / "own" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# mine\n")
+    status, out, err = called(*own, "--help", "seed=3")
+    assert (status, err) == (0, "")
+    assert ("fruit: apple, pear" in out) == bool(own)
+    assert called(*own, "--help", "seed=3", "hydra.verbose=false") == (0, out, "")
+
+
+@pytest.mark.parametrize(
+    "line", ["--help --config-dir nowhere", "--help --config-dir", "--help -x"]
+)
+def test_the_help_loads_neither_hydra_nor_more():
+    shown = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "saliency_bench", "--help"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
+    assert "omegaconf" in loaded
+    assert not loaded & {"hydra", "rich", "pandas", "joblib", "tensorflow"}
+
+
+def test_help_with_what_is_wrong_is_refused_in_a_line(called, line):
+    status, out, err = called(*line.split())
+    assert (status, out, err.count("\n")) == (2, "", 1)
+
+
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
