@@ -140,18 +140,26 @@ def relevance(
 
 
 def _places(path: Path, entries: dict[str, Linear]) -> dict[str, Place]:
-    """The place of each linear map; maps with a kernel and no kernel before them are `input`."""
+    """The place of each linear map.
+
+    A map with a kernel and no kernel before it is `input`. A sum or a shift of what a dense layer
+    returns is `dense`, as is all that has no position: in a transformer, the residual connections.
+    """
     behind: set[str] = set()
     """Names of operations behind a kernel."""
+    dense: set[str] = set()
+    """Names of operations whose last kernel is dense."""
     places = {}
     for op in path.operations:
         inputs = {op.inputs[index].op.name for index in path.data(op)}
         linear = entries.get(op.name)
         kernel = linear is not None and linear.kind == "kernel"
+        flat = op.type in MATRICES or (op.outputs[0].shape.rank == 2 and op.type not in POOLS)
+        if flat if kernel else inputs & dense:
+            dense.add(op.name)
         if linear is not None:
             first = kernel and not inputs & behind
-            flat = op.outputs[0].shape.rank == 2 and op.type not in POOLS
-            flat |= op.type in MATRICES
+            flat |= op.name in dense
             places[op.name] = "input" if first else "dense" if flat else "convolution"
         if kernel or inputs & behind:
             behind.add(op.name)

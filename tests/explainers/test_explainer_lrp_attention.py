@@ -194,3 +194,34 @@ def test_a_softmax_that_is_no_gate_has_a_rule_in_attention_alone():
     assert ex.LRP("attention")(model, images(), TARGETS).any()
     with pytest.raises(NotApplicable, match=r"^Lambda has no rule \(layer 'odd'\)$"):
         ex.LRP().bind(model)
+
+
+def tokens_by_a_convolution():
+    """A transformer whose one convolution, without a bias, makes the tokens."""
+    layers = keras.layers
+    image = keras.Input((8, 8, 2))
+    x = layers.Reshape((4, 6))(layers.Conv2D(6, 4, 4, use_bias=False)(image))
+    for _ in range(2):
+        own = layers.LayerNormalization()(x)
+        x = x + layers.MultiHeadAttention(2, 3)(own, own)
+        own = layers.Dense(9, "gelu")(layers.LayerNormalization()(x))
+        x = x + layers.Dense(6)(own)
+    pooled = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return keras.Model(image, layers.Dense(3)(pooled))
+
+
+@pytest.mark.parametrize("composite", ["epsilon_plus", "epsilon_plus_flat"])
+def test_sums_behind_dense_layers_are_theirs_in_a_composite(composite):
+    """Every rule gives a patch what its token has, and the tokens are among dense layers only.
+
+    Positive parts of sums of both signs, divided by values near 0, would give any number.
+    """
+    model = tokens_by_a_convolution()
+
+    def of_patches(rule):
+        maps = ex.LRP(rule, epsilon=EXACT)(model, images(), TARGETS)
+        return maps.reshape(4, 2, 4, 2, 4, 2).sum(axis=(2, 4, 5))
+
+    # Rules of positive parts send the logit's magnitude back.
+    signs = np.sign(network.target_score(model)(images(), TARGETS))[:, None, None]
+    close(signs * of_patches(composite), of_patches("epsilon"), 1e-3)
