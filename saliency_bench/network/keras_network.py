@@ -17,7 +17,7 @@ from saliency_bench.network.forward import Traced, require_model
 from saliency_bench.network.model_state import ModelState
 from saliency_bench.network.output import require_logits
 from saliency_bench.network.shift import Following, Front
-from saliency_bench.network.weights import Steady
+from saliency_bench.network.weights import fingerprint
 from saliency_bench.protocols import BLOCK, Bound, Explainer, Floats, Output, ProofError
 
 
@@ -48,7 +48,6 @@ class KerasNetwork:
         with evaluating(batch_size):
             self._outputs = Kernel(model, _logits if output == "logit" else _scores, output)
         self._state = ModelState(model)
-        self._steady = Steady(model)
         self._front = Front(model)
 
     def outputs(self, images: Floats) -> NDArray[np.float32]:
@@ -62,7 +61,7 @@ class KerasNetwork:
 
     def fingerprint(self) -> str:
         """Hash of the current weights."""
-        return Steady(self.model).digest
+        return fingerprint(self.model)
 
     def evidence(self) -> dict[str, int]:
         """Number of variables that are changed now, and of those whose new value is the old one."""
@@ -87,7 +86,7 @@ class KerasNetwork:
             ProofError: if a named variable does not change, if another one does, or if afterwards
                 the weights are not the old ones bit for bit.
         """
-        state, old, untouched = self._state, self._state.untouched, self._steady
+        state, old = self._state, self._state.untouched
         if state.moved(old):
             raise ProofError("the weights must be untouched before a change; some differ")
         exempt = {p for p, value in values.items() if self._holds_constant(p, value)}
@@ -98,10 +97,8 @@ class KerasNetwork:
             self._prove(moved, set(values) - exempt)
             self._change = (len(moved), len(exempt))
             state.expected = [new.get(position, tensor) for position, tensor in enumerate(old)]
-            self._steady = Steady(self.model)
             yield
         finally:
-            self._steady = untouched
             self._change, state.expected = (0, 0), old
             state.assign({position: old[position] for position in values})
             if state.moved(old):
@@ -132,7 +129,7 @@ class KerasNetwork:
         Raises:
             ModelChanged: if it changed the model; an error of the block itself passes.
         """
-        with taking() as taken, self._steady.assumed(), self._state.guarded():
+        with taking() as taken, self._state.guarded():
             yield taken
 
     def _prove(self, moved: set[int], named: set[int]) -> None:

@@ -159,8 +159,8 @@ def _places(path: Path, entries: dict[str, Linear]) -> dict[str, Place]:
             dense.add(op.name)
         if linear is not None:
             first = kernel and not inputs & behind
-            flat |= op.name in dense
-            places[op.name] = "input" if first else "dense" if flat else "convolution"
+            among_dense = flat or op.name in dense
+            places[op.name] = "input" if first else "dense" if among_dense else "convolution"
         if kernel or inputs & behind:
             behind.add(op.name)
     return places

@@ -5,10 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -150,40 +147,9 @@ def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
         variable.value.assign(value)
 
 
-class Steady:
-    """Weights of a model that stay as they are: they are hashed once, when their hash is needed."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self._lock = Lock()
-
-    @cached_property
-    def _digest(self) -> str:
-        return digest_of_weights(variable.numpy() for variable in self.model.variables)
-
-    @property
-    def digest(self) -> str:
-        """Hash of the weights; threads may ask for it at the same time."""
-        with self._lock:
-            return self._digest
-
-    @contextmanager
-    def assumed(self) -> Iterator[None]:
-        """A block in which `fingerprint` takes the weights to be these."""
-        before = _STEADY.set(self)
-        try:
-            yield
-        finally:
-            _STEADY.reset(before)
-
-
-_STEADY: ContextVar[Steady | None] = ContextVar("steady", default=None)
-
-
 def fingerprint(model: Any) -> str:
     """Hash of all current weights of a model, in the order of `model.variables`."""
-    steady = _STEADY.get()
-    return (steady if steady and steady.model is model else Steady(model)).digest
+    return digest_of_weights(variable.numpy() for variable in model.variables)
 
 
 def trained(model: Any, block: Block) -> Block:

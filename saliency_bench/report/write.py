@@ -52,7 +52,7 @@ def write(
         write_atomic(folder / REFERENCES, references.encode())
     plans = list(plan_figures(results))
     helpers = min(processes, MOST) - 1
-    with _beside(results, folder / "figures", plans if helpers else [], helpers) as begun:
+    with _beside(results, folder / "figures", plans, helpers) as begun:
         write_atomic(folder / "report.html", page.html(results).encode())
         on_page(folder / "report.html")
         for number, plan in enumerate(plans):
@@ -73,7 +73,7 @@ def _beside(
         The drawing of each plan; one that has not begun can be cancelled. The block ends when those
         that have begun are drawn.
     """
-    if not plans:
+    if not (plans and processes):
         yield []
         return
     context, given = get_context("spawn"), (results, folder)

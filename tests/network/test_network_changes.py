@@ -5,9 +5,7 @@ import pytest
 
 from saliency_bench import network as networks
 from saliency_bench import randomize
-from saliency_bench.network import weights
 from saliency_bench.protocols import ProofError
-from saliency_bench.storage.fingerprint import digest_of_weights as digest
 
 
 @pytest.fixture(scope="module")
@@ -218,28 +216,3 @@ def test_redrawn_values_change_nothing_until_they_are_put_in(model):
     before = snapshot(model)
     randomize.redraw(model, model.variables, seed=0)
     assert same(snapshot(model), before)
-
-
-# ---------------------------------------------------------------- hashed
-
-
-def test_weights_that_stay_are_hashed_once_and_never_taken_for_others(own, network, monkeypatch):
-    made = []
-    monkeypatch.setattr(
-        weights, "digest_of_weights", lambda values: made.append(digest(values)) or made[-1]
-    )
-
-    def hashes():
-        with network.guarded():
-            return {networks.fingerprint(own) for _ in range(3)}
-
-    (before,) = hashes()
-    assert (hashes(), made) == ({before}, [before])
-    with network.changed(ones_more(own, 0)):
-        (changed,) = hashes()
-        assert changed != before
-        assert networks.fingerprint(own) == changed  # of weights that nobody guards: hashed anew
-        assert made == [before, changed, changed]
-    assert hashes() == {before}
-    assert networks.fingerprint(own) == before
-    assert len(made) == 4

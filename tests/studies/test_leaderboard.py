@@ -37,9 +37,11 @@ def test_all_explainers_under_test_are_asked_and_no_control():
     assert "attention_rollout" in explainers()
 
 
-def test_all_checks_are_asked_somewhere():
-    asked = {name for own in NETWORKS.values() for run in own.runs.values() for name in run.checks}
-    assert asked == {path.stem for path in Path(objects.config_dir(), "check").glob("*.yaml")}
+@pytest.mark.parametrize("group", ["check", "metric"])
+def test_all_checks_and_metrics_are_asked_somewhere(group):
+    runs = [run for own in NETWORKS.values() for run in own.runs.values()]
+    asked = {name for run in runs for name in getattr(run, f"{group}s")}
+    assert asked == {path.stem for path in Path(objects.config_dir(), group).glob("*.yaml")}
 
 
 def row(network, explainer, verdict, **more):
