@@ -53,6 +53,7 @@ class Window:
         self._queue = queue
         self._shelf = Shelf()
         self._stored: set[tuple[int, str, Mark]] = set()
+        self._repeated: dict[Hashable, dict[str, NDArray[Any]]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -132,11 +133,17 @@ class Window:
             found: the maps.
             marks: of the reference maps.
         """
-        changed = self._scorer.prepare(*found, step.columns)
-        before = self._shelf["before", step.start, name] if step.continues else None
         references = [self._shelf[step.start, name, mark] for mark in marks]
+        changed = self._scorer.prepare(*found, step.columns, references)
+        before = self._shelf["before", step.start, name] if step.continues else None
         self._shelf["before", step.start, name] = changed
-        return self._scorer.columns(changed, references, before)
+        if all(changed.digest != own.digest for own in references):
+            return self._scorer.columns(changed, references, before)
+        # Maps that no change reaches are the same under every condition: they are compared once.
+        told = step.columns, *(own and own.digest for own in (changed, before, *references))
+        if told not in self._repeated:
+            self._repeated[told] = self._scorer.columns(changed, references, before)
+        return dict(self._repeated[told])
 
     def store_for_floor(self, step: Step, name: str, found: Found) -> None:
         """Store maps for the floor of the next draw, without comparing them.

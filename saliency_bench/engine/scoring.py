@@ -19,6 +19,7 @@ from saliency_bench.protocols import (
     NotApplicable,
     RegionMeasure,
 )
+from saliency_bench.storage.fingerprint import digest
 
 PARTNERS = 4
 """Number of other images of its block from which an image's null is computed."""
@@ -40,6 +41,7 @@ class ComparableMaps:
         prepared: the result of the similarity's `prepare`, by column.
         refused: the reason why a similarity does not apply to the maps, by column.
         present: `[N]`, whether the scene leaves an image in.
+        digest: hash of the maps and their regions.
     """
 
     shape: tuple[int, ...]
@@ -47,6 +49,7 @@ class ComparableMaps:
     prepared: Mapping[str, Any]
     refused: Mapping[str, str]
     present: NDArray[np.bool_]
+    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Scorer:
         maps: NDArray[np.float32],
         regions: NDArray[np.bool_] | None = None,
         columns: Collection[str] | None = None,
+        earlier: Sequence[ComparableMaps] = (),
     ) -> ComparableMaps:
         """Prepare maps for comparison.
 
@@ -71,19 +75,24 @@ class Scorer:
             maps: `[N, H, W, C']`.
             regions: `[N, H, W]` of their scene.
             columns: the columns to prepare them for; default: all.
+            earlier: what is prepared of the same maps is taken from these.
         """
+        mark = _digest(maps, regions)
+        ready = {k: v for own in earlier if own.digest == mark for k, v in own.prepared.items()}
         prepared: dict[str, Any] = {}
         refused: dict[str, str] = {}
         for name, similarity in self.similarities.items():
             if columns is not None and name not in columns:
                 continue
             try:
-                prepared[name] = _prepare(similarity, maps, regions)
+                prepared[name] = (
+                    ready[name] if name in ready else _prepare(similarity, maps, regions)
+                )
             except NotApplicable as refusal:
                 refused[name] = refusal.reason
         present = np.ones(len(maps)) if regions is None else regions.any(axis=(1, 2))
         return ComparableMaps(
-            maps.shape, _finite(maps), prepared, refused, np.asarray(present, np.bool_)
+            maps.shape, _finite(maps), prepared, refused, np.asarray(present, np.bool_), mark
         )
 
     def columns(
@@ -121,6 +130,13 @@ def _prepare(measure: Measure, maps: NDArray[np.float32], regions: NDArray[np.bo
     if regions is None:
         raise NotApplicable("it needs the regions of the images, and there are none")
     return measure.prepare(maps, regions)
+
+
+def _digest(maps: NDArray[np.float32], regions: NDArray[np.bool_] | None) -> bytes:
+    """Hash of maps and regions: of their shapes, and bit by bit of their values."""
+    arrays = [array for array in (maps, regions) if array is not None]
+    shapes = repr([(array.shape, array.dtype.str) for array in arrays]).encode()
+    return digest(shapes, *(np.ascontiguousarray(array).data for array in arrays))
 
 
 def _pairs(

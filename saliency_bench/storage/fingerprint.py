@@ -30,7 +30,7 @@ _TOKENS: dict[type, str] = {}
 # ---------------------------------------------------------------- settings and numbers
 
 
-def digest(*parts: bytes) -> bytes:
+def digest(*parts: bytes | memoryview) -> bytes:
     """Hash of bytes, one part after the other; `DIGEST` bytes long."""
     total = hashlib.blake2b(digest_size=DIGEST)
     for part in parts:

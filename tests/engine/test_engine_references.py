@@ -12,6 +12,7 @@ from helpers.evidence import MEASURED
 from helpers.numpy_study import Gradient, Noisy, require_same
 
 from saliency_bench import engine
+from saliency_bench.engine.scoring import Scorer
 from saliency_bench.protocols import Expectation, NotApplicable, Scene
 from saliency_bench.similarities import Spearman
 
@@ -183,3 +184,33 @@ def test_a_check_that_does_not_apply_is_told_and_the_others_go_on(twins):
     )
     assert list(conditions) == ["twins"]
     assert refused == {"picky": "no data"}
+
+
+class Compared(Spearman):
+    """Counts its comparisons of whole shards."""
+
+    calls: ClassVar[list[int]] = []
+
+    def compare(self, reference, changed):
+        self.calls.append(len(reference.defined))
+        return super().compare(reference, changed)
+
+
+def test_maps_that_no_change_reaches_are_compared_once(make_study, run):
+    comparisons = {}
+    for name, explainer in {"gradient": Gradient(), "image": numpy_study.Image()}.items():
+        Compared.calls.clear()
+        a_study = make_study(explainers={name: explainer}, similarities={"spearman": Compared()})
+        whole = run(a_study).scores
+        comparisons[name] = len(Compared.calls)
+    cells = len(whole.groupby(["stage", "draw"]))
+    # Of each cell: itself, four partners, and the draw before, if there is one.
+    assert comparisons["gradient"] >= 5 * cells
+    # The image's cells are two: without a draw before, and with one that is the same.
+    assert comparisons["image"] == 5 + 6
+    images = numpy_study.scene(40).images
+    scorer = Scorer({"spearman": Spearman()})
+    by_hand = scorer.columns(scorer.prepare(images), [scorer.prepare(images)])["spearman"]
+    for _, found in whole.groupby(["stage", "draw"]):
+        for column in ("score", "null"):
+            np.testing.assert_array_equal(found.sort_values("image")[column], by_hand[column])

@@ -183,3 +183,48 @@ def test_with_several_references_scores_are_means_and_the_mildest_status_counts(
     one, other = (columns({"p": Product()}, changed, r)["p"] for r in references)
     both = np.nanmean([one["null"][:2], other["null"][:2]], axis=0)
     np.testing.assert_allclose(found["null"][:2], both)
+
+
+class Counted(Product):
+    """Notes which maps it prepares."""
+
+    def __init__(self):
+        self.seen = []
+
+    def prepare(self, maps):
+        self.seen.append(maps)
+        return super().prepare(maps)
+
+
+def test_what_is_prepared_of_the_same_maps_serves_again():
+    measure = Counted()
+    scorer = Scorer({"p": measure})
+    first = scorer.prepare(maps_of([1, 2]))
+    again = scorer.prepare(maps_of([1, 2]), earlier=[scorer.prepare(maps_of([3, 4])), first])
+    assert again.prepared["p"] is first.prepared["p"]
+    assert len(measure.seen) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (maps_of([0.0, np.nextafter(np.float32(2), 3)]), None),
+        (maps_of([-0.0, 2]), None),
+        (maps_of([0, 2]).reshape(1, 2, 1, 1), None),
+        (maps_of([0, 2]), np.ones((2, 1, 1), np.bool_)),
+    ],
+    ids=["one bit", "sign of zero", "shape", "regions"],
+)
+def test_other_maps_or_regions_are_prepared_anew(other):
+    measure = Counted()
+    scorer = Scorer({"p": measure})
+    first = scorer.prepare(maps_of([0, 2]))
+    scorer.prepare(*other, earlier=[first])
+    assert measure.seen[1] is other[0]
+
+
+def test_maps_that_served_other_columns_are_prepared_for_the_rest():
+    scorer = Scorer({"p": Counted(), "q": Counted()})
+    first = scorer.prepare(maps_of([1, 2]), columns=["p"])
+    assert list(scorer.prepare(maps_of([1, 2]), earlier=[first]).prepared) == ["p", "q"]
+    assert list(scorer.prepare(maps_of([1, 2]), columns=["q"], earlier=[first]).prepared) == ["q"]
