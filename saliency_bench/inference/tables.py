@@ -53,10 +53,12 @@ def summarize(evidence: Evidence) -> pd.DataFrame:
         layers at the other stages.
     """
     floors = _floors(evidence.floors)
-    found = list(cases(evidence, evidence.scores.keys))
-    rows = [row for case in found for row in _rows(case, floors)]
-    rows += [row for case in found for row in _trend_rows(case)]
-    return pd.DataFrame(rows, columns=list(SUMMARY))
+    rows: list[Row] = []
+    trends: list[Row] = []
+    for case in cases(evidence, evidence.scores.keys):  # one at a time: pairs can be many
+        rows += _rows(case, floors)
+        trends += _trend_rows(case)
+    return pd.DataFrame([*rows, *trends], columns=list(SUMMARY))
 
 
 def _rows(case: Case, floors: Floors) -> Iterator[Row]:

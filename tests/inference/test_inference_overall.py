@@ -1,5 +1,6 @@
 """The overall verdict: controls, the primary similarity and those that disagree with it."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from helpers.evidence import (
     verdicts,
 )
 
-from saliency_bench.inference import false_verdicts, judge, problems, summarize
+from saliency_bench.inference import false_verdicts, judge, problems, summarize, tables
 from saliency_bench.inference.tables import VERDICTS
 
 CONTROLS = {
@@ -132,3 +133,18 @@ def test_expected_false_verdicts():
     assert text.startswith("40 decisions (explainers: 40, checks: 1;")
     assert "nominally at most 2.5% (more at 3 draws" in text
     assert "at most about 1.0 false" in text
+
+
+def test_the_pairs_of_one_explainer_are_in_memory_at_a_time(monkeypatch):
+    seen = []
+
+    def watched(*asked):
+        for case in cases(*asked):
+            assert sum(earlier() is not None for earlier in seen) <= 1
+            seen.append(weakref.ref(case))
+            yield case
+
+    cases = tables.cases
+    monkeypatch.setattr(tables, "cases", watched)
+    found = summarize(evidence(*(scored(f"explainer {number}") for number in range(9))))
+    assert len(seen) == found["explainer"].nunique() == 9
