@@ -56,8 +56,8 @@ def gather() -> None:
 
 def public_modules() -> list[str]:
     """The package, and the modules that it offers, `saliency_bench.explainers` and so on."""
-    names = [name for name, module in _offered(PACKAGE) if not module]
-    return [PACKAGE, *(f"{PACKAGE}.{name}" for name in sorted({*names, "metrics", "tracking"}))]
+    names = sorted(name for name, module in _offered(PACKAGE) if not module)
+    return [PACKAGE, *(f"{PACKAGE}.{name}" for name in names)]
 
 
 def reference(module: str) -> str:

@@ -51,7 +51,7 @@ def _parser() -> command.Parser:
         command.program("compare"),
         description="Do maps depend less on what the network learned than they did? "
         "The interval of the difference in `retained` decides, not the numbers alone.",
-        epilog="Exit status: 0 same, 1 regressed, 2 the request is wrong.",
+        epilog="Exit status: 0 same, improved or new, 1 regressed, 2 the request is wrong.",
     )
     parser.add_argument("baseline", metavar="BASELINE", help="folder of a baseline, or of a run")
     parser.add_argument("run", metavar="RUN", help="folder or address of a run")
