@@ -186,3 +186,50 @@ def test_a_layer_that_cannot_be_made_again_is_redrawn_as_documented():
     gain.assign(3 + 0.5 * np.random.default_rng(0).standard_normal(500))
     (new,) = randomize.redraw(model, [gain], seed=0)
     assert (new.mean(), new.std()) == pytest.approx((3, 0.5), rel=0.1)
+
+
+def patch_embedding(base):
+    """A layer or model of one class whose code alone knows how its weights are made."""
+    import keras
+
+    class Embedding(base):
+        def __init__(self, stack=True):
+            super().__init__()
+            self.rest = (
+                keras.Sequential([keras.layers.Dense(8)]) if stack else keras.layers.Dense(8)
+            )
+
+        def build(self, shape):
+            near = keras.initializers.RandomNormal(stddev=0.02)
+            self.token = self.add_weight(shape=(1, 1, 8), initializer="zeros", name="token")
+            self.places = self.add_weight(shape=(1, 50, 8), initializer=near, name="places")
+            self.gain = self.add_weight(
+                shape=(8,), initializer=keras.initializers.Constant(0.1), name="gain"
+            )
+            self.rest.build((None, 50, 8))
+            super().build(shape)
+
+        def call(self, images):
+            tokens = keras.ops.reshape(images, (-1, 49, 8))
+            first = keras.ops.broadcast_to(self.token, (keras.ops.shape(images)[0], 1, 8))
+            tokens = keras.ops.concatenate([first, tokens], axis=1) + self.places
+            return keras.ops.mean(self.gain * self.rest(tokens), axis=1)
+
+    return Embedding
+
+
+@pytest.mark.parametrize("stack", [False, True], ids=["dense", "sequential"])
+@pytest.mark.parametrize("base", ["Layer", "Model"])
+def test_what_holds_a_model_or_is_one_tells_how_its_weights_are_made(base, stack):
+    import keras
+
+    own = patch_embedding(getattr(keras, base))(stack)
+    model = own if base == "Model" else keras.Sequential([keras.Input((14, 14, 2)), own])
+    model(np.zeros((1, 14, 14, 2), np.float32))
+    weights = [own.token, own.places, own.gain]
+    for variable in weights:
+        variable.assign(np.random.default_rng(0).normal(1, 0.3, variable.shape))
+    token, places, gain = randomize.redraw(model, weights, seed=0)
+    assert (token == 0).all()
+    assert places.std() == pytest.approx(0.02, rel=0.1)
+    np.testing.assert_array_equal(gain, np.full(8, 0.1, np.float32))

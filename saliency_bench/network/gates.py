@@ -8,13 +8,14 @@ from typing import Any
 import tensorflow as tf
 
 from saliency_bench.network.operations import MOVES, PRODUCTS, SHIFTS
-from saliency_bench.network.path import Path
+from saliency_bench.network.path import Edge, Path
 
 
-def gates(path: Path, besides: Collection[str] = ()) -> frozenset[str]:
-    """Names of the operations that return the gate of a product: attention weights, for example.
+def gates(path: Path, besides: Collection[str] = ()) -> frozenset[Edge]:
+    """The inputs of products that are their gate: attention weights, for example.
 
     The gate is the one of two factors that comes from a sigmoid, a softmax or a hard sigmoid.
+    Elsewhere the same tensor may be a feature.
 
     Args:
         path: the path from images to scores.
@@ -23,10 +24,10 @@ def gates(path: Path, besides: Collection[str] = ()) -> frozenset[str]:
     found = set()
     for op in path.operations:
         if op.type in PRODUCTS and op.name not in besides:
-            factors = [op.inputs[index].op for index in path.data(op)]
-            gating = [factor.name for factor in factors if _is_squashed(path, factor)]
+            factors = path.data(op)
+            gating = [index for index in factors if _is_squashed(path, op.inputs[index].op)]
             if len(factors) == 2 and len(gating) == 1:
-                found.update(gating)
+                found.add((op.name, gating[0]))
     return frozenset(found)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -17,13 +18,15 @@ from saliency_bench.protocols import interrupts
 _KNOWN: WeakKeyDictionary[Any, dict[int, Any]] = WeakKeyDictionary()
 _LOCK = Lock()
 
+_ADDED = frozenset({"dtype", "name", "trainable"})
+"""What Keras adds to the configuration of every layer and model."""
+
 
 def made_with(layer: Any, variable: Any) -> Any:
     """The initializer that made a variable of a layer's own; None if the layer does not tell it.
 
     The layer is made once more from its configuration, beside the model, and its requests for
-    weights are read. It does not tell if it asks for no initializer, has no configuration, or
-    contains a whole model.
+    weights are read. It does not tell if it asks for no initializer, or has no configuration.
 
     Args:
         layer: a built Keras layer.
@@ -36,8 +39,6 @@ def made_with(layer: Any, variable: Any) -> Any:
 
 
 def _read(layer: Any) -> dict[int, Any]:
-    if any(isinstance(part, keras.Model) for part in layer._flatten_layers()):
-        return {}
     try:
         with _aside():
             twin, requested = _twin(layer)
@@ -65,11 +66,19 @@ def _twin(layer: Any) -> tuple[Any, dict[int, Any]]:
             requested[id(variable)] = keras.initializers.get(initializer)
             return variable
 
-    twin = Twin.from_config({**layer.get_config(), "trainable": True})
+    twin = Twin.from_config(_taken(type(layer), {**layer.get_config(), "trainable": True}))
     shapes = layer.get_build_config()
     if shapes and not twin.built:
         twin.build_from_config(shapes)
     return twin, requested
+
+
+def _taken(kind: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration, without what Keras adds to it where the class does not take that."""
+    taken = inspect.signature(kind.__init__).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        return dict(config)
+    return {k: value for k, value in config.items() if k in taken or k not in _ADDED}
 
 
 @contextmanager

@@ -7,18 +7,22 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.path import Path
+from saliency_bench.network.operations import MOVES, SHIFTS
+from saliency_bench.network.path import Edge, Path
 
 _STEPS = frozenset({
     "Add", "AddV2", "Cast", "Identity", "Maximum", "Mul", "RealDiv", "Reshape", "Sub",
 })  # fmt: skip
 """Operations between a mean of squares, its root, and the division by it."""
 
+_MULTIPLES = MOVES | SHIFTS | {"Maximum", "Minimum", "Reciprocal"}
+"""Operations between a root and the features that are divided by it."""
+
 _REDUCTIONS = frozenset({"Mean", "Sum"})
 
 
-def normalizers(path: Path) -> frozenset[str]:
-    """Names of the operations that return a standard deviation, or its reciprocal, of features.
+def normalizers(path: Path) -> frozenset[Edge]:
+    """The inputs of products and quotients that are a standard deviation, or its reciprocal.
 
     It is a root of a mean or a sum, and features are divided by it: `rsqrt(v)`, `v ** -0.5`, or
     `sqrt(v)` in a denominator.
@@ -27,7 +31,22 @@ def normalizers(path: Path) -> frozenset[str]:
         path: the path from images to scores.
     """
     roots = (_root(path, op) for op in path.operations)
-    return frozenset(root.name for root in roots if root is not None and _is_mean(path, root))
+    return frozenset(
+        edge
+        for root in roots
+        if root is not None and _is_mean(path, root)
+        for edge in _factors(path, root.outputs[0])
+    )
+
+
+def _factors(path: Path, tensor: Any) -> Iterator[Edge]:
+    """Where a tensor, or a multiple of it, is a factor of data."""
+    for op in path.consumers(tensor):
+        data = path.data(op)
+        if len(data) == 1 and op.type in _MULTIPLES:
+            yield from _factors(path, op.outputs[0])
+        elif len(data) == 2 and op.type in {"Mul", "RealDiv"}:
+            yield from ((op.name, index) for index in data if op.inputs[index] is tensor)
 
 
 def _root(path: Path, op: Any) -> Any:

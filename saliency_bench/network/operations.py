@@ -36,9 +36,10 @@ ALONGSIDE = frozenset({"BatchToSpaceND", "Reshape"})
 """Operations between a kernel and its shift, in dilated convolutions and dense layers on maps."""
 
 MOVES = frozenset({
-    "BatchToSpaceND", "BroadcastTo", "Cast", "ConcatV2", "DepthToSpace", "ExpandDims", "GatherNd",
-    "GatherV2", "Identity", "MaxPool", "MirrorPad", "Pack", "Pad", "PadV2", "Reshape",
-    "ReverseV2", "Slice", "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV", "Squeeze",
-    "StridedSlice", "Tile", "Transpose", "Unpack",
+    "BatchToSpaceND", "BroadcastTo", "Cast", "ConcatV2", "DepthToSpace", "ExpandDims",
+    "ExtractImagePatches", "GatherNd", "GatherV2", "Identity", "MaxPool", "MirrorPad", "Pack",
+    "Pad", "PadV2", "Reshape", "ReverseV2", "Roll", "Select", "SelectV2", "Slice",
+    "SpaceToBatchND", "SpaceToDepth", "Split", "SplitV", "Squeeze", "StridedSlice", "Tile",
+    "Transpose", "Unpack",
 })  # fmt: skip
 """Operations that only move values, so that the ordinary gradient moves relevance back."""

@@ -11,6 +11,12 @@ import tensorflow as tf
 
 from saliency_bench.network.trace import Call, innermost
 
+Edge = tuple[str, int]
+"""An input of an operation: its name, and the index of the input."""
+
+_SIZES = frozenset({"OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike"})
+"""Operations whose output depends on the shape of a tensor, not on its values."""
+
 
 @dataclass(frozen=True)
 class Path:
@@ -20,17 +26,17 @@ class Path:
         images: the input tensor.
         scores: the explained tensor.
         calls: every layer execution.
-        constant: names of operations whose outputs count as constants: no way leads through them.
+        constant: inputs that count as constants: no way leads through them.
     """
 
     images: Any
     scores: Any
     calls: Sequence[Call]
-    constant: frozenset[str] = frozenset()
+    constant: frozenset[Edge] = frozenset()
 
-    def holding(self, names: Iterable[str]) -> Path:
-        """The path on which the outputs of these operations count as constants, too."""
-        return replace(self, constant=self.constant.union(names))
+    def holding(self, edges: Iterable[Edge]) -> Path:
+        """The path on which these inputs count as constants, too."""
+        return replace(self, constant=self.constant.union(edges))
 
     @cached_property
     def dependent(self) -> list[Any]:
@@ -45,7 +51,7 @@ class Path:
         operations = []
         for op in reversed(dependent):
             if any(tensor.ref() in needed for tensor in op.outputs):
-                needed |= {tensor.ref() for tensor in op.inputs} & reached
+                needed |= {tensor.ref() for tensor in self._read(op)} & reached
                 operations.append(op)
         return operations[::-1]
 
@@ -85,28 +91,52 @@ class Path:
         reached = {self.images.ref()}
         operations = []
         for op in self.scores.graph.get_operations():
-            if op.name in self.constant:
-                continue
-            if any(tensor.ref() in reached for tensor in op.inputs):
+            if op.type not in _SIZES and any(t.ref() in reached for t in self._read(op)):
                 reached.update(tensor.ref() for tensor in op.outputs if _carries(tensor))
                 operations.append(op)
         return operations, reached
 
     @cached_property
+    def _moved(self) -> set[Any]:
+        """References to all tensors whose values depend on the images, of any type."""
+        moved = {self.images.ref()}
+        for op in self.scores.graph.get_operations():
+            if op.type not in _SIZES and any(tensor.ref() in moved for tensor in op.inputs):
+                moved.update(tensor.ref() for tensor in op.outputs)
+        return moved
+
+    @cached_property
     def _members(self) -> set[str]:
         return {op.name for op in self.operations}
+
+    def _read(self, op: Any) -> list[Any]:
+        """The inputs of an operation that do not count as constants."""
+        return [t for index, t in enumerate(op.inputs) if (op.name, index) not in self.constant]
 
     def data(self, op: Any) -> list[int]:
         """Indices of an operation's inputs that depend on the images."""
         return [
             index
             for index, tensor in enumerate(op.inputs)
-            if tensor is self.images or tensor.op.name in self._members
+            if (tensor is self.images or tensor.op.name in self._members)
+            and (op.name, index) not in self.constant
+        ]
+
+    def choices(self, op: Any) -> list[int]:
+        """Indices of an operation's inputs that depend on the images by no gradient: an index."""
+        return [
+            index
+            for index, tensor in enumerate(op.inputs)
+            if tensor.ref() in self._moved and index not in self.data(op)
         ]
 
     def consumers(self, tensor: Any) -> list[Any]:
         """The operations on the path that read a tensor."""
-        return [op for op in tensor.consumers() if op.name in self._members]
+        return [
+            op
+            for op in tensor.consumers()
+            if op.name in self._members and any(t is tensor for t in self._read(op))
+        ]
 
     def layer(self, op: Any) -> str:
         """Name of the innermost layer that created an operation; outside layers its own name."""
@@ -115,5 +145,7 @@ class Path:
 
 
 def _carries(tensor: Any) -> bool:
-    """Whether a tensor holds floats, by itself or as a list of tensors, as loops have them."""
-    return bool(tensor.dtype.is_floating or tensor.dtype == tf.variant)
+    """Whether gradients may pass a tensor: one of numbers, or a list of them, as loops have it."""
+    return bool(
+        tensor.dtype.is_floating or tensor.dtype.is_complex or tensor.dtype == tf.variant
+    )

@@ -40,7 +40,11 @@ def test_every_file_has_a_line_that_says_what_it_is(listed, what, group):
             "Gradient-weighted class activation map (Selvaraju et al., 2017)",
         ),
         ("explainers", "smoothgrad", "Mean gradient of noisy copies (Smilkov et al., 2017)"),
-        ("explainers", "random_frozen", "Control: Noise fixed per image: must fail where a map must change"),
+        (
+            "explainers",
+            "random_frozen",
+            "Control: Noise fixed per image: must fail where a map must change",
+        ),
         ("metrics", "pointing_game",
          "Whether the highest pixel lies in the mask. Needs masks (Zhang et al., 2018)"),
         ("similarities", "cosine", "Cosine of the angle between the signed maps"),
