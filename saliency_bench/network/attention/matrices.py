@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -28,7 +28,7 @@ class Weighting:
 
     Attributes:
         softmax: where the probabilities come from.
-        tensor: the probabilities, after masks and scales.
+        tensor: the probabilities after masks, scales and gates: what the values are weighed with.
         keys: their axes along which is summed.
         op: the operation that sums.
         values: what is weighted; None if products and sum are two operations.
@@ -55,25 +55,68 @@ def weightings(path: Path, softmax: Softmax) -> Iterator[Weighting]:
     def marked(tensor: Any) -> tuple[int, ...]:
         return tuple(p for p, axis in enumerate(followed.axes(tensor) or ()) if lines(axis))
 
-    waiting = [(softmax.tensor, softmax.tensor, False)]
+    waiting = [_Factors(softmax.tensor, softmax.tensor, None)]
     while waiting:
-        values, matrix, multiplied = waiting.pop()
+        found = waiting.pop()
+        values = found.values
         for op in path.consumers(values):
             followed.follow(op)
-            summed = _is_free(followed.axes(op.outputs[0]))
             single, result = len(path.data(op)) == 1, op.outputs[0]
+            if result.shape.rank is None:
+                continue
+            summed = _is_free(followed.axes(result))
             if op.type in PRODUCTS and not single and summed:
+                matrix = found.matrix if found.product is None else found.product
                 other = next(tensor for tensor in op.inputs if tensor is not values)
                 queries = _queries(op, values, marked(values))
                 yield Weighting(softmax, matrix, marked(matrix), op, other, queries)
-            elif multiplied and op.type in ("Mean", "Sum") and summed:
-                yield Weighting(softmax, matrix, marked(matrix), op, None, 1)
+            elif op.type in ("Mean", "Sum") and summed and found.is_weighted:
+                yield Weighting(softmax, found.matrix, marked(found.matrix), op, None, 1)
             elif op.type in _MOVES or _only_adds_axes(op):
-                waiting.append((result, matrix, multiplied))
-            elif op.type == "Mul" and not single:
-                waiting.append((result, matrix, True))
-            elif op.type in _CHANGES and single and not multiplied:
-                waiting.append((result, result, False))
+                waiting.append(replace(found, values=result))
+            elif op.type == "Mul" and not single and not found.spread:
+                waiting.append(found.times(result))
+            elif op.type in _CHANGES and single and not found.spread:
+                waiting.append(_Factors(result, result, None))
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """A tensor computed from probabilities, and what of it weighs.
+
+    A product of probabilities and values that has more axes than the probabilities has taken in
+    what they weigh. One of the same axes may have, or it is a gate of theirs: what comes behind
+    tells.
+
+    Attributes:
+        values: the tensor.
+        matrix: what weighs, if the last factor is weighed; None: more than one may be weighed.
+        product: what weighs, if the last factor is a gate; None: there is no factor.
+        spread: whether the product has more axes.
+    """
+
+    values: Any
+    matrix: Any
+    product: Any
+    spread: bool = False
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether one factor beside the probabilities can be what they weigh."""
+        return self.product is not None and self.matrix is not None
+
+    def times(self, result: Any) -> _Factors:
+        """These factors and one more; `result` is their product."""
+        if self.product is None:
+            return _Factors(result, self.matrix, result, _is_wider(result, self.values))
+        spread = _is_wider(result, self.values)
+        return _Factors(result, self.product if spread else None, result, spread)
+
+
+def _is_wider(result: Any, values: Any) -> bool:
+    """Whether a product has values along an axis where one of its factors has a single one."""
+    sizes = [1] * (result.shape.rank - values.shape.rank) + values.shape.as_list()
+    return any(own == 1 != size for own, size in zip(sizes, result.shape, strict=True))
 
 
 def _only_adds_axes(op: Any) -> bool:
