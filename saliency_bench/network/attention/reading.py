@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ import numpy as np
 from saliency_bench.network.attention.matrices import Weighting
 from saliency_bench.network.attention.slices import taken
 from saliency_bench.network.attention.stream import Held, Stream
+from saliency_bench.network.attention.weighing import FACTORS, Weighing
+from saliency_bench.network.geometry.axes import has_special
 from saliency_bench.network.geometry.tools import numbers
 from saliency_bench.network.path import Path
 from saliency_bench.protocols import NotApplicable
-
-_FACTORS = frozenset({"DivNoNan", "Mul", "MulNoNan", "RealDiv", "Select", "SelectV2"})
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ class Readings:
         for use in (*mixing, *pools):
             self._known |= use.softmax.inner
         self._pools = {use.op.name: use for use in pools}
-        self._behind: set[Any] = set()
-        self._weighed: Any = None
+        self._weighing = Weighing(path, stream)
+        self._behind: dict[Any, frozenset[Any]] = {}
+        self._weighed: str | None = None
 
     def only(self) -> Reading:
         """The one way in which the scores read the tokens.
@@ -78,8 +80,7 @@ class Readings:
             ways = " and ".join(map(str, found)) or "not read by a token, a mean or attention"
             raise NotApplicable(f"the tokens must be read in one way; they are {ways}")
         if found[0].pool is None and len(found[0].tokens) > 1 and self._weighed is not None:
-            layer = self._path.layer(self._weighed)
-            raise NotApplicable(f"layer {layer!r} gives the tokens weights of their own")
+            raise NotApplicable(self._weighed)
         return found[0]
 
     def _at(self, op: Any) -> list[Reading]:
@@ -90,21 +91,40 @@ class Readings:
         if any(tensor.ref() in self._behind for tensor in data):
             if any(t.ref() not in self._behind and self._holds(t) for t in data):
                 raise self._mixed(op)
-            self._behind |= {tensor.ref() for tensor in op.outputs}
+            self._pass_on(op, data)
             return []
-        if op.name in self._known:
-            self._weighed = None  # What is mixed again is no longer weighed.
         if op.name in self._known or not any(map(self._holds, data)):
             return []
         readings = [self._read(op, tensor) for tensor in outputs]
         for tensor, reading in zip(outputs, readings, strict=True):
             if reading is not None:
-                self._behind.add(tensor.ref())
+                self._behind[tensor.ref()] = frozenset(source.ref() for source in data)
+                self._note_weights(data)
             elif not self._is_by_token(op, data, tensor):
                 raise self._mixed(op)
-            elif self._weighs(op, tensor):
-                self._weighed = op
+            else:
+                self._weighing.follow(op, tensor)
         return [reading for reading in readings if reading is not None]
+
+    def _pass_on(self, op: Any, data: list[Any]) -> None:
+        """Note what is computed from what was read.
+
+        A sum of weighed tokens over the sum of their weights is a quotient of two sums.
+        """
+        sums = [self._behind[tensor.ref()] for tensor in data if tensor.ref() in self._behind]
+        if op.type in FACTORS and any(a - b and b - a for a, b in combinations(sums, 2)):
+            self._doubt(op, "multiplies or divides different sums of the tokens")
+        for tensor in op.outputs:
+            self._behind[tensor.ref()] = frozenset().union(*sums)
+
+    def _note_weights(self, data: list[Any]) -> None:
+        for tensor in data:
+            if (weigher := self._weighing.by(tensor)) is not None:
+                self._doubt(weigher, "gives the tokens weights of their own")
+
+    def _doubt(self, op: Any, what: str) -> None:
+        """Note the first reason why the tokens that are read may not count the same."""
+        self._weighed = self._weighed or f"layer {self._path.layer(op)!r} {what}"
 
     def _holds(self, tensor: Any) -> bool:
         return self._stream.held(tensor) is not Held.NONE
@@ -143,19 +163,6 @@ class Readings:
             return after not in (Held.LOST, Held.NONE)
         return after in before
 
-    def _weighs(self, op: Any, output: Any) -> bool:
-        """Whether an operation multiplies each token with a constant of its own."""
-        if op.type not in _FACTORS or self._stream.held(output) is Held.PAIRS:
-            return False
-        data, rank = self._path.data(op), output.shape.rank
-        sizes = [
-            op.inputs[index].shape[place - rank]
-            for index in range(len(op.inputs))
-            for place in self._stream.places(output)
-            if index not in data and op.inputs[index].shape.rank >= rank - place
-        ]
-        return any(size != 1 for size in sizes)
-
     def _normalizes(self, op: Any) -> bool:
         """Whether an operation is a softmax over tokens."""
         if op.type not in ("LogSoftmax", "Softmax"):
@@ -163,7 +170,7 @@ class Readings:
         return op.outputs[0].shape.rank - 1 in self._stream.places(op.outputs[0])
 
     def _mixed(self, op: Any) -> NotApplicable:
-        where = self._path.layer(op)
-        return NotApplicable(
-            f"something else than attention mixes or moves the tokens: {op.type} (layer {where!r})"
-        )
+        what = f"{op.type} (layer {self._path.layer(op)!r})"
+        if any(has_special(axis) for tensor in op.outputs for axis in self._stream.axes(tensor)):
+            return NotApplicable(f"the number of tokens changes: {what}")
+        return NotApplicable(f"something else than attention mixes or moves the tokens: {what}")
