@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from saliency_bench.network.attention.matrices import PRODUCTS
-from saliency_bench.network.geometry.axes import Axes, Axis, is_lost, lines
+from saliency_bench.network.geometry.axes import Axes, Axis, has_special, is_lost, lines
 from saliency_bench.network.geometry.receptive_fields import Line
 from saliency_bench.network.geometry.tensors import Followed
 from saliency_bench.network.geometry.tools import BATCH, attribute, einsum_letters
@@ -48,10 +48,13 @@ class Stream:
         return self._followed.axes(tensor) or ()
 
     def held(self, tensor: Any) -> Held | range:
-        """What a tensor holds of the tokens; a range: a row of some of them."""
+        """What a tensor holds of the tokens; a range: a row of some of them.
+
+        Tokens among which others are, that are none of these, are lost.
+        """
         axes = self.axes(tensor)
         found = [line for axis in axes for line in lines(axis)]
-        if any(map(is_lost, axes)):
+        if any(is_lost(axis) or has_special(axis) for axis in axes):
             return Held.LOST
         if not found:
             return Held.NONE
@@ -60,8 +63,12 @@ class Stream:
         if found == 2 * self.tokens:
             return Held.PAIRS
         if len(self.tokens) == len(found) == 1 and found[0].stride == found[0].field == 1:
-            return range(int(found[0].start), int(found[0].start) + found[0].size)
+            return self._row(range(int(found[0].start), int(found[0].start) + found[0].size))
         return Held.LOST
+
+    def _row(self, numbers: range) -> Held | range:
+        """Tokens of these numbers; of a padded list not all of them are tokens."""
+        return numbers if 0 <= numbers.start <= numbers.stop <= self.size else Held.LOST
 
     def places(self, tensor: Any) -> tuple[int, ...]:
         """The axes of a tensor that hold tokens."""
