@@ -63,7 +63,8 @@ class Path:
     def waists(self, reads: Callable[[Any, Any], bool]) -> list[Any]:
         """Each tensor that every way passes if some are closed, in execution order.
 
-        It is one if no other tensor leads from an operation before it to one behind it.
+        It is one if no other tensor leads from an operation before it to one behind it. What only
+        closed ways lead to is no part of any.
 
         Args:
             reads: whether the way from a tensor to an operation that reads it is open.
@@ -76,9 +77,12 @@ class Path:
         def last_use(tensors: Sequence[Any]) -> int:
             return max((place for tensor in tensors for place in readers(tensor)), default=0)
 
-        bottlenecks = []
+        bottlenecks, reached = [], {self.images.ref()}
         reach = last_use([self.images])
         for place, op in enumerate(self.operations):
+            if not any(t.ref() in reached and reads(t, op) for t in op.inputs):
+                continue
+            reached |= {tensor.ref() for tensor in op.outputs}
             used = [t for t in op.outputs if readers(t) or t is self.scores]
             if reach <= place and len(used) == 1:
                 bottlenecks += used
