@@ -11,8 +11,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from saliency_bench.network.geometry.axes import Axes, places
-from saliency_bench.network.geometry.layout import has_places, is_tiled, order_of, side
+from saliency_bench.network.geometry.axes import Axes, is_lost, length, places
+from saliency_bench.network.geometry.layout import (
+    another_order,
+    has_places,
+    is_tiled,
+    order_of,
+    side,
+)
 from saliency_bench.network.geometry.receptive_fields import COLUMNS, ROWS
 from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.operations import CORES
@@ -212,11 +218,17 @@ class FeatureMaps:
         return FeatureMap(tensor, layer, order, Placement(rows, columns, (height, width)), first)
 
     def _untold(self, tensor: Any, layer: str) -> Exception:
-        """Why a tensor is refused whose places the graph does not tell."""
-        if self._grid is not None and tensor.shape.rank == 3 and tensor.shape[1] is not None:
+        """Why a tensor is refused that is no grid of known places."""
+        axes = self._geometry.axes(tensor)
+        if axes is not None and not any(map(is_lost, axes)):
+            return NotApplicable(
+                f"the places of the output of layer {layer!r} {another_order(axes)}; "
+                "layer=... names another"
+            )
+        if self._grid is not None and axes is not None and len(axes) == 3 and is_lost(axes[1]):
             return SettingError(
                 f"grid must have at most as many places as the output of layer {layer!r} has "
-                f"tokens, {tensor.shape[1]}; got {self._grid}"
+                f"tokens, {length(axes[1])}; got {self._grid}"
             )
         return NotApplicable(
             f"nothing tells where in the picture the output of layer {layer!r} lies; "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from saliency_bench.network.geometry.axes import (
     Axes,
+    Axis,
+    Joined,
     is_lost,
     is_placed,
     length,
@@ -62,3 +64,17 @@ def side(axes: Axes, direction: str, size: int) -> Line:
     every = [line for axis in axes for line in places(axis).lines]
     found = [line for line in every if line.direction == direction]
     return found[0] if found else Line.pixels(direction, size).united()
+
+
+def another_order(axes: Axes) -> str:
+    """In words, how places lie that the graph tells, and that are no rows and columns."""
+    directions = [line.direction for axis in axes for line in places(axis).lines]
+    if any(map(_is_in_pieces, axes)):
+        how = "in pieces"
+    else:
+        how = "column by column" if directions == [COLUMNS, ROWS] else "in an order of their own"
+    return f"lie in the picture {how}, not row by row in one piece; grid= does not change it"
+
+
+def _is_in_pieces(axis: Axis) -> bool:
+    return not places(axis).lines and any(isinstance(factor, Joined) for factor in axis)
