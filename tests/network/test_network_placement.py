@@ -173,5 +173,5 @@ def test_pictures_in_the_batch_axis_are_not_taken_for_others():
     model = keras.Model(
         images, layers.Dense(3)(layers.Lambda(lambda x: tf.reshape(x, [-1, 16]))(pooled))
     )
-    with pytest.raises(NotApplicable, match="nothing tells where"):
+    with pytest.raises(NotApplicable, match="lie in the picture in another order"):
         ex.EigenCAM().bind(model)

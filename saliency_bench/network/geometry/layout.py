@@ -72,7 +72,7 @@ def another_order(axes: Axes) -> str:
     if any(map(_is_in_pieces, axes)):
         how = "in pieces"
     else:
-        how = "column by column" if directions == [COLUMNS, ROWS] else "in an order of their own"
+        how = "column by column" if directions == [COLUMNS, ROWS] else "in another order"
     return f"lie in the picture {how}, not row by row in one piece; grid= does not change it"
 
 
