@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from saliency_bench.network.geometry import selections, windows
 from saliency_bench.network.geometry.axes import (
@@ -29,6 +30,7 @@ from saliency_bench.network.geometry.tools import (
     Shape,
     data,
     einsum_letters,
+    has_images,
     moved,
     numbers,
     require_whole,
@@ -88,7 +90,14 @@ def _pack(op: Any, inputs: Inputs, shape: Shape) -> Axes:
 
 
 def _tile(op: Any, inputs: Inputs, shape: Shape) -> Axes:
-    return data(inputs)
+    """Copies of all images are groups of them; other copies lie where the values lie."""
+    axes, counts = data(inputs), tf.get_static_value(op.inputs[1])
+    if counts is None:
+        return axes
+    return tuple(
+        (*plain(int(count)), *axis) if has_images(axis) and count > 1 else axis
+        for axis, count in zip(axes, counts, strict=True)
+    )
 
 
 def _matmul(op: Any, inputs: Inputs, shape: Shape) -> Axes:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from saliency_bench.network.geometry.axes import (
     Axes,
     Axis,
+    Plain,
     is_placed,
     joined,
     length,
@@ -26,6 +27,7 @@ from saliency_bench.network.geometry.tools import (
     Inputs,
     Shape,
     data,
+    has_images,
     leave,
     numbers,
     static,
@@ -105,9 +107,16 @@ def split(op: Any, inputs: Inputs, index: int) -> Axes:
     along = static(op.inputs[0 if op.type == "Split" else 2]) % len(axes)
     sizes = [tensor.shape[along] for tensor in op.outputs[: index + 1]]
     if None in sizes:
-        raise Untold
+        return *axes[:along], _group(op, axes[along]), *axes[along + 1 :]
     piece = part(axes[along], sum(sizes[:-1]), sizes[-1])
     return *axes[:along], piece, *axes[along + 1 :]
+
+
+def _group(op: Any, axis: Axis) -> Axis:
+    """One of the groups of all images into which an axis is cut; `Untold` if they are none."""
+    if op.type != "Split" or axis[:1] != (Plain(len(op.outputs)),) or not has_images(axis[1:]):
+        raise Untold
+    return axis[1:]
 
 
 def unpack(op: Any, inputs: Inputs, index: int) -> Axes:
@@ -157,6 +166,8 @@ def _size(tensor: Any, along: int) -> int:
 
 
 def _end_to_end(pieces: Sequence[Axis], size: int) -> Axis:
+    if len(pieces) > 1 and has_images(pieces[0]) and len(set(pieces)) == 1:
+        return Plain(len(pieces)), *pieces[0]
     return joined(pieces) if any(map(is_placed, pieces)) else plain(size)
 
 

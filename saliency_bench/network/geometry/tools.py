@@ -44,6 +44,11 @@ def data(inputs: Inputs, index: int = 0) -> Axes:
     return inputs[index]
 
 
+def has_images(axis: Axis) -> bool:
+    """Whether the images of the batch lie along an axis, perhaps with other values."""
+    return length(axis) > 0 and length(axis) % BATCH == 0
+
+
 def static(tensor: Any) -> Any:
     """The value of a constant tensor; `Untold` if it is none."""
     value = tf.get_static_value(tensor)
