@@ -11,9 +11,12 @@ import tensorflow as tf
 
 from saliency_bench.network.activations import silu_as_product
 from saliency_bench.network.batches import Kernel
-from saliency_bench.network.deep_lift_rules import SLOPE_RULES, is_linear
+from saliency_bench.network.deep_lift_rules import SLOPE_RULES, Step, is_linear
 from saliency_bench.network.forward import Traced
+from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.gradients import derivative
+from saliency_bench.network.image_rows import image_rows
+from saliency_bench.network.normalizers import reciprocals
 from saliency_bench.network.operations import (
     CORES,
     MATRICES,
@@ -45,7 +48,8 @@ class Rescale(Rule):
     returns multipliers: times the image minus the baseline, they sum to the difference of the
     scores. A max pool sends an increase to the position of the image's maximum, and a decrease to
     that of the baseline's. A product of two tensors, as in a gate, uses the mean of each factor's
-    two values; a normalisation and a softmax are made of such steps.
+    two values. A quotient, as in a normalisation, uses a mean in which the larger divisor counts
+    more, so that a divisor near 0 does not blow it up. A softmax is made of such steps.
 
     Attributes:
         baseline: from images `[B, H, W, C]` to the baseline `[1, H, W, C]`, inside the graph.
@@ -73,24 +77,46 @@ class Rescale(Rule):
                 raise no_rule(path, op, f"{op.type} of two tensors that depend on the image")
             if path.choices(op):  # image and baseline may choose differently
                 raise no_rule(path, op, "a choice that depends on the image")
-        rows = tf.shape(path.images)[0] + 1
+        steps = _steps(path)
+        images = tf.shape(path.images)[0] + 1
 
         def back(op: Any, signal: Any) -> list[Any]:
             indices = path.data(op)
-            if is_linear(op, indices):
+            if op.name not in steps:
                 (index,) = indices
                 own = ordinary_gradient(op, index, signal)
                 return [own if i == index else None for i in range(len(op.inputs))]
+            step = steps[op.name]
             tf.debugging.assert_equal(
-                [tf.shape(op.inputs[index])[0] for index in indices],
-                rows,
-                f"{path.layer(op)} must keep one image per row",
+                [step.rows[op.inputs[i].ref()].holds(op.inputs[i], images) for i in indices],
+                True,
+                f"{path.layer(op)} must keep the rows of an image together",
             )
-            parts = SLOPE_RULES[op.type](op, indices, signal)
-            by_input = dict(zip(indices, parts, strict=True))
+            by_input = dict(zip(indices, SLOPE_RULES[op.type](step, signal), strict=True))
             return [by_input.get(index) for index in range(len(op.inputs))]
 
         return back
+
+
+def _steps(path: Path) -> dict[str, Step]:
+    """The operations with a rule that are not linear, by name.
+
+    Raises:
+        NotApplicable: if the graph does not tell which values of one belong to an image.
+    """
+    geometry, inverse = Geometry(path), reciprocals(path)
+    steps = {}
+    for op in path.operations:
+        indices = path.data(op)
+        if op.type in SLOPE_RULES and not is_linear(op, indices):
+            tensors = [*(op.inputs[index] for index in indices), op.outputs[0]]
+            found = {tensor.ref(): image_rows(geometry.axes(tensor)) for tensor in tensors}
+            rows = {ref: own for ref, own in found.items() if own is not None}
+            if len(rows) < len(found):
+                raise no_rule(path, op, f"{op.type} of a batch in which images are not apart")
+            scales = tuple(i for i in indices if op.inputs[i].op.name in inverse)
+            steps[op.name] = Step(op, indices, rows, scales)
+    return steps
 
 
 def rescale(baseline: Callable[[tuple[int, ...]], Any]) -> Rescale:

@@ -1,25 +1,58 @@
 """DeepLIFT's rules: how an operation sends multipliers back, by values and those of a baseline.
 
-The baseline is the last row of every batch. A rule returns a signal for each input that depends on
-the images. Times the differences of these inputs from the baseline's, they sum to the signal times
-the difference of the output. (Shrikumar et al., 2017.)
+The baseline is the last image of every batch. A rule returns a signal for each input that depends
+on the images. Times the differences of these inputs from the baseline's, they sum to the signal
+times the difference of the output. (Shrikumar et al., 2017.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
+from saliency_bench.network.image_rows import ImageRows
 from saliency_bench.network.operations import PRODUCTS, UNARY
 from saliency_bench.network.overrides import ordinary_gradient, rerun
 
-SlopeRule = Callable[[Any, list[int], Any], list[Any]]
-"""From an operation, the indices of its data and the signal at its output to theirs."""
-
 Pair = tuple[Any, Any]
 """Values of each row, and what the baseline has in their place."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operation that depends on the images.
+
+    Attributes:
+        op: the operation.
+        indices: of its inputs that depend on the images.
+        rows: where the images lie in each of these inputs, and in the output.
+        scales: those of the indices whose input is a reciprocal, as `1 / std` is.
+    """
+
+    op: Any
+    indices: list[int]
+    rows: Mapping[Any, ImageRows]
+    scales: tuple[int, ...] = ()
+
+    @property
+    def output(self) -> Pair:
+        """The output's values."""
+        return self._pair(self.op.outputs[0])
+
+    def input(self, index: int) -> Pair:
+        """An input's values; a constant has the same at the baseline."""
+        return self._pair(self.op.inputs[index])
+
+    def _pair(self, tensor: Any) -> Pair:
+        rows = self.rows.get(tensor.ref())
+        return tensor, tensor if rows is None else rows.last(tensor)
+
+
+SlopeRule = Callable[[Step, Any], list[Any]]
+"""From an operation and the signal at its output to the signals at its data."""
 
 STRAIGHT = frozenset({"Abs", "LeakyRelu", "Maximum", "Minimum", "Relu", "Relu6"})
 """Piecewise linear operations, whose slope is exact even for a small change."""
@@ -31,26 +64,39 @@ SMALL = 1e-3
 """Differences of exponents below which the mean of two powers is their slope, to 1e-7."""
 
 
-def _slopes(op: Any, indices: list[int], signal: Any) -> list[Any]:
-    """The signal times the slope between each row and the baseline."""
-    (index,) = indices
-    values, outputs = op.inputs[index], op.outputs[0]
-    change = values - values[-1:]
-    slope = tf.math.divide_no_nan(outputs - outputs[-1:], change)
+def _change(pair: Pair) -> Any:
+    """The difference from the baseline; none where both are the same infinity, as in a mask."""
+    own, baseline = pair
+    return tf.where(tf.equal(own, baseline), tf.zeros_like(own), own - baseline)
+
+
+def _slopes(step: Step, signal: Any) -> list[Any]:
+    """The signal times the slope between each row and the baseline.
+
+    No signal stays none, and a value that stays where the gradient is infinite, as that of a root
+    at 0, gets none.
+    """
+    op, (index,) = step.op, step.indices
+    values, outputs = step.input(index), step.output
+    change = _change(values)
+    slope = tf.math.divide_no_nan(outputs[0] - outputs[1], change)
+    sent = tf.math.multiply_no_nan(slope, signal)
     if op.type in STRAIGHT:
-        return [signal * slope]
-    near = tf.abs(change) <= NEAR * tf.abs(values[-1:])
-    return [tf.where(near, ordinary_gradient(op, index, signal), signal * slope)]
+        return [sent]
+    near = tf.abs(change) <= NEAR * tf.abs(values[1])
+    tangent = ordinary_gradient(op, index, signal)
+    tangent = tf.where(tf.math.is_finite(tangent), tangent, tf.zeros_like(tangent))
+    return [tf.where(near, tangent, sent)]
 
 
-def _maxima(op: Any, indices: list[int], signal: Any) -> list[Any]:
+def _maxima(step: Step, signal: Any) -> list[Any]:
     """Send increases to the image's maxima and decreases to the baseline's."""
-    values, outputs = op.inputs[indices[0]], op.outputs[0]
-    rise = outputs - outputs[-1:]
-    increases = _route(op, values, outputs, signal * tf.nn.relu(rise))
-    baseline, maxima = (tf.zeros_like(tensor) + tensor[-1:] for tensor in (values, outputs))
+    op, values, outputs = step.op, step.input(step.indices[0]), step.output
+    rise = _change(outputs)
+    increases = _route(op, values[0], outputs[0], signal * tf.nn.relu(rise))
+    baseline, maxima = (tf.broadcast_to(old, tf.shape(new)) for new, old in (values, outputs))
     decreases = _route(op, baseline, maxima, signal * tf.minimum(rise, 0))
-    return [tf.math.divide_no_nan(increases + decreases, values - values[-1:])]
+    return [tf.math.divide_no_nan(increases + decreases, _change(values))]
 
 
 def _route(op: Any, values: Any, maxima: Any, signal: Any) -> Any:
@@ -67,39 +113,80 @@ def _route(op: Any, values: Any, maxima: Any, signal: Any) -> Any:
     return tf.raw_ops.MaxPoolGrad(orig_input=values, orig_output=maxima, grad=signal, **settings)
 
 
-def _midpoint(op: Any, indices: list[int], signal: Any) -> list[Any]:
+def _midpoint(step: Step, signal: Any) -> list[Any]:
     """The gradient halfway between each row and the baseline: exact for what is quadratic.
 
     So a factor's signal is that of the product, times the mean of the other factor's two values.
     """
-    middles = {i: _middle(op.inputs[i]) for i in indices}
-    return list(tf.gradients(rerun(op, middles), list(middles.values()), signal))
+    middles = {i: _middle(step.input(i)) for i in step.indices}
+    return list(tf.gradients(rerun(step.op, middles), list(middles.values()), signal))
 
 
-def _quotient(op: Any, indices: list[int], signal: Any) -> list[Any]:
-    """`a / b` is the product of `a` and `1 / b`, whose slope is `-1 / (b b')`."""
-    inverse = 1 / op.inputs[1]
-    numerator = _middle(op.inputs[0]) if 0 in indices else op.inputs[0]
-    factors = [numerator, _middle(inverse)]
-    own, of_inverse = tf.gradients(factors[0] * factors[1], factors, signal)
-    signals = {0: own, 1: -of_inverse * inverse * inverse[-1:]}
-    return [signals[index] for index in indices]
+def _product(step: Step, signal: Any) -> list[Any]:
+    """The midpoint of two factors; `x * (1 / b)` is the quotient that it is."""
+    if len(step.scales) != 1:
+        return _midpoint(step, signal)
+    (scale,) = step.scales
+    other = 1 - scale
+    parts = _scaled(step.input(other), step.input(scale), signal)
+    by_input = dict(zip((other, scale), parts, strict=True))
+    return [by_input[index] for index in step.indices]
 
 
-def _softmax(op: Any, indices: list[int], signal: Any) -> list[Any]:
+def _quotient(step: Step, signal: Any) -> list[Any]:
+    """`a / b` is `a` scaled by `1 / b`, whose slope is `-1 / (b b')`."""
+    own, baseline = step.input(1)
+    inverse = 1 / own, 1 / baseline
+    of_numerator, of_inverse = _scaled(step.input(0), inverse, signal)
+    signals = {0: of_numerator, 1: -of_inverse * inverse[0] * inverse[1]}
+    return [signals[index] for index in step.indices]
+
+
+def _scaled(values: Pair, scales: Pair, signal: Any) -> list[Any]:
+    """Signals at the factors of `y = x s`, where `s = 1 / b` is huge if `b` is near 0.
+
+    `y - y'` is both `s (x - x') + x' (s - s')` and `s' (x - x') + x (s - s')`. The mean of the two
+    is exact, too, but at `b' = 0` half of `s'` is sent back by it. So each is counted by the square
+    of its own `b`: `w = s'^2 / (s^2 + s'^2)` for the first, `1 - w` for the second. The differences
+    then have the factors
+
+    `(b + b') / (b^2 + b'^2)` of `x - x'`, and `-(b y' + b' y) / (b^2 + b'^2)` of `b - b'`,
+
+    which are bounded by the larger of the two `b`, however small the other is. At `b' = 0` and
+    `y' = 0` they are `1 / b` and 0: the scale is a constant, as for LRP (Ali et al., 2022). Near
+    the baseline they are the gradient halfway.
+
+    Args:
+        values: the factor `x`.
+        scales: the factor `s`.
+        signal: the signal at the product.
+    """
+    own, baseline = _share(*scales), _share(*scales[::-1])
+    x, s = map(tf.identity, (values[0], scales[0]))
+    to_values = tf.gradients(x * (own * scales[0] + baseline * scales[1]), x, signal)
+    to_scale = tf.gradients((own * values[1] + baseline * values[0]) * s, s, signal)
+    return [*to_values, *to_scale]
+
+
+def _share(scale: Any, other: Any) -> Any:
+    """`other^2 / (scale^2 + other^2)`, without the squares of huge numbers."""
+    half = tf.cast(0.5, scale.dtype)
+    return tf.where(tf.equal(scale, other), half, 1 / (1 + tf.square(scale / other)))
+
+
+def _softmax(step: Step, signal: Any) -> list[Any]:
     """`exp(u)` with `u = x - log(sum(exp(x)))`: an exponential, a sum and a logarithm.
 
     Exponents are shifted by the larger of the two maxima, so that none overflows.
     """
-    values, outputs = op.inputs[indices[0]], op.outputs[0]
-    highest = tf.reduce_max(values, axis=-1, keepdims=True)
-    highest = tf.maximum(highest, highest[-1:])
-    exponents = values - highest, values[-1:] - highest
+    values, outputs = step.input(step.indices[0]), step.output
+    highest = tf.maximum(*_each(tf.reduce_max, values))
+    exponents = values[0] - highest, values[1] - highest
     logarithms = _each(tf.reduce_logsumexp, exponents)
     powers = tf.exp(exponents[0]), tf.exp(exponents[1])
     totals = _each(tf.reduce_sum, powers)
     differences = exponents[0] - logarithms[0], exponents[1] - logarithms[1]
-    at_difference = signal * _power_slope(differences, (outputs, outputs[-1:]))
+    at_difference = signal * _power_slope(differences, outputs)
     near = SMALL * totals[0]
     per_total = _secant(totals, logarithms, 2 / (totals[0] + totals[1]), near)
     total = tf.reduce_sum(at_difference, axis=-1, keepdims=True)
@@ -117,17 +204,17 @@ def _power_slope(exponents: Pair, powers: Pair) -> Any:
 
 def _secant(values: Pair, outputs: Pair, tangent: Any, small: Any) -> Any:
     """The slope between each row and the baseline; the tangent's where values differ by little."""
-    change = values[0] - values[1]
+    change = _change(values)
     slope = tf.math.divide_no_nan(outputs[0] - outputs[1], change)
     return tf.where(tf.abs(change) <= tf.cast(small, change.dtype), tangent, slope)
 
 
-def _middle(tensor: Any) -> Any:
+def _middle(pair: Pair) -> Any:
     """The mean of each row and the baseline."""
-    return (tensor + tensor[-1:]) / 2
+    return (pair[0] + pair[1]) / 2
 
 
-def _through(op: Any, indices: list[int], signal: Any) -> list[Any]:
+def _through(step: Step, signal: Any) -> list[Any]:
     return [signal]
 
 
@@ -135,6 +222,7 @@ SLOPE_RULES: Mapping[str, SlopeRule] = {
     **dict.fromkeys(UNARY, _slopes),
     **dict.fromkeys([*PRODUCTS, "SquaredDifference"], _midpoint),
     "MaxPool": _maxima,
+    "Mul": _product,
     "RealDiv": _quotient,
     "Softmax": _softmax,
     "StopGradient": _through,

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from saliency_bench.network.batches import CompiledFunction
 from saliency_bench.network.forward import ForwardPass, Traced
+from saliency_bench.network.geometry.tensors import Geometry
 from saliency_bench.network.gradients import derivative
+from saliency_bench.network.image_rows import ImageRows, image_rows
 from saliency_bench.protocols import Floats, NotApplicable
 
 LEAST_CHANNELS = 3
@@ -27,8 +29,8 @@ Noise = Callable[[int], Floats]
 class HandedBack(CompiledFunction):
     """A signal at the scores, handed back to the lowest tensor with at least 3 channels.
 
-    That is the input itself, or the first tensor that every way from the input to the scores
-    passes.
+    That is the input itself, or the first tensor, one row an image, that every way from the input
+    to the scores passes.
 
     Args:
         model: any built Keras model.
@@ -71,9 +73,10 @@ class HandedBack(CompiledFunction):
 
 
 def _lowest(traced: Traced) -> Any:
+    geometry = Geometry(traced.path)
     for tensor in (traced.images, *traced.path.bottlenecks):
-        known = tensor.shape.rank is not None and tensor.shape.rank > 1
-        if known and (tensor.shape[-1] or 0) >= LEAST_CHANNELS:
+        apart = image_rows(geometry.axes(tensor)) == ImageRows(0)
+        if apart and tensor.shape.rank > 1 and (tensor.shape[-1] or 0) >= LEAST_CHANNELS:
             return tensor
     raise NotApplicable(f"no layer before the scores has {LEAST_CHANNELS} channels")
 

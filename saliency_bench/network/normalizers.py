@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -17,6 +17,9 @@ _STEPS = frozenset({
 
 _MULTIPLES = MOVES | SHIFTS | {"Maximum", "Minimum", "Reciprocal"}
 """Operations between a root and the features that are divided by it."""
+
+_PASSING = MOVES | {"Maximum", "Minimum", "Mul", "Neg"}
+"""Operations of which reciprocals are reciprocals: a product of two of them, too."""
 
 _REDUCTIONS = frozenset({"Mean", "Sum"})
 
@@ -47,6 +50,29 @@ def _factors(path: Path, tensor: Any) -> Iterator[Edge]:
             yield from _factors(path, op.outputs[0])
         elif len(data) == 2 and op.type in {"Mul", "RealDiv"}:
             yield from ((op.name, index) for index in data if op.inputs[index] is tensor)
+
+
+def reciprocals(path: Path) -> frozenset[str]:
+    """Names of the operations that return reciprocals: they are huge where a value is near 0.
+
+    They are `rsqrt(v)`, `v ** -1` and `c / v`, clipped, moved or times a constant.
+
+    Args:
+        path: the path from images to scores.
+    """
+    found: set[str] = set()
+    for op in path.operations:
+        data = path.data(op)
+        passes = op.type in _PASSING or (op.type == "RealDiv" and data == [0])
+        if _inverts(op, data) or (passes and all(op.inputs[i].op.name in found for i in data)):
+            found.add(op.name)
+    return frozenset(found)
+
+
+def _inverts(op: Any, data: Sequence[int]) -> bool:
+    exponent = _exponent(op)
+    negative = exponent is not None and exponent < 0
+    return op.type in {"Reciprocal", "Rsqrt"} or negative or (op.type == "RealDiv" and data == [1])
 
 
 def _root(path: Path, op: Any) -> Any:

@@ -150,6 +150,4 @@ class Path:
 
 def _carries(tensor: Any) -> bool:
     """Whether gradients may pass a tensor: one of numbers, or a list of them, as loops have it."""
-    return bool(
-        tensor.dtype.is_floating or tensor.dtype.is_complex or tensor.dtype == tf.variant
-    )
+    return bool(tensor.dtype.is_floating or tensor.dtype.is_complex or tensor.dtype == tf.variant)
