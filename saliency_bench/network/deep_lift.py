@@ -75,7 +75,7 @@ class Rescale(Rule):
         for op in path.operations:
             if op.type in _SINGLE and len(path.data(op)) > 1:
                 raise no_rule(path, op, f"{op.type} of two tensors that depend on the image")
-            if path.choices(op):  # image and baseline may choose differently
+            if path.chooses(op):  # image and baseline may choose differently
                 raise no_rule(path, op, "a choice that depends on the image")
         steps = _steps(path)
         images = tf.shape(path.images)[0] + 1

@@ -26,7 +26,8 @@ def made_with(layer: Any, variable: Any) -> Any:
     """The initializer that made a variable of a layer's own; None if the layer does not tell it.
 
     The layer is made once more from its configuration, beside the model, and its requests for
-    weights are read. It does not tell if it asks for no initializer, or has no configuration.
+    weights are read; models that it holds are made with it, and freed. It does not tell if it asks
+    for no initializer, or has no configuration.
 
     Args:
         layer: a built Keras layer.

@@ -126,13 +126,10 @@ class Path:
             and (op.name, index) not in self.constant
         ]
 
-    def choices(self, op: Any) -> list[int]:
-        """Indices of an operation's inputs that depend on the images by no gradient: an index."""
-        return [
-            index
-            for index, tensor in enumerate(op.inputs)
-            if tensor.ref() in self._moved and index not in self.data(op)
-        ]
+    def chooses(self, op: Any) -> bool:
+        """Whether an input depends on the images in a way that no gradient passes: an index."""
+        data = {op.inputs[index].ref() for index in self.data(op)}
+        return any(t.ref() in self._moved and t.ref() not in data for t in self._read(op))
 
     def consumers(self, tensor: Any) -> list[Any]:
         """The operations on the path that read a tensor."""

@@ -15,11 +15,8 @@ from saliency_bench.network.geometry.axes import (
 )
 from saliency_bench.network.geometry.selections import TAKING
 from saliency_bench.network.geometry.tensors import Geometry
-from saliency_bench.network.operations import CORES, SHIFTS
+from saliency_bench.network.operations import CORES, MATRICES, SHIFTS
 from saliency_bench.network.path import Path
-
-PRODUCTS = frozenset({"BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "MatMul"})
-"""Operations that sum up products; those of two tensors that depend on the images are attention."""
 
 _PASSES = frozenset({
     "Cast", "ExpandDims", "Identity", "Reshape", "Slice", "Split", "SplitV", "Squeeze",
@@ -67,11 +64,11 @@ class TokenFlow:
 
     def is_attention(self, op: Any) -> bool:
         """Whether an operation sums up products of two tensors that depend on the images."""
-        return op.type in PRODUCTS and len(self._path.data(op)) > 1
+        return op.type in MATRICES and len(self._path.data(op)) > 1
 
     def is_kernel(self, op: Any) -> bool:
         """Whether an operation sums up products of a tensor and a kernel."""
-        return op.type in CORES or (op.type in PRODUCTS and len(self._path.data(op)) == 1)
+        return op.type in CORES or (op.type in MATRICES and len(self._path.data(op)) == 1)
 
     def _projection(self, op: Any) -> set[str]:
         """The operations from a kernel on to this one; none if there is more between them."""

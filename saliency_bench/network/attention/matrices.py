@@ -12,10 +12,8 @@ from saliency_bench.network.geometry.axes import Axes, is_lost, lines, plain
 from saliency_bench.network.geometry.receptive_fields import Line
 from saliency_bench.network.geometry.tensors import Followed
 from saliency_bench.network.geometry.tools import BATCH, einsum_letters
+from saliency_bench.network.operations import MATRICES
 from saliency_bench.network.path import Path
-
-PRODUCTS = frozenset({"BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "MatMul"})
-"""Operations that sum products along axes."""
 
 _MOVES = frozenset({"Cast", "ExpandDims", "Identity", "Reshape", "Squeeze", "Transpose"})
 _CHANGES = frozenset({"Mul", "RealDiv", "Select", "SelectV2"})
@@ -65,7 +63,7 @@ def weightings(path: Path, softmax: Softmax) -> Iterator[Weighting]:
             if result.shape.rank is None:
                 continue
             summed = _is_free(followed.axes(result))
-            if op.type in PRODUCTS and not single and summed:
+            if op.type in MATRICES and not single and summed:
                 matrix = found.matrix if found.product is None else found.product
                 other = next(tensor for tensor in op.inputs if tensor is not values)
                 queries = _queries(op, values, marked(values))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from saliency_bench.network.attention.matrices import PRODUCTS
 from saliency_bench.network.geometry.axes import Axes, Axis, has_special, is_lost, lines
 from saliency_bench.network.geometry.receptive_fields import Line
 from saliency_bench.network.geometry.tensors import Followed
 from saliency_bench.network.geometry.tools import BATCH, attribute, einsum_letters
+from saliency_bench.network.operations import MATRICES
 from saliency_bench.network.path import Path
 
 
@@ -81,7 +81,7 @@ class Stream:
 
     def is_summed(self, op: Any) -> bool:
         """Whether an operation sums products along an axis that holds tokens."""
-        if op.type not in PRODUCTS:
+        if op.type not in MATRICES:
             return False
         return any(
             lines(axes[place])

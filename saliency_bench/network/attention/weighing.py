@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from saliency_bench.network.attention.matrices import PRODUCTS
 from saliency_bench.network.attention.stream import Held, Stream
 from saliency_bench.network.geometry.rules import POINTWISE
+from saliency_bench.network.operations import MATRICES
 from saliency_bench.network.path import Path
 
 FACTORS = frozenset({"DivNoNan", "Mul", "MulNoNan", "RealDiv", "Select", "SelectV2"})
@@ -57,7 +57,7 @@ class Weighing:
     def _weighs(self, op: Any, output: Any) -> bool:
         if op.type in FACTORS and self._has_own(op, output):
             return True
-        return op.type in FACTORS | PRODUCTS and self._is_gate(op, output)
+        return op.type in FACTORS | MATRICES and self._is_gate(op, output)
 
     def _has_own(self, op: Any, output: Any) -> bool:
         """Whether a constant has a number for each token."""
