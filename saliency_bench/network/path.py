@@ -110,20 +110,29 @@ class Path:
         return moved
 
     @cached_property
+    def _held(self) -> dict[str, set[int]]:
+        """The constant inputs of each operation, by its name."""
+        held: dict[str, set[int]] = {}
+        for name, index in self.constant:
+            held.setdefault(name, set()).add(index)
+        return held
+
+    @cached_property
     def _members(self) -> set[str]:
         return {op.name for op in self.operations}
 
     def _read(self, op: Any) -> list[Any]:
         """The inputs of an operation that do not count as constants."""
-        return [t for index, t in enumerate(op.inputs) if (op.name, index) not in self.constant]
+        held = self._held.get(op.name, ())
+        return [tensor for index, tensor in enumerate(op.inputs) if index not in held]
 
     def data(self, op: Any) -> list[int]:
         """Indices of an operation's inputs that depend on the images."""
+        held = self._held.get(op.name, ())
         return [
             index
             for index, tensor in enumerate(op.inputs)
-            if (tensor is self.images or tensor.op.name in self._members)
-            and (op.name, index) not in self.constant
+            if index not in held and (tensor is self.images or tensor.op.name in self._members)
         ]
 
     def chooses(self, op: Any) -> bool:
