@@ -27,11 +27,10 @@ from saliency_bench.study.build import Options
 TITLE = "What a user waits for"
 ABOUT = """Commands from their start to their end, on all cores; the default run trains its network,
 the others find theirs trained. `--help` is over the import of Hydra and rich, and the start of the
-default run up to its first cell over the import of TensorFlow; with the gradient alone it is the
-start itself, while the explainers of the default run explain the untouched network first. ResNet-50
-has random weights and 16 images of 224x224: 8 stages and 3 draws of gradient, GradCAM and guided
-backprop with the controls, over the calls of these three on as many cores. A second call of an
-explainer compiles nothing: it is over a call of one that was bound before."""
+default run up to its first saved cell over the import of TensorFlow. ResNet-50 has random weights
+and 16 images of 224x224: 8 stages and 3 draws of gradient, GradCAM and guided backprop with the
+controls, over the calls of these three on as many cores. A second call of an explainer compiles
+nothing: it is over a call of one that was bound before."""
 PACKAGES = ("tensorflow", "keras", "numpy", "hydra-core", "rich")
 
 DEFAULT = ("+experiment=param_randomization",)

@@ -163,7 +163,8 @@ class Assessor:
             regions=None if self.study.regions is None else self.study.regions[rows],
         )
         names = dict.fromkeys(name for name, _ in pairs)
-        maps = dict(explaining.maps(dict.fromkeys(names, scene)))
+        found = explaining.maps({name: [scene] for name in names})
+        maps = {name: maps for name, (maps,) in found}
         calls: dict[FineTuned | None, list[tuple[Pair, Call]]] = {None: []}
         for pair in (pair for pair in pairs if pair[0] in maps):
             call = partial(self._assess, pair, metrics[pair[1]], maps[pair[0]], scene)

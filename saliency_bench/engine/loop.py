@@ -165,8 +165,9 @@ class Loop:
     def _run_task(self, task: Task, window: Window, queue: Background) -> None:
         network, step = self._study.network, task.step
         scene = self._study.scene.rows(slice(step.start, step.stop))
-        for reference in step.references or (None,):
-            self._make_reference(task, reference, scene, window)
+        if not step.untouched:
+            for reference in step.references or (None,):
+                self._make_reference(task, reference, scene, window)
         logits = window.logits(step, scene) if NETWORK in task.names else None
         failed = len(self.outcome.failed)
         observed: dict[str, NDArray[Any]] = {}
@@ -187,20 +188,28 @@ class Loop:
     ) -> None:
         """Compute the reference maps of a condition, or of the unchanged network if None."""
         step, mark = task.step, mark_of(task.step.check, reference)
-        calls = [self._call(step, name) for name in task.missing if name != NETWORK]
-        missing = [call for call in calls if not window.knows(step, call, mark)]
-        calls = [call for call in missing if call not in self.outcome.unavailable]
+        calls = self._without_reference(task, mark, window)
         if not calls:
             return
         change: AbstractContextManager[Scene] = nullcontext(scene)
         if reference is not None:
             change = reference.applied(self._study.network, scene)
         with change as changed:
-            for call, maps in self._explaining.maps(dict.fromkeys(calls, changed)):
-                found = Found(maps, changed.regions)
-                window.add_reference(step, call, mark, found, self._compares(step, call, mark))
+            for call, (maps,) in self._explaining.maps({call: [changed] for call in calls}):
+                self._add_reference(step, call, mark, Found(maps, changed.regions), window)
                 if reference is not None:
                     window.set_aside(step, call, mark, maps)
+
+    def _without_reference(self, task: Task, mark: Mark, window: Window) -> list[str]:
+        """Which calls of the missing cells have no reference maps of that mark yet."""
+        calls = [self._call(task.step, name) for name in task.missing if name != NETWORK]
+        missing = [call for call in calls if not window.knows(task.step, call, mark)]
+        return [call for call in missing if call not in self.outcome.unavailable]
+
+    def _add_reference(
+        self, step: Step, call: str, mark: Mark, found: Found, window: Window
+    ) -> None:
+        window.add_reference(step, call, mark, found, self._compares(step, call, mark))
 
     def _compares(self, step: Step, call: str, mark: Mark) -> Collection[str]:
         """The columns for which maps are references: checks share the unchanged network's."""
@@ -209,7 +218,11 @@ class Loop:
     def _explain(
         self, task: Task, scene: Scene, changed: Scene, window: Window, queue: Background
     ) -> Maps | None:
-        """Explain a shard under a condition; returns the network's own outputs, if missing."""
+        """Explain a shard under a condition; returns the network's own outputs, if missing.
+
+        Where the network is the untouched one, each explainer makes its reference maps just
+        before: its cell is saved while others are still at work.
+        """
         step, mark = task.step, mark_of(task.step.check, task.step.condition)
         names = {self._call(step, name): name for name in task.names}
 
@@ -218,7 +231,8 @@ class Loop:
             self._progress.step(what, call)
 
         same_noise = replace(changed, keys=scene.keys)
-        scenes: dict[str, Scene] = {}
+        first = set(self._without_reference(task, None, window)) if step.untouched else set()
+        scenes: dict[str, list[Scene]] = {}
         moved: Maps | None = None
         for call, name in names.items():
             early = window.take_early(step, call, mark)
@@ -229,14 +243,16 @@ class Loop:
             if early is not None or call in self.outcome.unavailable:
                 continue
             stochastic = call == NETWORK or self._asked[call].stochastic
-            scenes[call] = changed if stochastic else same_noise
-        for call, maps in self._explaining.maps(scenes, begin):
+            own = changed if stochastic else same_noise
+            scenes[call] = [scene, own] if call in first else [own]
+        for call, (*references, maps) in self._explaining.maps(scenes, begin):
             if call == NETWORK:
                 moved = maps
                 continue
+            for reference in references:
+                self._add_reference(step, call, None, Found(reference, scene.regions), window)
             if mark in self._reference_marks:
-                found = Found(maps, changed.regions)
-                window.add_reference(step, call, mark, found, self._compares(step, call, mark))
+                self._add_reference(step, call, mark, Found(maps, changed.regions), window)
             self._keep(task, names[call], maps, changed, window, queue)
         return moved
 

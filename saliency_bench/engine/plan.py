@@ -69,6 +69,11 @@ class Step:
     references: tuple[Condition, ...] = ()
     columns: tuple[str, ...] = ()
 
+    @property
+    def untouched(self) -> bool:
+        """Whether the network is the untouched one, whose maps are the references, too."""
+        return self.condition.stage == 0 and not self.references
+
     def __len__(self) -> int:
         return self.stop - self.start
 

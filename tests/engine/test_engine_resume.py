@@ -74,6 +74,19 @@ def test_an_interrupted_run_goes_on_where_it_was(make_study, run, tmp_path, monk
     assert not strays(tmp_path)
 
 
+def test_an_explainer_that_has_finished_is_saved_before_the_next_one_begins(
+    make_study, run, tmp_path
+):
+    def a_study(k):
+        return make_study(40, explainers={"image": Image(), "stops": Interrupted(k)}, cores=1)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(a_study(1))
+    assert len(cells(tmp_path / "run")) == 1
+    stopped = run(a_study(10**6))
+    require_same(stopped.scores, run(a_study(10**6), "whole").scores)
+
+
 def test_going_on_explains_no_more_than_it_must(make_study, run, tmp_path):
     run(make_study(32))
     missing = engine.make_steps(make_study(32))[3]  # the second draw of the first stage
