@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 ADAPTERS := .venv-adapters
 LAUNCHERS := .venv-launchers
 SOURCES := pyproject.toml constraints.txt
+SECONDS_ONLY := not slow and not adapters and not launchers
 
 .DEFAULT_GOAL := help
-.PHONY: docs notebook help demo test test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-gpu bench-launchers gallery pictures zoo-table studies wheel clean
+.PHONY: docs notebook help demo test test-thorough test-chosen test-slow test-zoo test-adapters test-launchers lint types bench bench-peers bench-gpu bench-launchers gallery pictures zoo-table studies wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +25,12 @@ demo: $(VENV)/.runtime  ## install, then run the main check on a small network (
 
 test: $(VENV)/.dev  ## install, then run the unit tests (minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-thorough: $(VENV)/.dev  ## run the unit tests that `make test` leaves out (a quarter of an hour)
+	$(BIN)/python -m pytest -m "thorough and $(SECONDS_ONLY)" -n 2 --dist worksteal
+
+test-chosen: $(VENV)/.dev  ## measure all unit tests, and choose anew what `make test` leaves out
+	$(BIN)/python -m pytest -m "$(SECONDS_ONLY)" -n 2 --dist worksteal --choose-thorough 500
 
 test-slow: $(VENV)/.dev  ## run the tests that train networks (longer)
 	$(BIN)/python -m pytest -m "slow and not launchers" --ignore tests/zoo

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import thorough
 from helpers.small_files import write_networks
 
 gc.set_threshold(50_000, 10, 10)  # TensorFlow's many objects are looked through less often
@@ -17,6 +18,24 @@ gc.set_threshold(50_000, 10, 10)  # TensorFlow's many objects are looked through
 KINDS = ("sequential", "functional", "nested", "subclassed", "tf_function")
 LAYERS = ("first", "norm", "second", "head")
 """Layers with weights, in execution order."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """An option that chooses what `make test` leaves out."""
+    parser.addoption("--choose-thorough", type=float, metavar="SECONDS", help="that the rest takes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure where that was asked, in the process that hears of all tests."""
+    seconds = config.getoption("--choose-thorough")
+    if seconds is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(thorough.Choosing(seconds))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests before they are selected by their marks."""
+    thorough.mark(items)
 
 
 def _weights() -> dict[str, list[np.ndarray]]:
