@@ -1,10 +1,12 @@
 """The leaderboard: what it runs can be run, and what it keeps says what the runs say."""
 
-import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.runs import made, noisy
 from matplotlib.colors import to_hex
 
 from experiments.leaderboard import __main__ as command
@@ -12,7 +14,9 @@ from experiments.leaderboard import costs, evidence, figure
 from experiments.leaderboard.networks import CHEAPER, NETWORKS, explainers
 from saliency_bench.cli import objects, request
 from saliency_bench.explainers import CONTROLS, Gradient, Occlusion
+from saliency_bench.report import board
 from saliency_bench.report.figures import style
+from saliency_bench.report.text.markdown import board_text
 
 RUNS = [(network, run) for network, own in NETWORKS.items() for run in own.runs]
 
@@ -105,33 +109,95 @@ def test_the_figure_of_costs_has_a_point_for_each_explainer(verdicts, quality, m
     assert [tuple(line.get_xydata()[0]) for line in points] == [(1.0, 2.0), (2.0, 2.0)]
 
 
-def test_what_is_kept_names_the_network_of_every_row(verdicts, quality, tmp_path):
-    board, kept = tmp_path / "board", tmp_path / "kept"
-    for folder in (board, kept):
-        folder.mkdir()
-    for page in evidence.PAGES:
-        (board / page).write_text(page)
-    folders = [tmp_path / "cnn" / "weights", tmp_path / "cnn" / "maps"]
-    for folder, name, table in zip(folders, evidence.TABLES, (verdicts, quality), strict=True):
-        folder.mkdir(parents=True)
-        own = table.drop(columns="network").assign(schema_version=2)
-        own.to_csv(folder / name, index=False)
-        facts = {"n_images": 8, "draws": 3, "valid": True, "accuracy": None, "git": "abc"}
-        (folder / "provenance.json").write_text(json.dumps(facts))
+DIGITS, MNIST = "cnn_digits", "cnn_mnist"
+METRIC = {
+    "family": "faithfulness", "direction": "higher", "unit": "points", "words": "a number",
+    "chance": True,
+}  # fmt: skip
+
+
+def checked(*names, dataset="digits", level=0.02, **facts):
+    """Results of one check, with a retained share for each explainer."""
+    told = {"model": "cnn", "dataset": dataset, "n_images": 12, "draws": 5, "git": "abc"}
+    tables = [noisy(level, name, seed=n) for n, name in enumerate(names)]
+    return made(*tables, facts=told | facts)
+
+
+def measured(*names, dataset="digits", gain=2.0, git="abc"):
+    """Results of one metric."""
+    rows = [
+        {
+            "explainer": name, "metric": figure.HEADLINE, "n_images": 12, "undefined": 0.0,
+            "mean": gain + 1, "low": gain, "high": gain + 2, "chance": 1.0, "gain": gain + n,
+            "gain_low": gain - 1, "gain_high": gain + 1, "verdict": "better",
+        }
+        for n, name in enumerate(names)
+    ]  # fmt: skip
+    base = checked("gradient", dataset=dataset, git=git)
+    facts = {**base.provenance, "metrics": {figure.HEADLINE: METRIC}}
+    nothing = {name: getattr(base, name).iloc[:0] for name in ("verdicts", "summary")}
+    return replace(base, quality=pd.DataFrame(rows), provenance=facts, **nothing)
+
+
+@pytest.fixture
+def kept(tmp_path):
     pd.DataFrame({"explainer": NAMES, "evaluations": 1.0, "gradients": [1.0, 2.0]}).to_csv(
-        kept / "costs.csv", index=False
+        tmp_path / "costs.csv", index=False
     )
-    evidence.write(folders, board, kept)
-    assert set(pd.read_csv(kept / "verdicts.csv")["network"]) == {"cnn"}
-    assert "schema_version" not in pd.read_csv(kept / "quality.csv")
-    told = json.loads((kept / "provenance.json").read_text())["runs"]
-    assert told["cnn/weights"]["n_images"] == 8
-    assert {path.name for path in kept.glob("*.png")} == {
-        "verdicts.png",
-        "metrics.png",
-        "costs.png",
-    }
-    assert (kept / "leaderboard.html").read_text() == "leaderboard.html"
+    return tmp_path
+
+
+def test_the_board_of_what_is_kept_is_that_of_the_runs(kept):
+    runs = [
+        (DIGITS, "weights", checked("edge_detector", *NAMES)),
+        (DIGITS, "maps", measured(*NAMES)),
+        (MNIST, "weights", checked(*NAMES, dataset="mnist", level=0.4)),
+    ]
+    evidence.keep(runs, kept)
+    assert evidence.write(kept)
+    whole = {f"{network}/{run}": results for network, run, results in runs}
+    expected = board_text(board.parts(board.titled(whole)))
+    assert (kept / "leaderboard.md").read_text() == expected
+    assert "| cnn on digits | cnn on mnist |" in expected
+    assert {path.stem for path in kept.glob("*.png")} == {"verdicts", "metrics", "costs"}
+    evidence.keep([], kept)  # what is kept stays as it is
+    assert evidence.write(kept)
+    assert (kept / "leaderboard.md").read_text() == expected
+
+
+def test_a_run_of_some_explainers_replaces_their_rows_and_no_other(kept):
+    evidence.keep([(DIGITS, "weights", checked(*NAMES)), (DIGITS, "maps", measured(*NAMES))], kept)
+    before = {name: pd.read_csv(kept / name) for name in evidence.QUESTIONS}
+    again = checked("gradient", level=0.6, git="def")
+    evidence.keep([(DIGITS, "weights", again)], kept)
+    after = {name: pd.read_csv(kept / name) for name in evidence.QUESTIONS}
+    assert after["quality.csv"].equals(before["quality.csv"])
+    rows = after["verdicts.csv"].set_index("explainer")
+    assert dict(rows["git"]) == {"gradient": "def", "guided_backprop": "abc"}
+    assert dict(rows["verdict"]) == {"gradient": "fail", "guided_backprop": "pass"}
+
+
+def test_a_run_of_another_size_does_not_join_the_rows_of_others(kept):
+    evidence.keep([(DIGITS, "weights", checked(*NAMES))], kept)
+    smaller = checked("gradient", draws=3)
+    with pytest.raises(ValueError, match=r"cnn_digits/weights must be of the size .* is 3, not 5"):
+        evidence.keep([(DIGITS, "weights", smaller)], kept)
+    assert len(pd.read_csv(kept / "verdicts.csv")) == 2
+
+
+def test_some_explainers_are_asked_without_the_settings_of_others():
+    some = ("deep_lift", "rise")
+    for asked, folder in command.commands("cnn_digits", NETWORKS["cnn_digits"], some):
+        assert folder.name.endswith("+deep_lift+rise")
+        config = request.compose(*asked)
+        assert list(objects.build_group(config, "explainer")) == list(some)
+
+
+def test_what_is_committed_is_the_board_of_its_rows():
+    found = evidence.read(command.EVIDENCE)
+    text = board_text(board.parts(board.titled(found)))
+    assert (command.EVIDENCE / "leaderboard.md").read_text() == text
+    assert list(found) == [f"{network}/{run}" for network, run in RUNS]
 
 
 def test_costs_are_told_in_evaluations_and_in_gradients(tmp_path):
@@ -145,7 +211,14 @@ def test_costs_are_told_in_evaluations_and_in_gradients(tmp_path):
     assert table.loc["occlusion", "evaluations"] == 5  # the image, and four patches
 
 
-def test_an_unknown_network_is_one_line(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["leaderboard", "resnet50"])
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ("resnet50", "a network must be one of cnn_digits, .*; got resnet50"),
+        ("--explainers=lrp", "an explainer must be one of activations, .*; got lrp"),
+    ],
+)
+def test_what_is_unknown_is_one_line(monkeypatch, capsys, asked, line):
+    monkeypatch.setattr("sys.argv", ["leaderboard", asked])
     assert command.main() == 2
-    assert capsys.readouterr().err.startswith("a network must be one of cnn_digits, ")
+    assert re.fullmatch(line, capsys.readouterr().err.strip())
