@@ -25,9 +25,6 @@ ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "results" / "studies" / "leaderboard"
 EVIDENCE = ROOT / "results" / "reference" / "leaderboard"
 
-COSTS = "costs.csv"
-"""What each explainer costs: measured once, beside the rest of the evidence."""
-
 SOME = "+"
 """Stands in a folder's name before each explainer, if not all are run."""
 
@@ -50,18 +47,26 @@ def main() -> int:
         for command, folder in commands(name, NETWORKS[name], asked.explainers)
         if not asked.compose
     ]
-    if not (EVIDENCE / COSTS).exists():
-        write_costs(EVIDENCE / COSTS, explainers())
-    evidence.keep(_finished(), EVIDENCE)
+    if not (EVIDENCE / evidence.COSTS).exists():
+        write_costs(EVIDENCE / evidence.COSTS, explainers())
+    try:
+        evidence.keep(_finished(), EVIDENCE)
+    except ValueError as error:  # the runs themselves stay where they are
+        print(error, file=sys.stderr)
+        return 2
     return max([*statuses, int(not evidence.write(EVIDENCE))])
 
 
 def _finished() -> Iterator[tuple[str, str, Results]]:
     """Network, name and results of each finished run, the newest last."""
-    reports = RUNS.glob("*/*/report.md")
-    for report in sorted(reports, key=lambda path: path.stat().st_mtime):
-        name, run = report.parent.parent.name, report.parent.name.split(SOME)[0]
-        yield name, run, Results.load(report.parent)
+    found = []
+    for name, network in NETWORKS.items():
+        for run in network.runs:
+            for folder in (RUNS / name / run, *(RUNS / name).glob(f"{run}{SOME}*")):
+                if (report := folder / "report.md").exists():
+                    found.append((report.stat().st_mtime, name, run, folder))
+    for _, name, run, folder in sorted(found):
+        yield name, run, Results.load(folder)
 
 
 def commands(

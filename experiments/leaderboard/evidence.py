@@ -24,6 +24,9 @@ from saliency_bench.storage.longtable import LongTable
 
 VERDICTS, QUALITY, FACTS = "verdicts.csv", "quality.csv", "provenance.json"
 
+COSTS = "costs.csv"
+"""What each explainer costs: measured once, beside what the runs say."""
+
 RUN = ["network", "run"]
 """Columns that say whose a row is."""
 
@@ -54,24 +57,27 @@ def keep(runs: Iterable[tuple[str, str, Results]], kept: Path) -> None:
         ValueError: if a run is of another size than the rows of other explainers that it joins.
     """
     facts = _facts(kept)
-    tables = {name: [table] for name in QUESTIONS if len(table := _table(kept / name))}
+    tables = {kind: _table(kept / kind) for kind in QUESTIONS}
     for network, run, results in runs:
-        name, own = f"{network}/{run}", told(results)
-        differ = [f for f in SIZE if name in facts and own[f] != facts[name][f]]
-        if differ:
-            raise ValueError(
-                f"{name} must be of the size that is kept of it; {differ[0]} is "
-                f"{own[differ[0]]}, not {facts[name][differ[0]]}"
-            )
-        facts[name] = own
-        for kind, rows in rows_of(results).items():
+        name, own, found = f"{network}/{run}", told(results), rows_of(results)
+        named = {name for rows in found.values() for name in rows.get("explainer", ())}
+        for kind, table in tables.items():
+            is_of = (table["network"] == network) & (table["run"] == run)
+            joins = is_of & ~table["explainer"].isin(named)
+            differ = [fact for fact in SIZE if joins.any() and own[fact] != facts[name][fact]]
+            if differ:
+                raise ValueError(
+                    f"{name} must be of the size of the other explainers' rows; {differ[0]} is "
+                    f"{own[differ[0]]}, not {facts[name][differ[0]]}"
+                )
             place = {"network": network, "run": run, "git": results.provenance.get("git")}
-            tables.setdefault(kind, []).append(rows.assign(**place))
+            parts = [table[~is_of | joins], found[kind].assign(**place)]
+            tables[kind] = pd.concat([part for part in parts if len(part)] or [table])
+        facts[name] = own
     kept.mkdir(parents=True, exist_ok=True)
-    for kind, parts in tables.items():
+    for kind, table in tables.items():
         key = [*RUN, QUESTIONS[kind], "explainer"]
-        whole = pd.concat(parts, ignore_index=True).drop_duplicates(key, keep="last")
-        whole = whole.sort_values(key, key=_order, kind="stable", ignore_index=True)
+        whole = table.sort_values(key, key=_order, kind="stable")
         columns = [*RUN, *whole.columns.drop([*RUN, "git"]), "git"]
         whole[columns].round(6).to_csv(kept / kind, index=False)
     made = made_by("python -m experiments.leaderboard")
@@ -85,7 +91,7 @@ def rows_of(results: Results) -> dict[str, pd.DataFrame]:
     areas = results.summary[results.summary["stage"] == AREA]
     place = ["check", "explainer", "similarity"]
     found = {VERDICTS: results.verdicts.merge(areas[[*place, *NUMBERS]], how="left", on=place)}
-    return found | ({QUALITY: results.quality} if len(results.quality) else {})
+    return found | {QUALITY: results.quality}
 
 
 def told(results: Results) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def write(kept: Path) -> bool:
     (kept / "leaderboard.md").write_text(board_text(parts), encoding="utf-8")
     (kept / "leaderboard.html").write_text(page.board(parts, {}), encoding="utf-8")
     verdicts, quality = (_table(kept / kind) for kind in QUESTIONS)
-    costs = pd.read_csv(kept / "costs.csv")
+    costs = pd.read_csv(kept / COSTS)
     names = list(explainers())
     figures = {
         "verdicts": len(verdicts) and figure.verdicts(verdicts, names),

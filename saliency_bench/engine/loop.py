@@ -235,7 +235,7 @@ class Loop:
         scenes: dict[str, list[Scene]] = {}
         moved: Maps | None = None
         for call, name in names.items():
-            early = window.take_early(step, call, mark)
+            early = None if call in first else window.take_early(step, call, mark)
             if early is not None or call in self.outcome.unavailable:
                 begin(call)
             if early is not None:

@@ -13,8 +13,10 @@ from helpers.numpy_study import Gradient, Noisy, require_same
 
 from saliency_bench import engine
 from saliency_bench.engine.scoring import Scorer
-from saliency_bench.protocols import Expectation, NotApplicable, Scene
+from saliency_bench.protocols import Expectation, NotApplicable, Scene, Silent
+from saliency_bench.results import tables
 from saliency_bench.similarities import Spearman
+from saliency_bench.storage.store import Store
 
 TWINS = 1
 
@@ -138,6 +140,25 @@ def test_two_checks_do_not_mix_up_their_references(make_study, run, twins):
     alone = run(twins).scores
     rows = both[both["check"] == "twins"].reset_index(drop=True)
     require_same(rows, alone)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.5])
+def test_the_maps_of_the_repeat_may_be_references(make_study, tmp_path, place):
+    """Another process may begin there, so that they are made before their own step comes."""
+
+    @dataclass(frozen=True)
+    class Against(numpy_study.Cascade):
+        def conditions(self, study):
+            later = [numpy_study.Redrawn(1, d, references=((0, 0),)) for d in range(3)]
+            return (numpy_study.Repeat(), *later)
+
+    a_study = make_study(5, checks={"against": Against()})
+    whole = numpy_study.run(a_study, tmp_path / "whole").scores
+    store, steps = Store(tmp_path / "placed"), engine.make_steps(a_study)
+    bound, _ = engine.bind(a_study)
+    outcome = engine.Loop(a_study, store, bound, Silent(), place=place).run(steps)
+    assert not outcome.failed
+    require_same(tables.scores(a_study, store, steps, outcome)[0].frame(), whole)
 
 
 def test_a_reference_that_is_not_there_is_refused(twins):

@@ -42,7 +42,7 @@ def dearest(took: Mapping[str, float], seconds: float) -> list[str]:
 
 
 class Choosing:
-    """Names the functions anew, once all tests have been measured.
+    """Names the functions anew, once all tests have been measured and have passed.
 
     Args:
         seconds: what the rest may take, on one core.
@@ -55,6 +55,8 @@ class Choosing:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.took[function_of(report.nodeid)] += report.duration
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if exitstatus != pytest.ExitCode.OK:  # stopped: what was not measured would be left out
+            return
         names = dearest(self.took, self.seconds)
         THOROUGH.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")

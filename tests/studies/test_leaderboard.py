@@ -1,5 +1,6 @@
 """The leaderboard: what it runs can be run, and what it keeps says what the runs say."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from experiments.leaderboard import costs, evidence, figure
 from experiments.leaderboard.networks import CHEAPER, NETWORKS, explainers
 from saliency_bench.cli import objects, request
 from saliency_bench.explainers import CONTROLS, Gradient, Occlusion
-from saliency_bench.report import board
+from saliency_bench.report import board, page
 from saliency_bench.report.figures import style
 from saliency_bench.report.text.markdown import board_text
 
@@ -180,9 +181,30 @@ def test_a_run_of_some_explainers_replaces_their_rows_and_no_other(kept):
 def test_a_run_of_another_size_does_not_join_the_rows_of_others(kept):
     evidence.keep([(DIGITS, "weights", checked(*NAMES))], kept)
     smaller = checked("gradient", draws=3)
-    with pytest.raises(ValueError, match=r"cnn_digits/weights must be of the size .* is 3, not 5"):
+    with pytest.raises(ValueError, match=r"must be of the size of .* is 3, not 5"):
         evidence.keep([(DIGITS, "weights", smaller)], kept)
     assert len(pd.read_csv(kept / "verdicts.csv")) == 2
+    evidence.keep([(DIGITS, "weights", checked(*NAMES, draws=3))], kept)  # the whole run
+    assert evidence.read(kept)[f"{DIGITS}/weights"].provenance["draws"] == 3
+
+
+def test_only_runs_that_are_defined_are_put_on_the_board(monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "RUNS", tmp_path)
+    monkeypatch.setattr(command.Results, "load", lambda folder: folder.name)
+    for name in (
+        "board/weights",
+        f"{DIGITS}/weights+deep_lift",
+        f"{DIGITS}/weights",
+        f"{DIGITS}/old",
+    ):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "report.md").touch()
+    (tmp_path / DIGITS / "labels").mkdir()  # not finished
+    os.utime(tmp_path / DIGITS / "weights+deep_lift" / "report.md", (0, 0))
+    assert list(command._finished()) == [
+        (DIGITS, "weights", "weights+deep_lift"),
+        (DIGITS, "weights", "weights"),
+    ]
 
 
 def test_some_explainers_are_asked_without_the_settings_of_others():
@@ -195,8 +217,9 @@ def test_some_explainers_are_asked_without_the_settings_of_others():
 
 def test_what_is_committed_is_the_board_of_its_rows():
     found = evidence.read(command.EVIDENCE)
-    text = board_text(board.parts(board.titled(found)))
-    assert (command.EVIDENCE / "leaderboard.md").read_text() == text
+    parts = list(board.parts(board.titled(found)))
+    assert (command.EVIDENCE / "leaderboard.md").read_text() == board_text(parts)
+    assert (command.EVIDENCE / "leaderboard.html").read_text() == page.board(parts, {})
     assert list(found) == [f"{network}/{run}" for network, run in RUNS]
 
 
